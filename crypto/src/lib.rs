@@ -1,0 +1,3 @@
+//! crypto
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! pith
+fn main() {}

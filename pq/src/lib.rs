@@ -1,0 +1,3 @@
+//! pq
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! tls
+
+#![forbid(unsafe_code)]
