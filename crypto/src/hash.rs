@@ -1,0 +1,99 @@
+//! SHA-256 and SHA-384, the hashes of the TLS 1.3 cipher suites, at once or over a running transcript.
+//!
+//! A digest is a public value: plain data, comparable and printable. A running hash can be read at any time without ending it,
+//! since TLS takes the transcript hash at several points of one handshake (rfc9846 section 4.4.1).
+
+use core::fmt;
+
+use aws_lc_rs::digest;
+
+/// A hash function of a TLS 1.3 cipher suite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hash {
+    /// SHA-256, 32 bytes.
+    Sha256,
+    /// SHA-384, 48 bytes.
+    Sha384,
+}
+
+/// The output of a [`Hash`]: 32 or 48 bytes by `as_ref`.
+#[derive(Clone, Copy)]
+pub struct Digest(digest::Digest);
+
+/// A running hash. A clone goes on by itself from the same state.
+#[derive(Clone)]
+pub struct Hasher {
+    hash: Hash,
+    context: digest::Context,
+}
+
+impl Hash {
+    /// The length of the output in bytes, 32 or 48.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(self) -> usize {
+        self.algorithm().output_len()
+    }
+
+    /// The digest of `bytes`.
+    pub fn digest(self, bytes: &[u8]) -> Digest {
+        Digest(digest::digest(self.algorithm(), bytes))
+    }
+
+    fn algorithm(self) -> &'static digest::Algorithm {
+        match self {
+            Self::Sha256 => &digest::SHA256,
+            Self::Sha384 => &digest::SHA384,
+        }
+    }
+}
+
+impl Hasher {
+    /// A hash of nothing yet.
+    pub fn new(hash: Hash) -> Self {
+        Self {
+            hash,
+            context: digest::Context::new(hash.algorithm()),
+        }
+    }
+
+    /// Adds `bytes`.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.context.update(bytes);
+    }
+
+    /// The digest of what was added so far; the hash goes on.
+    pub fn fork(&self) -> Digest {
+        Digest(self.context.clone().finish())
+    }
+
+    /// Which function this is.
+    pub fn hash(&self) -> Hash {
+        self.hash
+    }
+}
+
+impl AsRef<[u8]> for Digest {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_ref()
+    }
+}
+
+impl PartialEq for Digest {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_ref() == other.as_ref()
+    }
+}
+
+impl Eq for Digest {}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.hash.fmt(f)
+    }
+}

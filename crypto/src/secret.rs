@@ -1,0 +1,76 @@
+//! Secret bytes of a bounded length: a fixed buffer, how much of it is used, wiped on drop.
+//!
+//! There is no Debug, Clone or Eq, so a secret cannot reach a log, be doubled by accident or be compared in variable time; `expose` is the
+//! one reader, which makes every use easy to find. No heap is involved. A move in Rust copies bytes without wiping the
+//! place that they left, so secrets are built in place (`filled`), passed by reference, and moved only when their owner changes.
+
+use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
+
+use crate::Error;
+
+/// At most `N` secret bytes.
+pub struct Wiped<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+/// A hash output, the longest being SHA-384's.
+pub type Secret = Wiped<48>;
+
+/// A key-exchange output. The longest is SecP384r1MLKEM1024's: 48 bytes of ECDH and 32 of ML-KEM.
+pub type SharedSecret = Wiped<80>;
+
+impl<const N: usize> Wiped<N> {
+    /// Copies `bytes`; wiping the original is the caller's business.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if there are more than `N`.
+    pub fn new(bytes: &[u8]) -> Result<Self, Error> {
+        Self::filled(bytes.len(), |out| {
+            out.copy_from_slice(bytes);
+            Ok(())
+        })
+    }
+
+    /// `len` bytes that `fill` writes into a zeroed buffer, so that they exist nowhere else.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if `len` is more than `N`, else what `fill` returns.
+    pub fn filled(
+        len: usize,
+        fill: impl FnOnce(&mut [u8]) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
+        let mut wiped = Self { bytes: [0; N], len };
+        fill(wiped.bytes.get_mut(..len).ok_or(Error::Length)?)?;
+        Ok(wiped)
+    }
+
+    /// Adds `bytes` at the end: the secret of a hybrid group is the concatenation of its parts.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if they do not fit; nothing is added then.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let end = self.len.checked_add(bytes.len()).ok_or(Error::Length)?;
+        let room = self.bytes.get_mut(self.len..end).ok_or(Error::Length)?;
+        room.copy_from_slice(bytes);
+        self.len = end;
+        Ok(())
+    }
+
+    /// The bytes. Pass them on to a primitive; do not copy, print or compare them.
+    pub fn expose(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    /// Whether `other` holds the same bytes, in time that depends on the lengths alone.
+    pub fn ct_eq(&self, other: &[u8]) -> bool {
+        self.expose().ct_eq(other).into()
+    }
+}
+
+impl<const N: usize> Drop for Wiped<N> {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
