@@ -1,0 +1,2 @@
+set -euo pipefail
+RUSTDOCFLAGS=-Dwarnings cargo doc --locked --workspace --no-deps

@@ -1,0 +1,2 @@
+set -euo pipefail
+bash .ci/msrv.sh
