@@ -1,0 +1,246 @@
+//! A party's own certificate chain and the key that signs for it.
+//!
+//! A [`Credential`] cannot be made from a chain that does not parse, a key of another certificate, or a key that TLS 1.3
+//! cannot sign with: what would fail in every handshake fails in the constructor, with a text that says what to do. The key
+//! may be here, or behind a [`Signer`] that asks a device or a service (RFC 9846 sections 4.5.1.2 and 4.5.2).
+
+use std::sync::Arc;
+
+use pith_crypto::{SignatureScheme, SigningKey};
+use pki_types::pem::PemObject;
+use pki_types::{CertificateDer, PrivateKeyDer};
+use zeroize::Zeroize;
+
+use super::error::{CertificateError, ConfigError, Which};
+use super::verify::unreadable;
+use super::{der, webpki};
+use crate::Now;
+use crate::error::Error;
+use crate::limits::{CHAIN_BYTES, CHAIN_CERTIFICATES};
+
+/// Signs for a credential. `message` is all that is to be signed; hash it as the scheme says.
+pub trait Signer: Send + Sync {
+    /// What it can sign with, most wanted first; all for the one key.
+    fn schemes(&self) -> &[SignatureScheme];
+
+    /// Signs `message`, or says that the signature comes later.
+    fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Signature;
+}
+
+/// A [`Signer`]'s answer.
+#[derive(Debug)]
+pub enum Signature {
+    /// The signature, in the encoding of the scheme, or why there is none.
+    Now(Result<Vec<u8>, Error>),
+    /// The connection asks its owner and waits.
+    Later,
+}
+
+/// A certificate chain, the leaf first, with the signer for the leaf's key. Cloning shares both.
+#[derive(Clone)]
+pub struct Credential {
+    chain: Arc<[CertificateDer<'static>]>,
+    signer: Arc<dyn Signer>,
+}
+
+impl Credential {
+    /// Reads a chain and its private key (PKCS#8, SEC 1 or PKCS#1, not encrypted) from PEM. Both may be in one file: each
+    /// is looked for by its label, and the first key counts.
+    ///
+    /// # Errors
+    /// As [`from_der`](Self::from_der), and [`ConfigError::Missing`], `Pem` or `KeyEncrypted` for what cannot be read.
+    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, ConfigError> {
+        let chain = certificates_from_pem(chain, "the PEM of a certificate chain")?;
+        let mut key = key_from_pem(key)?;
+        let credential = Self::from_der(chain, &key);
+        key.zeroize();
+        credential
+    }
+
+    /// Joins a chain, the leaf first, and its private key.
+    ///
+    /// # Errors
+    /// As [`with_signer`](Self::with_signer), and [`ConfigError::KeyUnsupported`] or `KeyMismatch` for the key.
+    pub fn from_der(
+        chain: Vec<CertificateDer<'static>>,
+        key: &PrivateKeyDer<'_>,
+    ) -> Result<Self, ConfigError> {
+        check_chain(&chain)?; // first: its errors say more than "unsupported"
+        let key = SigningKey::from_der(key).map_err(|_| ConfigError::KeyUnsupported)?;
+        let mut owners = chain.iter().map(|certificate| {
+            webpki::public_key_info(certificate).is_ok_and(|info| {
+                der::public_key(&info).is_some_and(|(_, public)| public == key.public_key())
+            })
+        });
+        match owners.position(|owner| owner) {
+            Some(0) => Self::with_signer(chain, Arc::new(LocalKey(key))),
+            other => Err(ConfigError::KeyMismatch {
+                belongs_to: other.map(|place| place.saturating_add(1)),
+            }),
+        }
+    }
+
+    /// Joins a chain, the leaf first, and whoever signs with its key. That the key is the leaf's cannot be checked here, only
+    /// that its kind is.
+    ///
+    /// # Errors
+    /// [`ConfigError::Empty`], `TooMany`, `Certificate`, `KeyUsage`, `RsaSize` or `Unsupported` for the chain; `KeyMismatch`
+    /// if the signer has no scheme for the leaf's kind of key.
+    pub fn with_signer(
+        chain: Vec<CertificateDer<'static>>,
+        signer: Arc<dyn Signer>,
+    ) -> Result<Self, ConfigError> {
+        let usable = check_chain(&chain)?;
+        if !signer
+            .schemes()
+            .iter()
+            .any(|scheme| usable.contains(scheme))
+        {
+            return Err(ConfigError::KeyMismatch { belongs_to: None });
+        }
+        Ok(Self {
+            chain: chain.into(),
+            signer,
+        })
+    }
+
+    /// The chain, the leaf first.
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
+    }
+
+    /// Whether a peer that verifies chains can accept this one at `now`: dates, and no CA's certificate as the leaf. A
+    /// constructor has no clock, so a program asks this when it starts.
+    ///
+    /// # Errors
+    /// What the first certificate at fault has.
+    pub fn check(&self, now: Now) -> Result<(), CertificateError> {
+        let leaf = self
+            .chain
+            .first()
+            .map_or(Ok(()), |leaf| webpki::inspect(leaf, now.unix));
+        leaf.map_err(|reason| CertificateError::new(Which::Leaf, reason))
+    }
+
+    pub(crate) fn signer(&self) -> &dyn Signer {
+        &*self.signer
+    }
+}
+
+/// The certificates of a PEM file: at least one.
+pub(super) fn certificates_from_pem(
+    pem: &[u8],
+    expected: &'static str,
+) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+    let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+    match certificates {
+        Ok(certificates) if certificates.is_empty() => Err(ConfigError::Missing {
+            expected,
+            found: found(pem),
+        }),
+        Ok(certificates) => Ok(certificates),
+        Err(_) => Err(ConfigError::Pem { expected }),
+    }
+}
+
+fn key_from_pem(pem: &[u8]) -> Result<PrivateKeyDer<'static>, ConfigError> {
+    let expected = "the PEM of a private key";
+    match PrivateKeyDer::pem_slice_iter(pem).next() {
+        Some(Ok(key)) => Ok(key),
+        _ if holds(pem, "ENCRYPTED") => Err(ConfigError::KeyEncrypted),
+        Some(Err(_)) => Err(ConfigError::Pem { expected }),
+        None => Err(ConfigError::Missing {
+            expected,
+            found: found(pem),
+        }),
+    }
+}
+
+/// Refuses a chain that no handshake could use; gives the schemes that fit the leaf's key.
+fn check_chain(chain: &[CertificateDer<'_>]) -> Result<Vec<SignatureScheme>, ConfigError> {
+    let leaf = chain.first().ok_or(ConfigError::Empty {
+        what: "certificate",
+    })?;
+    let bytes = chain.iter().fold(0_usize, |sum, certificate| {
+        sum.saturating_add(certificate.len())
+    });
+    for (what, limit, got) in [
+        ("certificates in a chain", CHAIN_CERTIFICATES, chain.len()),
+        ("bytes of certificates in a chain", CHAIN_BYTES, bytes),
+    ] {
+        if got > limit {
+            return Err(ConfigError::TooMany { what, limit, got });
+        }
+    }
+    for (place, certificate) in chain.iter().enumerate() {
+        webpki::public_key_info(certificate)
+            .map_err(|reason| unreadable("the chain's certificate", place, reason))?;
+    }
+    if der::allows_signing(leaf) != Some(true) {
+        return Err(ConfigError::KeyUsage); // rfc9846#4.5.1.2-3
+    }
+    let info = webpki::public_key_info(leaf)
+        .map_err(|reason| unreadable("the chain's certificate", 0, reason))?;
+    let (algorithm, key) = der::public_key(&info).ok_or(ConfigError::KeyUnsupported)?;
+    let schemes: Vec<_> = webpki::schemes_for(algorithm).collect();
+    if schemes.is_empty() {
+        return Err(ConfigError::KeyUnsupported);
+    }
+    match der::rsa_bits(key) {
+        Some(bits)
+            if schemes.contains(&SignatureScheme::RSA_PSS_RSAE_SHA256)
+                && !(2048..=8192).contains(&bits) =>
+        {
+            Err(ConfigError::RsaSize { bits })
+        }
+        _ => Ok(schemes),
+    }
+}
+
+/// What an input holds that does not hold what was expected.
+fn found(input: &[u8]) -> &'static str {
+    let kinds = [
+        ("ENCRYPTED", "an encrypted private key"),
+        (
+            "PRIVATE KEY-----",
+            "a private key: are the two files swapped?",
+        ),
+        (
+            "BEGIN CERTIFICATE-----",
+            "a certificate: are the two files swapped?",
+        ),
+        (
+            "BEGIN CERTIFICATE REQUEST-----",
+            "a certificate request: send it to a CA, which returns the certificate",
+        ),
+        ("BEGIN PUBLIC KEY-----", "a public key"),
+        ("-----BEGIN ", "a PEM section of another kind"),
+    ];
+    match input {
+        [] => "nothing: the input is empty",
+        [0x30, ..] => "binary DER: convert it to PEM, or give it as DER",
+        _ => kinds
+            .iter()
+            .find(|(mark, _)| holds(input, mark))
+            .map_or("no PEM section", |(_, kind)| kind),
+    }
+}
+
+fn holds(input: &[u8], mark: &str) -> bool {
+    input
+        .windows(mark.len())
+        .any(|window| window == mark.as_bytes())
+}
+
+/// A key in this process: it signs at once.
+struct LocalKey(SigningKey);
+
+impl Signer for LocalKey {
+    fn schemes(&self) -> &[SignatureScheme] {
+        self.0.schemes()
+    }
+
+    fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Signature {
+        Signature::Now(self.0.sign(scheme, message).map_err(Error::from))
+    }
+}

@@ -1,0 +1,125 @@
+//! Short walks through certificates that webpki has already parsed.
+//!
+//! webpki decides whether a certificate is well formed and valid; it keeps a few fields to itself that an error text or one
+//! rule of TLS 1.3 needs: a name's CN, the Key Usage bits, the parts of a SubjectPublicKeyInfo. This file reads those and
+//! nothing else. No decision that webpki makes is made again here, and what does not read as DER is `None`, never a guess.
+//! Encodings: X.690 and RFC 5280.
+
+/// The items of a constructed value in order, each as tag and content; `None` once when the bytes do not read as DER.
+pub(super) fn items(value: &[u8]) -> impl Iterator<Item = Option<(u8, &[u8])>> {
+    let mut left = Some(value);
+    std::iter::from_fn(move || {
+        let value = left.filter(|value| !value.is_empty())?;
+        let item = split(value);
+        left = item.map(|(_, _, rest)| rest);
+        Some(item.map(|(tag, content, _)| (tag, content)))
+    })
+}
+
+/// The content of the first item, and what follows it.
+pub(super) fn split(value: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (tag, value) = value.split_first()?;
+    let (first, value) = value.split_first()?;
+    let (length, value) = match first {
+        0..=0x7f => (usize::from(*first), value),
+        0x81..=0x83 => {
+            let (bytes, value) = value.split_at_checked(usize::from(first & 0x7f))?;
+            let shift =
+                |sum: usize, byte: &u8| sum.saturating_mul(256).saturating_add(usize::from(*byte));
+            (bytes.iter().fold(0, shift), value)
+        }
+        _ => return None,
+    };
+    let (content, rest) = value.split_at_checked(length)?;
+    Some((*tag, content, rest))
+}
+
+/// The last common name of a distinguished name, given without its outer SEQUENCE.
+pub(super) fn common_name(name: &[u8]) -> Option<String> {
+    let mut found = None;
+    for set in items(name) {
+        for attribute in items(set?.1) {
+            let mut parts = items(attribute?.1);
+            let (_, kind) = parts.next()??;
+            let (tag, text) = parts.next()??;
+            if kind == COMMON_NAME && matches!(tag, UTF8 | PRINTABLE | TELETEX | IA5) {
+                found = Some(String::from_utf8_lossy(text).into_owned());
+            }
+        }
+    }
+    found
+}
+
+/// Whether a certificate's Key Usage allows signatures; true where it has none.
+pub(super) fn allows_signing(certificate: &[u8]) -> Option<bool> {
+    let (_, certificate, _) = split(certificate)?;
+    let (_, fields, _) = split(certificate)?;
+    for field in items(fields) {
+        let (tag, value) = field?;
+        if tag != EXTENSIONS {
+            continue;
+        }
+        let (_, extensions, _) = split(value)?;
+        for extension in items(extensions) {
+            let mut parts = items(extension?.1);
+            if parts.next()??.1 == KEY_USAGE {
+                let (_, octets) = parts.last()??; // after the optional `critical`
+                let (_, bits, _) = split(octets)?; // a count of unused bits, then the bits
+                return Some(
+                    bits.get(1)
+                        .is_some_and(|first| first & DIGITAL_SIGNATURE != 0),
+                );
+            }
+        }
+    }
+    Some(true)
+}
+
+/// The algorithm identifier (without its outer SEQUENCE) and the key of a SubjectPublicKeyInfo.
+pub(super) fn public_key(spki: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (_, spki, _) = split(spki)?;
+    let (_, algorithm, rest) = split(spki)?;
+    let (_, bits, _) = split(rest)?;
+    Some((algorithm, bits.get(1..)?))
+}
+
+/// The size in bits of an RSAPublicKey's modulus.
+pub(super) fn rsa_bits(key: &[u8]) -> Option<usize> {
+    let (_, numbers, _) = split(key)?;
+    let (_, modulus, _) = split(numbers)?;
+    let start = modulus.iter().position(|byte| *byte != 0)?;
+    let modulus = modulus.get(start..)?;
+    let empty = usize::try_from(modulus.first()?.leading_zeros()).ok()?;
+    modulus.len().checked_mul(8)?.checked_sub(empty)
+}
+
+/// An object identifier in dotted form.
+pub(super) fn dotted(oid: &[u8]) -> String {
+    let (mut text, mut arc) = (String::new(), 0_u64);
+    for byte in oid {
+        arc = arc
+            .saturating_mul(128)
+            .saturating_add(u64::from(byte & 0x7f));
+        if byte & 0x80 != 0 {
+            continue;
+        }
+        if text.is_empty() {
+            let root = (arc / 40).min(2); // the first byte holds two numbers
+            text = root.to_string();
+            arc = arc.saturating_sub(root.saturating_mul(40));
+        }
+        text.push('.');
+        text.push_str(&arc.to_string());
+        arc = 0;
+    }
+    text
+}
+
+const UTF8: u8 = 0x0c;
+const PRINTABLE: u8 = 0x13;
+const TELETEX: u8 = 0x14;
+const IA5: u8 = 0x16;
+const EXTENSIONS: u8 = 0xa3;
+const COMMON_NAME: &[u8] = &[0x55, 4, 3];
+const KEY_USAGE: &[u8] = &[0x55, 0x1d, 15];
+const DIGITAL_SIGNATURE: u8 = 0x80;

@@ -1,0 +1,18 @@
+//! Authentication: who the peer is, and how we prove who we are (RFC 9846 sections 4.5.1 and 4.5.2).
+//!
+//! [`Trust`] is what a client believes, a constructor argument without a default; [`Credential`] is what a server shows.
+//! Chains are verified by rustls-webpki, behind one file; a CertificateVerify only here, and its result is the proof that a
+//! handshake cannot complete without. What fails gives a [`CertificateError`] or, in a constructor, a [`ConfigError`].
+
+mod credential;
+mod der;
+mod error;
+mod verify;
+mod webpki;
+
+pub use credential::{Credential, Signature, Signer};
+pub use error::{CertificateError, ConfigError, PeerText, Reason, Which};
+pub use verify::{ChainVerifier, PeerChain, PinnedKeys, Roots, Trust, Verdict, key_pin};
+
+pub(crate) use verify::{PeerProof, verify_chain, verify_signature};
+pub(crate) use webpki::schemes;

@@ -1,0 +1,215 @@
+//! What a peer must prove: that its certificate is trusted for the name asked for, and that it holds the key.
+//!
+//! In: the certificates as they came, the name that the caller gave to the constructor, the time, and later the signature of
+//! a CertificateVerify. Out: one verdict, and a [`PeerProof`] that a handshake cannot end without (RFC 9846 section 4.5).
+//! A caller may refuse more by a [`ChainVerifier`], never less.
+
+use pith_crypto::{Hash, SignatureScheme};
+use pki_types::{CertificateDer, ServerName, TrustAnchor};
+
+use super::credential::certificates_from_pem;
+use super::der;
+use super::error::{CertificateError, ConfigError, Reason, Which};
+use super::webpki::{self, SignatureError};
+use crate::Now;
+use crate::error::{Error, Fault};
+
+/// What a client trusts. There is no way to trust everything: a self-signed peer is pinned.
+#[derive(Debug, Clone)]
+pub enum Trust {
+    /// Certificates that lead to one of these roots, for the name asked for, at the time given.
+    Roots(Roots),
+    /// Keys, each known in advance.
+    PinnedKeys(PinnedKeys),
+}
+
+/// Trusted CAs: at least one.
+#[derive(Debug, Clone)]
+pub struct Roots(Vec<TrustAnchor<'static>>);
+
+/// Trusted keys: at least one, each as the SHA-256 of a leaf's DER-encoded SubjectPublicKeyInfo.
+///
+/// The key is the identity. Name, dates and issuer of the certificate around it carry no meaning and are not looked at.
+#[derive(Debug, Clone)]
+pub struct PinnedKeys(Vec<[u8; 32]>);
+
+/// A peer's certificates, after [`Trust`] has accepted them.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct PeerChain<'a> {
+    /// The leaf, then what came with it, in the peer's order.
+    pub certificates: &'a [CertificateDer<'a>],
+    /// The name that the peer was to prove.
+    pub name: &'a ServerName<'a>,
+    /// The time of the check.
+    pub now: Now,
+}
+
+/// The caller's own check of a chain. It is asked after [`Trust`] has accepted the chain, so it can only refuse.
+pub trait ChainVerifier: Send + Sync {
+    /// Accepts or refuses the chain, or says that the answer comes later.
+    fn verify(&self, peer: &PeerChain<'_>) -> Verdict;
+}
+
+/// A [`ChainVerifier`]'s answer.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Accepted, or refused with the reason. [`CertificateError::new`] makes one.
+    Now(Result<(), CertificateError>),
+    /// The connection asks its owner and waits.
+    Later,
+}
+
+/// That the peer proved who it is, or did not have to. Made only here, and a handshake cannot complete without one (known
+/// attack: a state machine that reaches Finished without a CertificateVerify).
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct PeerProof(Proof);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    Signed,
+    NotRequired,
+}
+
+impl Trust {
+    /// Trusts the CA certificates of a PEM file. Sections of other kinds are passed over.
+    ///
+    /// # Errors
+    /// [`ConfigError::Missing`] without any certificate, `Pem` for a damaged one, `Certificate` for one that does not parse.
+    pub fn roots_from_pem(pem: &[u8]) -> Result<Self, ConfigError> {
+        Self::roots_from_der(&certificates_from_pem(
+            pem,
+            "the PEM of CA certificates to trust",
+        )?)
+    }
+
+    /// Trusts these CA certificates.
+    ///
+    /// # Errors
+    /// [`ConfigError::Empty`] without any, `Certificate` for one that does not parse.
+    pub fn roots_from_der(certificates: &[CertificateDer<'_>]) -> Result<Self, ConfigError> {
+        let anchor = |(place, certificate)| {
+            webpki::anchor(certificate)
+                .map_err(|reason| unreadable("the CA certificate", place, reason))
+        };
+        Self::roots_from_anchors(
+            certificates
+                .iter()
+                .enumerate()
+                .map(anchor)
+                .collect::<Result<_, _>>()?,
+        )
+    }
+
+    /// Trusts these anchors, such as a list that is built into a program.
+    ///
+    /// # Errors
+    /// [`ConfigError::Empty`] without any.
+    pub fn roots_from_anchors(anchors: Vec<TrustAnchor<'static>>) -> Result<Self, ConfigError> {
+        match anchors.is_empty() {
+            true => Err(ConfigError::Empty {
+                what: "trusted root",
+            }),
+            false => Ok(Self::Roots(Roots(anchors))),
+        }
+    }
+
+    /// Trusts keys, each given by its pin; see [`key_pin`].
+    ///
+    /// # Errors
+    /// [`ConfigError::Empty`] without any.
+    pub fn pinned_keys(
+        sha256_of_spki: impl IntoIterator<Item = [u8; 32]>,
+    ) -> Result<Self, ConfigError> {
+        let pins: Vec<_> = sha256_of_spki.into_iter().collect();
+        match pins.is_empty() {
+            true => Err(ConfigError::Empty { what: "pinned key" }),
+            false => Ok(Self::PinnedKeys(PinnedKeys(pins))),
+        }
+    }
+}
+
+/// The pin of a certificate's key: the SHA-256 of its DER-encoded SubjectPublicKeyInfo, as in RFC 7469 section 2.4.
+///
+/// # Errors
+/// [`ConfigError::Certificate`] if it does not parse.
+pub fn key_pin(certificate: &CertificateDer<'_>) -> Result<[u8; 32], ConfigError> {
+    pin(certificate).map_err(|reason| unreadable("the certificate to pin", 0, reason))
+}
+
+/// Decides whether a server's `chain` is trusted for `name`.
+pub(crate) fn verify_chain(
+    trust: &Trust,
+    chain: &[CertificateDer<'_>],
+    name: &ServerName<'_>,
+    now: Now,
+) -> Result<(), CertificateError> {
+    let at_leaf = |reason| CertificateError::new(Which::Leaf, reason);
+    let leaf = chain.first().ok_or(at_leaf(Reason::Absent))?;
+    match trust {
+        Trust::Roots(Roots(anchors)) => webpki::verify_server(anchors, chain, name, now.unix)?,
+        Trust::PinnedKeys(PinnedKeys(pins)) => {
+            let key = pin(leaf).map_err(at_leaf)?;
+            if !pins.contains(&key) {
+                return Err(at_leaf(Reason::KeyNotPinned {
+                    key,
+                    pins: pins.len(),
+                }));
+            }
+        }
+    }
+    // A rule of TLS 1.3 that webpki leaves to us, for a pinned key too, as it says what the key may do.
+    match der::allows_signing(leaf) {
+        Some(true) => Ok(()), // rfc9846#4.5.1.2-3
+        Some(false) => Err(at_leaf(Reason::NotForSigning)),
+        None => Err(at_leaf(Reason::Malformed("its Key Usage"))),
+    }
+}
+
+/// Checks a CertificateVerify: `message` is the whole content that is signed, context string and transcript hash included.
+///
+/// The caller has checked that it offered `scheme`; here it must be one for CertificateVerify and fit the leaf's key.
+pub(crate) fn verify_signature(
+    leaf: &CertificateDer<'_>,
+    scheme: SignatureScheme,
+    message: &[u8],
+    signature: &[u8],
+) -> Result<PeerProof, Error> {
+    match webpki::verify_signature(leaf, scheme, message, signature) {
+        Ok(()) => Ok(PeerProof(Proof::Signed)), // rfc9846#4.5.2-8
+        Err(SignatureError::Scheme) => Err(Error::Fault(Fault::CertificateVerifyScheme)),
+        Err(SignatureError::Leaf) => Err(Error::Fault(Fault::CertificateUnparsable)),
+        Err(SignatureError::Key) => Err(Error::Fault(Fault::CertificateKeyMismatch)),
+        Err(SignatureError::Signature) => Err(Error::Fault(Fault::CertificateVerifySignature)), // rfc9846#4.5.2-9
+    }
+}
+
+impl PeerProof {
+    /// For a server that asked its client for no certificate. A client has no use for this: its peer always proves itself.
+    pub(crate) fn client_not_asked() -> Self {
+        Self(Proof::NotRequired)
+    }
+
+    /// Whether the peer signed.
+    pub(crate) fn is_signed(&self) -> bool {
+        self.0 == Proof::Signed
+    }
+}
+
+pub(super) fn unreadable(role: &'static str, place: usize, reason: Reason) -> ConfigError {
+    let error = CertificateError::new(Which::Leaf, reason);
+    ConfigError::Certificate {
+        role,
+        number: place.saturating_add(1),
+        error,
+    }
+}
+
+fn pin(certificate: &CertificateDer<'_>) -> Result<[u8; 32], Reason> {
+    let digest = Hash::Sha256.digest(&webpki::public_key_info(certificate)?);
+    digest
+        .as_ref()
+        .try_into()
+        .map_err(|_| Reason::Malformed("its key"))
+}

@@ -1,0 +1,386 @@
+//! The one file that names rustls-webpki: paths, names, signatures, and what its errors mean.
+//!
+//! webpki decides all that is X.509: paths, dates, names, constraints, and it bounds its own work. It does not say which
+//! certificate failed, so [`locate`] asks it again about each one alone, which costs no signature but one, and only after a
+//! failure. Every one of its errors has a reason of ours.
+
+use ::webpki::{EndEntityCert, Error, KeyUsage, anchor_from_trusted_cert};
+use pith_crypto::SignatureScheme;
+use pki_types::{
+    CertificateDer, ServerName, SignatureVerificationAlgorithm, TrustAnchor, UnixTime,
+};
+use std::time::Duration;
+
+use super::der;
+use super::error::{CertificateError, NAMES, PeerText, Reason, Which};
+
+type Algorithm = &'static dyn SignatureVerificationAlgorithm;
+
+/// The schemes of CertificateVerify, in our order of preference, each with the one key type and curve that it is for.
+///
+/// webpki compares a key's whole algorithm identifier, curve included, with the one of the algorithm. No PKCS#1 v1.5 and no
+/// SHA-1 here (rfc9846#4.5.2-7).
+static SIGNATURES: &[(SignatureScheme, Algorithm)] = &[
+    (
+        SignatureScheme::ECDSA_SECP256R1_SHA256,
+        ::webpki::aws_lc_rs::ECDSA_P256_SHA256,
+    ),
+    (
+        SignatureScheme::ECDSA_SECP384R1_SHA384,
+        ::webpki::aws_lc_rs::ECDSA_P384_SHA384,
+    ),
+    (SignatureScheme::ED25519, ::webpki::aws_lc_rs::ED25519),
+    (
+        SignatureScheme::RSA_PSS_RSAE_SHA256,
+        ::webpki::aws_lc_rs::RSA_PSS_2048_8192_SHA256_LEGACY_KEY,
+    ),
+    (
+        SignatureScheme::RSA_PSS_RSAE_SHA384,
+        ::webpki::aws_lc_rs::RSA_PSS_2048_8192_SHA384_LEGACY_KEY,
+    ),
+    (
+        SignatureScheme::RSA_PSS_RSAE_SHA512,
+        ::webpki::aws_lc_rs::RSA_PSS_2048_8192_SHA512_LEGACY_KEY,
+    ),
+];
+
+/// Why a CertificateVerify did not verify.
+pub(super) enum SignatureError {
+    /// Not a scheme for CertificateVerify.
+    Scheme,
+    /// The leaf does not parse.
+    Leaf,
+    /// The scheme is for another kind of key.
+    Key,
+    /// The signature is not one of this key over this message.
+    Signature,
+}
+
+/// The schemes that a peer may sign a CertificateVerify with, most wanted first.
+pub(crate) fn schemes() -> impl Iterator<Item = SignatureScheme> {
+    SIGNATURES.iter().map(|(scheme, _)| *scheme)
+}
+
+/// The schemes that fit a key, given its algorithm identifier.
+pub(super) fn schemes_for(key_algorithm: &[u8]) -> impl Iterator<Item = SignatureScheme> {
+    let fits = move |algorithm: Algorithm| algorithm.public_key_alg_id().as_ref() == key_algorithm;
+    SIGNATURES
+        .iter()
+        .filter(move |(_, algorithm)| fits(*algorithm))
+        .map(|(scheme, _)| *scheme)
+}
+
+/// Checks a signature over `message` with the leaf's key.
+pub(super) fn verify_signature(
+    leaf: &CertificateDer<'_>,
+    scheme: SignatureScheme,
+    message: &[u8],
+    signature: &[u8],
+) -> Result<(), SignatureError> {
+    let row = SIGNATURES.iter().find(|(known, _)| *known == scheme);
+    let (_, algorithm) = row.ok_or(SignatureError::Scheme)?;
+    let leaf = EndEntityCert::try_from(leaf).map_err(|_| SignatureError::Leaf)?;
+    let verified = leaf.verify_signature(*algorithm, message, signature);
+    verified.map_err(|error| {
+        match matches!(
+            error,
+            Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_)
+        ) {
+            true => SignatureError::Key, // rfc9846#4.5.2-6
+            false => SignatureError::Signature,
+        }
+    })
+}
+
+/// Checks that `chain` leads from a server's certificate for `name` to one of `anchors`.
+pub(super) fn verify_server(
+    anchors: &[TrustAnchor<'_>],
+    chain: &[CertificateDer<'_>],
+    name: &ServerName<'_>,
+    now: Duration,
+) -> Result<(), CertificateError> {
+    let (leaf, intermediates) = chain
+        .split_first()
+        .ok_or(CertificateError::new(Which::Leaf, Reason::Absent))?;
+    let path = parse(leaf).and_then(|leaf| verify_path(&leaf, anchors, intermediates, now));
+    path.map_err(|error| {
+        if error == Error::UnknownIssuer {
+            return unknown_issuer(chain, anchors.len());
+        }
+        CertificateError::new(locate(&error, chain, now), reason(error))
+    })?;
+    let named = parse(leaf).and_then(|leaf| leaf.verify_is_valid_for_subject_name(name));
+    named.map_err(|error| CertificateError::new(Which::Leaf, reason(error)))
+}
+
+/// What is wrong with a certificate by itself: its encoding, its dates, a CA's as a leaf.
+pub(super) fn inspect(certificate: &CertificateDer<'_>, now: Duration) -> Result<(), Reason> {
+    let error = alone(certificate, now);
+    if error == Error::UnknownIssuer {
+        return Ok(()); // it has passed all that comes before the search for its issuer
+    }
+    Err(reason(error))
+}
+
+/// The SubjectPublicKeyInfo of a certificate, with its outer SEQUENCE.
+pub(super) fn public_key_info(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, Reason> {
+    Ok(parse(certificate)
+        .map_err(reason)?
+        .subject_public_key_info()
+        .to_vec())
+}
+
+/// A root from its certificate. Only name, key and name constraints count; its dates do not.
+pub(super) fn anchor(certificate: &CertificateDer<'_>) -> Result<TrustAnchor<'static>, Reason> {
+    Ok(anchor_from_trusted_cert(certificate)
+        .map_err(reason)?
+        .to_owned())
+}
+
+fn parse<'a>(certificate: &'a CertificateDer<'a>) -> Result<EndEntityCert<'a>, Error> {
+    EndEntityCert::try_from(certificate)
+}
+
+fn verify_path(
+    leaf: &EndEntityCert<'_>,
+    anchors: &[TrustAnchor<'_>],
+    intermediates: &[CertificateDer<'_>],
+    now: Duration,
+) -> Result<(), Error> {
+    let (all, now) = (
+        ::webpki::ALL_VERIFICATION_ALGS,
+        UnixTime::since_unix_epoch(now),
+    );
+    leaf.verify_for_usage(
+        all,
+        anchors,
+        intermediates,
+        now,
+        KeyUsage::server_auth(),
+        None,
+        None,
+    )
+    .map(|_| ())
+}
+
+/// The error of a certificate on its own. Without roots there is always one: UnknownIssuer when nothing else is wrong.
+fn alone(certificate: &CertificateDer<'_>, now: Duration) -> Error {
+    let verified =
+        parse(certificate).and_then(|certificate| verify_path(&certificate, &[], &[], now));
+    verified.err().unwrap_or(Error::UnknownIssuer)
+}
+
+/// The certificate that made verification fail with `error`, as far as that can be told.
+fn locate(error: &Error, chain: &[CertificateDer<'_>], now: Duration) -> Which {
+    let place = |place| match place {
+        0 => Which::Leaf,
+        place => Which::Intermediate(place),
+    };
+    // A CA is at fault for being none; any other certificate for the very error that it has by itself.
+    let not_a_ca = *error == Error::EndEntityUsedAsCa;
+    let own = chain.iter().enumerate().position(|(place, certificate)| {
+        let own = alone(certificate, now);
+        if not_a_ca {
+            place > 0 && own != Error::CaUsedAsEndEntity
+        } else {
+            own == *error
+        }
+    });
+    if let Some(own) = own {
+        return place(own);
+    }
+    let Some((leaf, intermediates)) = chain.split_first().filter(|(_, rest)| !rest.is_empty())
+    else {
+        return Which::Leaf;
+    };
+    let is_signature = matches!(
+        error,
+        Error::InvalidSignatureForPublicKey
+            | Error::UnsupportedSignatureAlgorithmContext(_)
+            | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_)
+    );
+    if !is_signature {
+        return Which::Chain;
+    }
+    // With the certificates that came as its roots, only the leaf's own signature is looked at.
+    let issuers: Vec<_> = intermediates
+        .iter()
+        .filter_map(|issuer| anchor_from_trusted_cert(issuer).ok())
+        .collect();
+    match parse(leaf).and_then(|leaf| verify_path(&leaf, &issuers, &[], now)) {
+        Err(again) if again == *error => Which::Leaf,
+        Ok(()) if intermediates.len() == 1 => place(1),
+        _ => Which::Chain,
+    }
+}
+
+/// The last certificate of the path that starts at the leaf, and who issued it.
+fn unknown_issuer(chain: &[CertificateDer<'_>], roots: usize) -> CertificateError {
+    let parsed: Vec<_> = chain
+        .iter()
+        .map(|certificate| parse(certificate).ok())
+        .collect();
+    let name = |place: usize| parsed.get(place).and_then(Option::as_ref);
+    let mut place = 0;
+    // Each certificate extends the path at most once, so that names in a ring end too.
+    for _ in chain {
+        let issuer = name(place).map(|certificate| certificate.issuer());
+        let next = parsed
+            .iter()
+            .position(|other| other.as_ref().map(|other| other.subject()) == issuer);
+        match next {
+            Some(next) if next != place => place = next,
+            _ => break,
+        }
+    }
+    let top = name(place);
+    let issuer = top.map_or(&[][..], |top| top.issuer());
+    let self_signed = place == 0 && top.is_some_and(|top| top.issuer() == top.subject());
+    let issuer = der::common_name(issuer).unwrap_or_else(|| {
+        let digest = pith_crypto::Hash::Sha256.digest(issuer);
+        let hex: String = digest
+            .as_ref()
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        format!("a CA without a common name, SHA-256 of its name {hex}...")
+    });
+    let which = if place == 0 {
+        Which::Leaf
+    } else {
+        Which::Intermediate(place)
+    };
+    CertificateError::new(
+        which,
+        Reason::UnknownIssuer {
+            issuer: PeerText::new(&issuer),
+            self_signed,
+            roots,
+        },
+    )
+}
+
+/// Our reason for each of webpki's errors. The enum may grow, so a last arm is forced on us: an unknown error is a bad
+/// certificate, never an accepted one.
+#[allow(deprecated)] // names the variants that webpki keeps but no longer makes
+fn reason(error: Error) -> Reason {
+    match error {
+        Error::BadDer => Reason::Malformed("not DER"),
+        Error::BadDerTime => Reason::Malformed("a date"),
+        Error::EmptyEkuExtension => Reason::Malformed("an empty Extended Key Usage"),
+        Error::ExtensionValueInvalid => Reason::Malformed("an extension's value"),
+        Error::InvalidCertValidity => Reason::Malformed("it ends before it begins"),
+        Error::InvalidNetworkMaskConstraint => {
+            Reason::Malformed("a network mask in its name constraints")
+        }
+        Error::InvalidSerialNumber => Reason::Malformed("the serial number"),
+        Error::MalformedDnsIdentifier => Reason::Malformed("a DNS name"),
+        Error::MalformedExtensions => Reason::Malformed("its extensions"),
+        Error::MalformedNameConstraint => Reason::Malformed("a name constraint"),
+        Error::SignatureAlgorithmMismatch => {
+            Reason::Malformed("two different signature algorithms")
+        }
+        Error::TrailingData(_) => Reason::Malformed("bytes after an item's end"),
+        Error::UnsupportedCertVersion => Reason::Unsupported("a version other than 3"), // rfc9846#4.5.1.2-1
+        Error::UnsupportedCriticalExtension => {
+            Reason::Unsupported("a critical extension that is not known")
+        }
+        Error::UnsupportedNameType => Reason::Unsupported("a kind of name other than DNS and IP"),
+        Error::CaUsedAsEndEntity => Reason::CaAsLeaf,
+        Error::EndEntityUsedAsCa => Reason::LeafAsCa,
+        Error::CertExpired { time, not_after } => Reason::Expired {
+            not_after: since_epoch(not_after),
+            now: since_epoch(time),
+        },
+        Error::CertNotValidYet { time, not_before } => Reason::NotYetValid {
+            not_before: since_epoch(not_before),
+            now: since_epoch(time),
+        },
+        Error::CertNotValidForName(context) => Reason::WrongName {
+            expected: PeerText::new(&context.expected.to_str()),
+            more: context.presented.len().saturating_sub(NAMES),
+            presented: context
+                .presented
+                .iter()
+                .take(NAMES)
+                .map(|name| presented(name))
+                .collect(),
+        },
+        Error::CertRevoked => Reason::Revoked,
+        Error::CertDistrusted => Reason::Distrusted,
+        Error::InvalidSignatureForPublicKey => Reason::BadSignature,
+        Error::NameConstraintViolation => Reason::NameConstraint,
+        Error::PathLenConstraintViolated => Reason::PathLength,
+        Error::RequiredEkuNotFound | Error::RequiredEkuNotFoundContext(_) => Reason::Purpose,
+        Error::UnsupportedSignatureAlgorithmContext(context) => {
+            signature_algorithm(&context.signature_algorithm_id)
+        }
+        Error::UnsupportedSignatureAlgorithm => signature_algorithm(&[]),
+        Error::UnsupportedSignatureAlgorithmForPublicKey
+        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => Reason::SignatureKey,
+        Error::MaximumNameConstraintComparisonsExceeded => {
+            Reason::TooComplex("name constraint comparisons")
+        }
+        Error::MaximumPathBuildCallsExceeded => Reason::TooComplex("steps in search of a path"),
+        Error::MaximumPathDepthExceeded => Reason::TooComplex("CAs in a path"),
+        Error::MaximumSignatureChecksExceeded => Reason::TooComplex("signatures"),
+        Error::CrlExpired { .. }
+        | Error::InvalidCrlNumber
+        | Error::InvalidCrlSignatureForPublicKey
+        | Error::IssuerNotCrlSigner
+        | Error::UnknownRevocationStatus
+        | Error::UnsupportedCrlIssuingDistributionPoint
+        | Error::UnsupportedCrlSignatureAlgorithm
+        | Error::UnsupportedCrlSignatureAlgorithmContext(_)
+        | Error::UnsupportedCrlSignatureAlgorithmForPublicKey
+        | Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_)
+        | Error::UnsupportedCrlVersion
+        | Error::UnsupportedDeltaCrl
+        | Error::UnsupportedIndirectCrl
+        | Error::UnsupportedRevocationReason
+        | Error::UnsupportedRevocationReasonsPartitioning => Reason::RevocationUnknown,
+        // The caller names the issuer; here it is only known that none was found.
+        Error::UnknownIssuer => Reason::UnknownIssuer {
+            issuer: PeerText::new(""),
+            self_signed: false,
+            roots: 0,
+        },
+        _ => Reason::Malformed("an error that this version cannot name"),
+    }
+}
+
+fn since_epoch(time: UnixTime) -> Duration {
+    Duration::from_secs(time.as_secs())
+}
+
+/// A name from webpki's list, without the kind around it: `DnsName("a.test")`, `IpAddress(192.0.2.1)`.
+fn presented(name: &str) -> PeerText {
+    let bare = name
+        .split_once('(')
+        .and_then(|(_, name)| name.strip_suffix(')'))
+        .unwrap_or(name);
+    PeerText::new(bare.trim_matches('"'))
+}
+
+fn signature_algorithm(identifier: &[u8]) -> Reason {
+    let oid = der::items(identifier)
+        .next()
+        .flatten()
+        .map_or(String::new(), |(_, oid)| der::dotted(oid));
+    let forgeable = FORGEABLE.iter().find(|(known, _)| *known == oid);
+    let algorithm = PeerText::new(forgeable.map_or(&oid, |(_, name)| name));
+    Reason::SignatureAlgorithm {
+        algorithm,
+        forgeable: forgeable.is_some(),
+    }
+}
+
+/// Signatures with MD2, MD5 and SHA-1: these get a bad_certificate alert (rfc9846#4.5.1.3-2).
+const FORGEABLE: &[(&str, &str)] = &[
+    ("1.2.840.113549.1.1.2", "md2WithRSAEncryption"),
+    ("1.2.840.113549.1.1.4", "md5WithRSAEncryption"),
+    ("1.2.840.113549.1.1.5", "sha1WithRSAEncryption"),
+    ("1.2.840.10045.4.1", "ecdsa-with-SHA1"),
+    ("1.2.840.10040.4.3", "dsa-with-sha1"),
+];
