@@ -1,2 +1,4 @@
 //! tests
 #![forbid(unsafe_code)]
+
+pub mod pki;
