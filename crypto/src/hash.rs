@@ -16,7 +16,7 @@ pub enum Hash {
     Sha384,
 }
 
-/// The output of a [`Hash`]: 32 or 48 bytes by `as_ref`.
+/// The output of a [`Hash`](enum@Hash): 32 or 48 bytes by `as_ref`.
 #[derive(Clone, Copy)]
 pub struct Digest(digest::Digest);
 
