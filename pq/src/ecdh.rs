@@ -73,3 +73,17 @@ impl PrivateKey {
         })
     }
 }
+
+#[cfg(test)]
+impl PrivateKey {
+    pub(crate) fn from_raw(curve: Curve, bytes: &[u8]) -> Self {
+        let key = agreement::PrivateKey::from_private_key(curve.algorithm(), bytes).unwrap();
+        Self { curve, key }
+    }
+
+    /// What the backend alone makes of `peer`.
+    pub(crate) fn backend_agrees(&self, peer: &[u8]) -> bool {
+        let peer = UnparsedPublicKey::new(self.curve.algorithm(), peer);
+        agreement::agree(&self.key, peer, (), |_| Ok(())).is_ok()
+    }
+}

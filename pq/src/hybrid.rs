@@ -24,7 +24,7 @@ pub struct Share {
 /// The private keys behind the shares of one ClientHello, for one exchange.
 pub struct Offer(Vec<(Group, Vec<Key>)>);
 
-enum Key {
+pub(crate) enum Key {
     Ecdh(Arc<ecdh::PrivateKey>),
     MlKem(mlkem::PrivateKey),
 }
@@ -39,7 +39,7 @@ enum Key {
 pub fn offer(groups: &[Group]) -> Result<(Offer, Vec<Share>), Error> {
     let mut offer = Offer(Vec::with_capacity(groups.len()));
     let mut shares = Vec::with_capacity(groups.len());
-    let mut x25519: Option<Arc<ecdh::PrivateKey>> = None;
+    let mut x25519 = None;
     for &group in groups {
         if offer.0.iter().any(|(offered, _)| *offered == group) {
             return Err(Error::Repeated);
@@ -48,17 +48,21 @@ pub fn offer(groups: &[Group]) -> Result<(Offer, Vec<Share>), Error> {
         let mut bytes = Vec::with_capacity(row.client_share);
         let mut keys = Vec::with_capacity(row.parts.len());
         for &part in row.parts {
-            let key = match (part, &x25519) {
-                (Part::Ecdh(Curve::X25519), Some(key)) => Key::Ecdh(Arc::clone(key)),
-                (Part::Ecdh(curve), _) => Key::Ecdh(Arc::new(ecdh::PrivateKey::generate(curve)?)),
-                (Part::MlKem(kem), _) => Key::MlKem(mlkem::PrivateKey::generate(kem)?),
+            let key = match part {
+                Part::Ecdh(Curve::X25519) => {
+                    let key = match x25519.take() {
+                        Some(key) => key,
+                        None => Arc::new(ecdh::PrivateKey::generate(Curve::X25519)?),
+                    };
+                    x25519 = Some(Arc::clone(&key));
+                    Key::Ecdh(key)
+                }
+                Part::Ecdh(curve) => Key::Ecdh(Arc::new(ecdh::PrivateKey::generate(curve)?)),
+                Part::MlKem(kem) => Key::MlKem(mlkem::PrivateKey::generate(kem)?),
             };
             match &key {
                 Key::Ecdh(key) => key.write_share(&mut bytes)?,
                 Key::MlKem(key) => key.write_share(&mut bytes)?,
-            }
-            if let (Part::Ecdh(Curve::X25519), Key::Ecdh(key)) = (part, &key) {
-                x25519 = Some(Arc::clone(key));
             }
             keys.push(key);
         }
@@ -93,7 +97,16 @@ pub fn answer(group: Group, share: &[u8]) -> Result<(Vec<u8>, SharedSecret), Err
 }
 
 impl Offer {
-    /// The client's second half: the secret from the server's `reply` for `group`. The offer is used up, whatever comes of it.
+    /// The client's second half: the secret from the server's `reply` for `group`. The offer is used up, whatever comes of it:
+    ///
+    /// ```compile_fail,E0382
+    /// # use pith_pq::{Group, answer, offer};
+    /// let (offer, shares) = offer(&[Group::X25519])?;
+    /// let (reply, _) = answer(Group::X25519, &shares[0].bytes)?;
+    /// offer.finish(Group::X25519, &reply)?;
+    /// offer.finish(Group::X25519, &reply)?; // moved: shares are single-use
+    /// # Ok::<(), pith_pq::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::NotOffered`] if `group` is not in this offer; [`Error::Length`], [`Error::Encoding`] or [`Error::Share`] if `reply` is
@@ -113,6 +126,14 @@ impl Offer {
             }
         }
         Ok(secret)
+    }
+}
+
+#[cfg(test)]
+impl Offer {
+    /// An offer from keys of a test vector, one for each part of the group.
+    pub(crate) fn of(group: Group, keys: Vec<Key>) -> Self {
+        Self(vec![(group, keys)])
     }
 }
 

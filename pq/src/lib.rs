@@ -1,19 +1,17 @@
-//! Key exchange for TLS 1.3: ML-KEM, ECDH and their hybrids, all in one shape.
-//!
-//! A client makes an [`offer`] for some groups and sends the shares, the server's [`answer`] to one of them gives its reply and the
-//! secret, and [`Offer::finish`] turns the reply into the same secret. Shares and replies are the `key_exchange` bytes of a
-//! KeyShareEntry (rfc9846 section 4.3.8). Every share is fresh and single-use: an offer is consumed by its completion. What a peer
-//! sent is checked for its exact length and encoding here, before the backend sees it, since the backend accepts more than TLS does.
-//!
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::as_conversions))]
+
+// Shares and replies are the `key_exchange` bytes of a KeyShareEntry (rfc9846 section 4.3.8). What a peer sent is checked for its
+// exact length and encoding here, before the backend sees it, since the backend takes more than TLS has.
 
 mod ecdh; // RFC 7748; rfc9846 sections 4.3.8.2 and 7.4.2
 mod error;
 mod group;
 mod hybrid; // draft-ietf-tls-ecdhe-mlkem, draft-ietf-tls-hybrid-design
 mod mlkem; // FIPS 203
+#[cfg(test)]
+mod tests;
 
 pub use error::Error;
 pub use group::Group;

@@ -100,3 +100,19 @@ impl PrivateKey {
         Ok(secret.append(shared.as_ref())?)
     }
 }
+
+#[cfg(test)]
+impl PrivateKey {
+    /// `None` if the backend does not take the bytes.
+    pub(crate) fn from_raw(kem: Kem, bytes: &[u8]) -> Option<Self> {
+        DecapsulationKey::new(kem.algorithm(), bytes).ok().map(Self)
+    }
+}
+
+#[cfg(test)]
+impl Kem {
+    /// Whether the backend parses `key`, used or not.
+    pub(crate) fn backend_parses(self, key: &[u8]) -> bool {
+        EncapsulationKey::new(self.algorithm(), key).is_ok()
+    }
+}
