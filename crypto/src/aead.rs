@@ -13,7 +13,7 @@ use crate::Error;
 /// The length of an authentication tag in bytes, the same for all.
 pub const TAG_LEN: usize = 16;
 
-/// The length of an iv in bytes, the same for all.
+/// The length of an iv in bytes, the same for all (rfc9846#5.3-3).
 pub const IV_LEN: usize = 12;
 
 /// An AEAD of a TLS 1.3 cipher suite.
@@ -169,7 +169,7 @@ impl Key {
         Ok(Self {
             key: LessSafeKey::new(key),
             iv: Zeroizing::new(iv.try_into().map_err(|_| Error::Length)?),
-            counter: 0,
+            counter: 0, // rfc9846#5.3-1
             limit,
         })
     }
@@ -179,6 +179,7 @@ impl Key {
         if self.counter >= self.limit {
             return Err(Error::Exhausted);
         }
+        // rfc9846#5.3-2
         let next = self.counter.checked_add(1).ok_or(Error::Exhausted)?;
         let mut nonce = *self.iv;
         // The counter is big-endian and padded on the left.

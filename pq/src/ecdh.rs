@@ -2,7 +2,7 @@
 //!
 //! The backend's parser takes compressed and hybrid points and whole SubjectPublicKeyInfos too; TLS has one form for each group, so
 //! length and first byte are checked here. That the point lies on the curve, and that X25519 did not give zero, the backend checks.
-//! A secret keeps its leading zeros and so has a fixed length.
+//! A secret keeps its leading zeros and so has a fixed length (rfc9846#7.4.2-1).
 
 use aws_lc_rs::agreement::{self, UnparsedPublicKey};
 use pith_crypto::SharedSecret;
@@ -67,6 +67,7 @@ impl PrivateKey {
         if self.curve != Curve::X25519 && peer.first() != Some(&0x04) {
             return Err(Error::Encoding);
         }
+        // rfc9846#4.3.8.2-1 and rfc9846#7.4.2-2: the backend refuses points off the curve and a result of zero.
         let peer = UnparsedPublicKey::new(self.curve.algorithm(), peer);
         agreement::agree(&self.key, peer, Error::Share, |bytes| {
             Ok(secret.append(bytes)?)

@@ -72,7 +72,8 @@ pub fn offer(groups: &[Group]) -> Result<(Offer, Vec<Share>), Error> {
     Ok((offer, shares))
 }
 
-/// The server's half: from a client's `share` for `group` its reply, [`Group::server_share_len`] bytes, and the secret.
+/// The server's half: from a client's `share` for `group` its reply, [`Group::server_share_len`] bytes, and the secret. The keys are
+/// fresh (rfc9846#4.3.8-5), whether or not the client's share has been seen before (rfc9846#4.3.8-6).
 ///
 /// # Errors
 /// [`Error::Length`], [`Error::Encoding`] or [`Error::Share`] if `share` is illegal; [`Error::Crypto`] if the backend fails.
