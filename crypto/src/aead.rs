@@ -96,6 +96,10 @@ impl SealingKey {
         let (nonce, next) = self.0.nonce()?;
         // Counted before use: a nonce that may have met a plaintext is never used again.
         self.0.counter = next;
+        #[cfg(any(test, pith_test))]
+        if crate::fault::is_due() {
+            return Err(Error::Internal("AEAD seal"));
+        }
         self.0
             .key
             .seal_out_of_place_scatter(nonce, Aad::from(aad), plaintext, body, trailer, tail)
@@ -142,6 +146,10 @@ impl OpeningKey {
     /// [`Error::Open`] if they do not authenticate, after which `bytes` hold nothing of use; [`Error::Exhausted`] at the last u64.
     pub fn open<'a>(&mut self, aad: &[u8], bytes: &'a mut [u8]) -> Result<&'a mut [u8], Error> {
         let (nonce, next) = self.0.nonce()?;
+        #[cfg(any(test, pith_test))]
+        if crate::fault::is_due() {
+            return Err(Error::Open);
+        }
         let plaintext = self
             .0
             .key

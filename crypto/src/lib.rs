@@ -12,6 +12,8 @@
 
 pub mod aead;
 mod error;
+#[cfg(any(test, pith_test))]
+pub mod fault;
 pub mod hash;
 pub mod hkdf;
 pub mod mac;

@@ -128,6 +128,10 @@ impl SigningKey {
         if !self.schemes().contains(&scheme) {
             return Err(Error::Scheme);
         }
+        #[cfg(any(test, pith_test))]
+        if crate::fault::is_due() {
+            return Err(Error::Sign);
+        }
         let random = SystemRandom::new();
         let signature = match &self.0 {
             Kind::EcdsaP256(key) | Kind::EcdsaP384(key) => key.sign(&random, message),
