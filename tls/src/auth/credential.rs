@@ -11,8 +11,8 @@ use pki_types::pem::PemObject;
 use pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroize;
 
-use super::error::{CertificateError, ConfigError, Which};
-use super::verify::unreadable;
+use super::error::{CertificateError, ConfigError, Reason, Which};
+use super::verify::refused_certificate;
 use super::{der, webpki};
 use crate::Now;
 use crate::error::Error;
@@ -50,7 +50,7 @@ impl Credential {
     /// # Errors
     /// As [`from_der`](Self::from_der), and [`ConfigError::Missing`], `Pem` or `KeyEncrypted` for what cannot be read.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, ConfigError> {
-        let chain = certificates_from_pem(chain, "the PEM of a certificate chain")?;
+        let chain = certificates_from_pem(chain, "a certificate chain in PEM")?;
         let mut key = key_from_pem(key)?;
         let credential = Self::from_der(chain, &key);
         key.zeroize();
@@ -65,8 +65,13 @@ impl Credential {
         chain: Vec<CertificateDer<'static>>,
         key: &PrivateKeyDer<'_>,
     ) -> Result<Self, ConfigError> {
-        check_chain(&chain)?; // first: its errors say more than "unsupported"
-        let key = SigningKey::from_der(key).map_err(|_| ConfigError::KeyUnsupported)?;
+        check_chain(&chain)?;
+        let Ok(key) = SigningKey::from_der(key) else {
+            // The leaf may say more, such as the size of an RSA key.
+            return Err(leaf_schemes(&chain)
+                .err()
+                .unwrap_or(ConfigError::KeyUnsupported));
+        };
         let mut owners = chain.iter().map(|certificate| {
             webpki::public_key_info(certificate).is_ok_and(|info| {
                 der::public_key(&info).is_some_and(|(_, public)| public == key.public_key())
@@ -84,13 +89,14 @@ impl Credential {
     /// that its kind is.
     ///
     /// # Errors
-    /// [`ConfigError::Empty`], `TooMany`, `Certificate`, `KeyUsage`, `RsaSize` or `Unsupported` for the chain; `KeyMismatch`
+    /// [`ConfigError::Empty`], `TooMany`, `Certificate`, `RsaSize` or `Unsupported` for the chain; `KeyMismatch`
     /// if the signer has no scheme for the leaf's kind of key.
     pub fn with_signer(
         chain: Vec<CertificateDer<'static>>,
         signer: Arc<dyn Signer>,
     ) -> Result<Self, ConfigError> {
-        let usable = check_chain(&chain)?;
+        check_chain(&chain)?;
+        let usable = leaf_schemes(&chain)?;
         if !signer
             .schemes()
             .iter()
@@ -144,7 +150,7 @@ pub(super) fn certificates_from_pem(
 }
 
 fn key_from_pem(pem: &[u8]) -> Result<PrivateKeyDer<'static>, ConfigError> {
-    let expected = "the PEM of a private key";
+    let expected = "a private key in PEM";
     match PrivateKeyDer::pem_slice_iter(pem).next() {
         Some(Ok(key)) => Ok(key),
         _ if holds(pem, "ENCRYPTED") => Err(ConfigError::KeyEncrypted),
@@ -156,11 +162,13 @@ fn key_from_pem(pem: &[u8]) -> Result<PrivateKeyDer<'static>, ConfigError> {
     }
 }
 
-/// Refuses a chain that no handshake could use; gives the schemes that fit the leaf's key.
-fn check_chain(chain: &[CertificateDer<'_>]) -> Result<Vec<SignatureScheme>, ConfigError> {
-    let leaf = chain.first().ok_or(ConfigError::Empty {
-        what: "certificate",
-    })?;
+/// Refuses a chain that is empty, too long, or has a certificate that does not parse.
+fn check_chain(chain: &[CertificateDer<'_>]) -> Result<(), ConfigError> {
+    if chain.is_empty() {
+        return Err(ConfigError::Empty {
+            what: "certificate",
+        });
+    }
     let bytes = chain.iter().fold(0_usize, |sum, certificate| {
         sum.saturating_add(certificate.len())
     });
@@ -174,13 +182,21 @@ fn check_chain(chain: &[CertificateDer<'_>]) -> Result<Vec<SignatureScheme>, Con
     }
     for (place, certificate) in chain.iter().enumerate() {
         webpki::public_key_info(certificate)
-            .map_err(|reason| unreadable("the chain's certificate", place, reason))?;
+            .map_err(|reason| refused_certificate("the chain", place, reason))?;
     }
+    Ok(())
+}
+
+/// The schemes that fit the leaf's key; refuses a leaf that cannot sign a CertificateVerify.
+fn leaf_schemes(chain: &[CertificateDer<'_>]) -> Result<Vec<SignatureScheme>, ConfigError> {
+    let leaf = chain.first().ok_or(ConfigError::Empty {
+        what: "certificate",
+    })?;
+    let refused = |reason| refused_certificate("the chain", 0, reason);
     if der::allows_signing(leaf) != Some(true) {
-        return Err(ConfigError::KeyUsage); // rfc9846#4.5.1.2-3
+        return Err(refused(Reason::NotForSigning)); // rfc9846#4.5.1.2-3
     }
-    let info = webpki::public_key_info(leaf)
-        .map_err(|reason| unreadable("the chain's certificate", 0, reason))?;
+    let info = webpki::public_key_info(leaf).map_err(refused)?;
     let (algorithm, key) = der::public_key(&info).ok_or(ConfigError::KeyUnsupported)?;
     let schemes: Vec<_> = webpki::schemes_for(algorithm).collect();
     if schemes.is_empty() {
@@ -201,13 +217,10 @@ fn check_chain(chain: &[CertificateDer<'_>]) -> Result<Vec<SignatureScheme>, Con
 fn found(input: &[u8]) -> &'static str {
     let kinds = [
         ("ENCRYPTED", "an encrypted private key"),
-        (
-            "PRIVATE KEY-----",
-            "a private key: are the two files swapped?",
-        ),
+        ("PRIVATE KEY-----", "a private key: is this the right file?"),
         (
             "BEGIN CERTIFICATE-----",
-            "a certificate: are the two files swapped?",
+            "a certificate: is this the right file?",
         ),
         (
             "BEGIN CERTIFICATE REQUEST-----",

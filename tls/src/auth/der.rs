@@ -123,3 +123,85 @@ const EXTENSIONS: u8 = 0xa3;
 const COMMON_NAME: &[u8] = &[0x55, 4, 3];
 const KEY_USAGE: &[u8] = &[0x55, 0x1d, 15];
 const DIGITAL_SIGNATURE: u8 = 0x80;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_split_or_say_that_they_do_not() {
+        let long = [&[4, 0x81, 200][..], &[7; 200]].concat();
+        let rows: [(&str, &[u8], Option<usize>); 9] = [
+            ("nothing", &[], Some(0)),
+            ("two items", &[5, 0, 4, 1, 9], Some(2)),
+            ("one of 200 bytes", &long, Some(1)),
+            ("a tag alone", &[5], None),
+            ("content cut off", &[4, 2, 9], None),
+            ("length cut off", &[4, 0x82, 1], None),
+            ("indefinite length", &[0x30, 0x80, 0, 0], None),
+            ("length of four bytes", &[4, 0x84, 0, 0, 0, 0], None),
+            ("second item cut off", &[5, 0, 4, 9], None),
+        ];
+        for (name, bytes, want) in rows {
+            let count = items(bytes)
+                .map(|item| item.map(|_| ()))
+                .collect::<Option<Vec<_>>>();
+            assert_eq!(count.map(|items| items.len()), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn object_identifiers_are_dotted() {
+        for (bytes, want) in [
+            (&[0x55, 4, 3][..], "2.5.4.3"),
+            (
+                &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11],
+                "1.2.840.113549.1.1.11",
+            ),
+            (&[0x09, 0x92, 0x26], "0.9.2342"),
+            (&[0x88, 0x37], "2.999"),
+            (&[], ""),
+        ] {
+            assert_eq!(dotted(bytes), want);
+        }
+    }
+
+    #[test]
+    fn a_common_name_is_the_last_one_of_a_text_kind() {
+        let attribute = |oid: u8, tag: u8, text: &[u8]| {
+            let length = |extra: usize| u8::try_from(text.len() + extra).unwrap();
+            let head = [
+                0x31,
+                length(9),
+                0x30,
+                length(7),
+                6,
+                3,
+                0x55,
+                4,
+                oid,
+                tag,
+                length(0),
+            ];
+            [&head[..], text].concat()
+        };
+        for (name, bytes, want) in [
+            ("none", attribute(10, UTF8, b"Org"), None),
+            ("one", attribute(3, UTF8, b"CA"), Some("CA")),
+            (
+                "two",
+                [attribute(3, UTF8, b"a"), attribute(3, PRINTABLE, b"b")].concat(),
+                Some("b"),
+            ),
+            ("UTF-16", attribute(3, 0x1e, b"\0C\0A"), None),
+            (
+                "not UTF-8",
+                attribute(3, TELETEX, b"\xe4"),
+                Some("\u{fffd}"),
+            ),
+            ("cut off", attribute(3, UTF8, b"CA")[..12].to_vec(), None),
+        ] {
+            assert_eq!(common_name(&bytes).as_deref(), want, "{name}");
+        }
+    }
+}

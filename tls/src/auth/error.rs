@@ -79,13 +79,10 @@ pub enum Reason {
     },
     /// Its signature does not verify under its issuer's key.
     BadSignature,
-    /// Its signature algorithm is not supported.
-    SignatureAlgorithm {
-        /// The algorithm's name, or its object identifier.
-        algorithm: PeerText,
-        /// It uses MD5 or SHA-1, which can be forged.
-        forgeable: bool,
-    },
+    /// It is signed with MD5 or SHA-1, by the algorithm's name.
+    Forgeable(&'static str),
+    /// Its signature algorithm is not supported; the text is the object identifier.
+    SignatureAlgorithm(PeerText),
     /// Its signature algorithm does not fit its issuer's key.
     SignatureKey,
     /// A CA certificate stands where a leaf is expected.
@@ -134,12 +131,12 @@ pub enum ConfigError {
     },
     /// A certificate does not parse.
     Certificate {
-        /// What it was to serve as.
-        role: &'static str,
-        /// Its place in the input, from 1.
+        /// The list that it stands in.
+        list: &'static str,
+        /// Its place in the list, from 1.
         number: usize,
         /// Why.
-        error: CertificateError,
+        reason: Reason,
     },
     /// The private key is encrypted.
     KeyEncrypted,
@@ -155,8 +152,6 @@ pub enum ConfigError {
         /// The certificate that it does belong to, counted from 1.
         belongs_to: Option<usize>,
     },
-    /// The first certificate's Key Usage forbids signatures.
-    KeyUsage,
     /// A list is empty.
     Empty {
         /// What it lists.
@@ -199,29 +194,23 @@ impl CertificateError {
         &self.reason
     }
 
-    /// The alert that the peer gets. RFC 9846 sections 4.5.1.2, 4.5.1.3 and 6.2; what they do not name has the alert that
-    /// most implementations send.
+    /// The alert that the peer gets: what RFC 9846 names for the case in sections 4.5.1.2, 4.5.1.3 and 6.2, and where it
+    /// names none, what most implementations send.
     pub fn alert(&self) -> AlertDescription {
         match &self.reason {
             Reason::Absent => AlertDescription::DECODE_ERROR, // rfc9846#4.5.1.3-1
-            Reason::Expired { .. } | Reason::NotYetValid { .. } => {
-                AlertDescription::CERTIFICATE_EXPIRED
-            }
+            Reason::Expired { .. } | Reason::NotYetValid { .. } => AlertDescription::CERTIFICATE_EXPIRED,
             Reason::Revoked => AlertDescription::CERTIFICATE_REVOKED,
             Reason::UnknownIssuer { .. } => AlertDescription::UNKNOWN_CA,
             Reason::Malformed(_)
             | Reason::WrongName { .. }
             | Reason::BadSignature
+            | Reason::Forgeable(_) // rfc9846#4.5.1.3-2
             | Reason::LeafAsCa
             | Reason::PathLength
-            | Reason::NameConstraint
-            | Reason::SignatureAlgorithm {
-                forgeable: true, ..
-            } => AlertDescription::BAD_CERTIFICATE, // rfc9846#4.5.1.3-2
+            | Reason::NameConstraint => AlertDescription::BAD_CERTIFICATE,
             Reason::Unsupported(_)
-            | Reason::SignatureAlgorithm {
-                forgeable: false, ..
-            }
+            | Reason::SignatureAlgorithm(_)
             | Reason::SignatureKey
             | Reason::CaAsLeaf
             | Reason::Purpose
@@ -253,24 +242,7 @@ impl PeerText {
 
 impl std::error::Error for CertificateError {}
 
-impl std::error::Error for ConfigError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Certificate { error, .. } => Some(error),
-            Self::Missing { .. }
-            | Self::Pem { .. }
-            | Self::KeyEncrypted
-            | Self::KeyUnsupported
-            | Self::RsaSize { .. }
-            | Self::KeyMismatch { .. }
-            | Self::KeyUsage
-            | Self::Empty { .. }
-            | Self::TooMany { .. }
-            | Self::Duplicate { .. }
-            | Self::Unsupported { .. } => None,
-        }
-    }
-}
+impl std::error::Error for ConfigError {}
 
 impl fmt::Display for CertificateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -288,82 +260,131 @@ impl fmt::Display for Which {
     }
 }
 
+/// What is wrong, in parentheses what was found, and after the colon what to do.
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Absent => f.write_str("is missing: the peer must send a certificate"),
-            Self::Malformed(what) => write!(f, "is malformed ({what}): have it issued anew"),
-            Self::Unsupported(what) => write!(f, "has {what}, which is not supported: have it issued without"),
-            Self::Expired { not_after, now } => write!(
-                f,
-                "expired on {} (it is now {}): renew it, or set the clock of this machine if that is wrong",
-                Date(*not_after),
-                Date(*now)
-            ),
-            Self::NotYetValid { not_before, now } => write!(
-                f,
-                "is not valid before {} (it is now {}): wait, or set the clock of this machine if that is wrong",
-                Date(*not_before),
-                Date(*now)
-            ),
-            Self::WrongName { expected, presented, more } => wrong_name(f, expected, presented, *more),
-            Self::UnknownIssuer { issuer, self_signed: true, roots } => write!(
-                f,
-                "is self-signed as {issuer}, and is {}: to accept this very peer, pin its key",
-                Among(*roots, "none of the", "trusted root")
-            ),
-            Self::UnknownIssuer { issuer, self_signed: false, roots } => write!(
-                f,
-                "was issued by {issuer}, and no path leads from there to {}: trust that CA, or have the peer send the certificates in between",
-                Among(*roots, "one of the", "trusted root")
-            ),
-            Self::KeyNotPinned { key, pins } => write!(
-                f,
-                "has the key {}, which is {}: if this is the right peer, pin that key",
-                Hex(key),
-                Among(*pins, "none of the", "pinned key")
-            ),
-            Self::BadSignature => f.write_str(
-                "has a signature that does not verify under its issuer's key: it was altered, or another CA of that name issued it",
-            ),
-            Self::SignatureAlgorithm { algorithm, forgeable: true } => {
-                write!(f, "is signed with {algorithm}, which can be forged: have it issued with SHA-256 or better")
+        let text = match self {
+            Self::Absent => "is missing: have the peer send one",
+            Self::Malformed(part) => {
+                return write!(f, "is malformed ({part}): have it issued anew");
             }
-            Self::SignatureAlgorithm { algorithm, forgeable: false } => write!(
-                f,
-                "is signed with {algorithm}, which is not supported: have it issued with ECDSA, RSA or Ed25519"
-            ),
-            Self::SignatureKey => f.write_str(
-                "has a signature algorithm that does not fit its issuer's key: use an RSA key of 2048 to 8192 bits, P-256, P-384 or Ed25519",
-            ),
-            Self::CaAsLeaf => f.write_str(
-                "is a CA's: the peer must show a certificate issued to it (Basic Constraints without CA), and keep the CA's to issue it",
-            ),
-            Self::LeafAsCa => {
-                f.write_str("issued another certificate but is not a CA's: have the other one issued by a CA")
+            Self::Unsupported(part) => {
+                return write!(
+                    f,
+                    "has an unsupported part ({part}): have it issued without"
+                );
             }
-            Self::PathLength => f.write_str(
-                "has more CAs in it than one of them allows (path length): have the leaf issued by a CA nearer to the root",
-            ),
-            Self::NameConstraint => f.write_str(
-                "holds a name that a CA above may not issue for (name constraints): use another CA, or another name",
-            ),
-            Self::Purpose => f.write_str(
-                "is not issued for this role (its Extended Key Usage lacks it): have it issued for TLS server authentication",
-            ),
-            Self::NotForSigning => f.write_str(
-                "may not be used to sign (its Key Usage lacks digitalSignature), which TLS 1.3 needs: have it issued with digitalSignature",
-            ),
-            Self::Revoked => f.write_str("was revoked by its issuer: have a new one issued"),
+            Self::Expired { not_after, now } => {
+                let (end, now) = (Date(*not_after), Date(*now));
+                let advice = "renew it, or correct this machine's clock";
+                return write!(f, "has expired (on {end}; it is now {now}): {advice}");
+            }
+            Self::NotYetValid { not_before, now } => {
+                let (start, now) = (Date(*not_before), Date(*now));
+                let advice = "wait, or correct this machine's clock";
+                return write!(
+                    f,
+                    "is not valid yet (until {start}; it is now {now}): {advice}"
+                );
+            }
+            Self::WrongName {
+                expected,
+                presented,
+                more,
+            } => {
+                write!(f, "is for other names (wanted {expected}, has ")?;
+                match presented.split_first() {
+                    Some((first, others)) => {
+                        write!(f, "{first}")?;
+                        others.iter().try_for_each(|name| write!(f, ", {name}"))?;
+                    }
+                    None => f.write_str("no subject alternative name")?,
+                }
+                if *more > 0 {
+                    write!(f, " and {more} more")?;
+                }
+                "): connect by one of them, or have it issued for this one"
+            }
+            Self::UnknownIssuer {
+                issuer,
+                self_signed,
+                roots,
+            } => {
+                let (what, advice) = match self_signed {
+                    true => (
+                        "is self-signed and not trusted",
+                        "to accept this very peer, pin its key",
+                    ),
+                    false => (
+                        "leads to no trusted root",
+                        "trust its issuer, or have the peer send the certificates in between",
+                    ),
+                };
+                return write!(
+                    f,
+                    "{what} (issuer {issuer}, trusted roots: {roots}): {advice}"
+                );
+            }
+            Self::KeyNotPinned { key, pins } => {
+                f.write_str("has a key that is not pinned (SHA-256 ")?;
+                key.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+                return write!(
+                    f,
+                    ", pinned keys: {pins}): if this is the right peer, pin it"
+                );
+            }
+            Self::BadSignature => {
+                "is not signed by its issuer's key: it was altered, or another CA of that name issued it"
+            }
+            Self::Forgeable(name) => {
+                let advice = "have it issued with SHA-256 or better";
+                return write!(
+                    f,
+                    "is signed with an algorithm that can be forged ({name}): {advice}"
+                );
+            }
+            Self::SignatureAlgorithm(oid) => {
+                let advice = "have it issued with ECDSA, RSA or Ed25519";
+                return write!(
+                    f,
+                    "is signed with an unsupported algorithm ({oid}): {advice}"
+                );
+            }
+            Self::SignatureKey => {
+                "is signed by an unsupported kind of key: use ECDSA, Ed25519, or RSA of 2048 to 8192 bits"
+            }
+            Self::CaAsLeaf => {
+                "is a CA's own: have the peer show one that is issued to it (Basic Constraints without CA)"
+            }
+            Self::LeafAsCa => "issued another one but is not a CA's: have that one issued by a CA",
+            Self::PathLength => {
+                "has more CAs than one of them allows: have the leaf issued nearer to the root"
+            }
+            Self::NameConstraint => {
+                "has a name that one of its CAs may not issue for: use another name or CA"
+            }
+            Self::Purpose => {
+                "is not for TLS servers: have it issued with serverAuth in its Extended Key Usage"
+            }
+            Self::NotForSigning => {
+                "may not sign, as TLS 1.3 needs: have it issued with digitalSignature in its Key Usage"
+            }
+            Self::Revoked => "was revoked by its issuer: have it issued anew",
             Self::RevocationUnknown => {
-                f.write_str("may be revoked or not, no usable revocation list says: give a current one of its issuer")
+                "may be revoked, no usable list says: give a current list of its issuer"
             }
-            Self::Distrusted => f.write_str("has a key that is known to be compromised: have it issued for a new key"),
+            Self::Distrusted => {
+                "has a key that is known to be compromised: have it issued for a new key"
+            }
             Self::TooComplex(limit) => {
-                write!(f, "takes too much work to check ({limit}): have the peer send the certificates of one path only")
+                let advice = "have the peer send the certificates of one path only";
+                return write!(f, "takes too much work to check ({limit}): {advice}");
             }
-            Self::Rejected(why) => write!(f, "was refused by this program's own verifier: {why}"),
-        }
+            Self::Rejected(why) => {
+                return write!(f, "was refused by this program's own verifier: {why}");
+            }
+        };
+        f.write_str(text)
     }
 }
 
@@ -381,76 +402,54 @@ impl fmt::Debug for PeerText {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing { expected, found } => write!(f, "expected {expected}, found {found}"),
+        let text = match self {
+            Self::Missing { expected, found } => {
+                return write!(f, "expected {expected}, found {found}");
+            }
             Self::Pem { expected } => {
-                write!(f, "the PEM of {expected} is damaged: each section needs its BEGIN and END lines and base64 between")
+                write!(f, "expected {expected}, but a section is damaged")?;
+                ": each needs its BEGIN and END lines and base64 between"
             }
-            Self::Certificate { role, number, error } => write!(f, "{role}, number {number} of the input: {error}"),
-            Self::KeyEncrypted => f.write_str(
-                "the private key is encrypted: decrypt it first, for example with `openssl pkey -in KEY -out PLAIN`",
-            ),
-            Self::KeyUnsupported => f.write_str(
-                "the private key is damaged or of a kind that is not supported: use ECDSA P-256 or P-384, Ed25519, or RSA of 2048 to 8192 bits",
-            ),
+            Self::Certificate {
+                list,
+                number,
+                reason,
+            } => {
+                return write!(f, "certificate {number} of {list} {reason}");
+            }
+            Self::KeyEncrypted => {
+                "the private key is encrypted: decrypt it, as `openssl pkey -in KEY -out PLAIN` does"
+            }
+            Self::KeyUnsupported => {
+                "the private key is damaged or of an unsupported kind: \
+                 use ECDSA P-256 or P-384, Ed25519, or RSA of 2048 to 8192 bits"
+            }
             Self::RsaSize { bits } => {
-                write!(f, "the RSA key has {bits} bits: make one of 2048 to 8192 bits, or an ECDSA P-256 key")
+                return write!(
+                    f,
+                    "the RSA key has {bits} bits: make one of 2048 to 8192 bits"
+                );
             }
-            Self::KeyMismatch { belongs_to: None } => f.write_str(
-                "the private key is not that of the first certificate: give the key that this certificate was issued for",
-            ),
-            Self::KeyMismatch { belongs_to: Some(number) } => {
-                write!(f, "the private key is that of certificate {number} of the chain, not of the first: put that one first")
+            Self::KeyMismatch { belongs_to: None } => {
+                "the private key is not that of the first certificate: give the one it was issued for"
             }
-            Self::KeyUsage => f.write_str(
-                "the first certificate may not be used to sign (its Key Usage lacks digitalSignature): have it issued with digitalSignature",
-            ),
-            Self::Empty { what } => write!(f, "no {what} given: at least one is needed"),
-            Self::TooMany { what, limit, got } => write!(f, "{got} {what}: at most {limit} may be"),
-            Self::Duplicate { what } => write!(f, "{what} given twice: once is enough"),
-            Self::Unsupported { what } => write!(f, "{what} is not supported"),
-        }
-    }
-}
-
-fn wrong_name(
-    f: &mut fmt::Formatter<'_>,
-    expected: &PeerText,
-    presented: &[PeerText],
-    more: usize,
-) -> fmt::Result {
-    write!(f, "is not for {expected}: it ")?;
-    match presented.split_first() {
-        None => f.write_str("has no subject alternative name (a common name does not count)")?,
-        Some((first, others)) => {
-            write!(f, "names {first}")?;
-            others.iter().try_for_each(|name| write!(f, ", {name}"))?;
-        }
-    }
-    if more > 0 {
-        write!(f, " and {more} more")?;
-    }
-    f.write_str("; connect by a name that it has, or have it issued for this one")
-}
-
-/// "none of the 3 trusted roots", and so for one.
-struct Among(usize, &'static str, &'static str);
-
-impl fmt::Display for Among {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(count, among, what) = self;
-        match count {
-            1 => write!(f, "{among} 1 {what}"),
-            _ => write!(f, "{among} {count} {what}s"),
-        }
-    }
-}
-
-struct Hex<'a>(&'a [u8]);
-
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            Self::KeyMismatch {
+                belongs_to: Some(number),
+            } => {
+                write!(
+                    f,
+                    "the private key is that of certificate {number} of the chain"
+                )?;
+                ", not of the first: put that one first"
+            }
+            Self::Empty { what } => return write!(f, "no {what} given: at least one is needed"),
+            Self::TooMany { what, limit, got } => {
+                return write!(f, "{got} {what}: at most {limit} may be");
+            }
+            Self::Duplicate { what } => return write!(f, "{what} given twice: once is enough"),
+            Self::Unsupported { what } => return write!(f, "{what} is not supported"),
+        };
+        f.write_str(text)
     }
 }
 
@@ -471,19 +470,8 @@ impl fmt::Display for Date {
             }
         };
         let mut month = 1_u64;
-        for length in [
-            31,
-            if leap { 29 } else { 28 },
-            31,
-            30,
-            31,
-            30,
-            31,
-            31,
-            30,
-            31,
-            30,
-        ] {
+        let february = if leap { 29 } else { 28 };
+        for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
             match days.checked_sub(length) {
                 Some(rest) => (days, month) = (rest, month.saturating_add(1)),
                 None => break,

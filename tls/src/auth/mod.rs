@@ -10,6 +10,9 @@ mod error;
 mod verify;
 mod webpki;
 
+#[cfg(test)]
+mod tests;
+
 pub use credential::{Credential, Signature, Signer};
 pub use error::{CertificateError, ConfigError, PeerText, Reason, Which};
 pub use verify::{ChainVerifier, PeerChain, PinnedKeys, Roots, Trust, Verdict, key_pin};

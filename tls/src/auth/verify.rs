@@ -78,10 +78,7 @@ impl Trust {
     /// # Errors
     /// [`ConfigError::Missing`] without any certificate, `Pem` for a damaged one, `Certificate` for one that does not parse.
     pub fn roots_from_pem(pem: &[u8]) -> Result<Self, ConfigError> {
-        Self::roots_from_der(&certificates_from_pem(
-            pem,
-            "the PEM of CA certificates to trust",
-        )?)
+        Self::roots_from_der(&certificates_from_pem(pem, "CA certificates in PEM")?)
     }
 
     /// Trusts these CA certificates.
@@ -91,7 +88,7 @@ impl Trust {
     pub fn roots_from_der(certificates: &[CertificateDer<'_>]) -> Result<Self, ConfigError> {
         let anchor = |(place, certificate)| {
             webpki::anchor(certificate)
-                .map_err(|reason| unreadable("the CA certificate", place, reason))
+                .map_err(|reason| refused_certificate("the trusted roots", place, reason))
         };
         Self::roots_from_anchors(
             certificates
@@ -135,7 +132,7 @@ impl Trust {
 /// # Errors
 /// [`ConfigError::Certificate`] if it does not parse.
 pub fn key_pin(certificate: &CertificateDer<'_>) -> Result<[u8; 32], ConfigError> {
-    pin(certificate).map_err(|reason| unreadable("the certificate to pin", 0, reason))
+    pin(certificate).map_err(|reason| refused_certificate("those to pin", 0, reason))
 }
 
 /// Decides whether a server's `chain` is trusted for `name`.
@@ -197,12 +194,11 @@ impl PeerProof {
     }
 }
 
-pub(super) fn unreadable(role: &'static str, place: usize, reason: Reason) -> ConfigError {
-    let error = CertificateError::new(Which::Leaf, reason);
+pub(super) fn refused_certificate(list: &'static str, place: usize, reason: Reason) -> ConfigError {
     ConfigError::Certificate {
-        role,
+        list,
         number: place.saturating_add(1),
-        error,
+        reason,
     }
 }
 

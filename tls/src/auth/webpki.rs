@@ -5,7 +5,7 @@
 //! failure. Every one of its errors has a reason of ours.
 
 use ::webpki::{EndEntityCert, Error, KeyUsage, anchor_from_trusted_cert};
-use pith_crypto::SignatureScheme;
+use pith_crypto::{Hash, SignatureScheme};
 use pki_types::{
     CertificateDer, ServerName, SignatureVerificationAlgorithm, TrustAnchor, UnixTime,
 };
@@ -82,10 +82,8 @@ pub(super) fn verify_signature(
     let leaf = EndEntityCert::try_from(leaf).map_err(|_| SignatureError::Leaf)?;
     let verified = leaf.verify_signature(*algorithm, message, signature);
     verified.map_err(|error| {
-        match matches!(
-            error,
-            Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_)
-        ) {
+        use Error::UnsupportedSignatureAlgorithmForPublicKeyContext as OtherKey;
+        match matches!(error, OtherKey(_)) {
             true => SignatureError::Key, // rfc9846#4.5.2-6
             false => SignatureError::Signature,
         }
@@ -147,20 +145,10 @@ fn verify_path(
     intermediates: &[CertificateDer<'_>],
     now: Duration,
 ) -> Result<(), Error> {
-    let (all, now) = (
-        ::webpki::ALL_VERIFICATION_ALGS,
-        UnixTime::since_unix_epoch(now),
-    );
-    leaf.verify_for_usage(
-        all,
-        anchors,
-        intermediates,
-        now,
-        KeyUsage::server_auth(),
-        None,
-        None,
-    )
-    .map(|_| ())
+    let (all, usage) = (::webpki::ALL_VERIFICATION_ALGS, KeyUsage::server_auth());
+    let now = UnixTime::since_unix_epoch(now);
+    leaf.verify_for_usage(all, anchors, intermediates, now, usage, None, None)?;
+    Ok(())
 }
 
 /// The error of a certificate on its own. Without roots there is always one: UnknownIssuer when nothing else is wrong.
@@ -170,12 +158,15 @@ fn alone(certificate: &CertificateDer<'_>, now: Duration) -> Error {
     verified.err().unwrap_or(Error::UnknownIssuer)
 }
 
+fn which(place: usize) -> Which {
+    match place {
+        0 => Which::Leaf,
+        _ => Which::Intermediate(place),
+    }
+}
+
 /// The certificate that made verification fail with `error`, as far as that can be told.
 fn locate(error: &Error, chain: &[CertificateDer<'_>], now: Duration) -> Which {
-    let place = |place| match place {
-        0 => Which::Leaf,
-        place => Which::Intermediate(place),
-    };
     // A CA is at fault for being none; any other certificate for the very error that it has by itself.
     let not_a_ca = *error == Error::EndEntityUsedAsCa;
     let own = chain.iter().enumerate().position(|(place, certificate)| {
@@ -187,7 +178,7 @@ fn locate(error: &Error, chain: &[CertificateDer<'_>], now: Duration) -> Which {
         }
     });
     if let Some(own) = own {
-        return place(own);
+        return which(own);
     }
     let Some((leaf, intermediates)) = chain.split_first().filter(|(_, rest)| !rest.is_empty())
     else {
@@ -209,7 +200,7 @@ fn locate(error: &Error, chain: &[CertificateDer<'_>], now: Duration) -> Which {
         .collect();
     match parse(leaf).and_then(|leaf| verify_path(&leaf, &issuers, &[], now)) {
         Err(again) if again == *error => Which::Leaf,
-        Ok(()) if intermediates.len() == 1 => place(1),
+        Ok(()) if intermediates.len() == 1 => which(1),
         _ => Which::Chain,
     }
 }
@@ -237,24 +228,16 @@ fn unknown_issuer(chain: &[CertificateDer<'_>], roots: usize) -> CertificateErro
     let issuer = top.map_or(&[][..], |top| top.issuer());
     let self_signed = place == 0 && top.is_some_and(|top| top.issuer() == top.subject());
     let issuer = der::common_name(issuer).unwrap_or_else(|| {
-        let digest = pith_crypto::Hash::Sha256.digest(issuer);
-        let hex: String = digest
-            .as_ref()
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let digest = Hash::Sha256.digest(issuer);
+        let first = digest.as_ref().iter().take(8);
+        let hex: String = first.map(|byte| format!("{byte:02x}")).collect();
         format!("a CA without a common name, SHA-256 of its name {hex}...")
     });
-    let which = if place == 0 {
-        Which::Leaf
-    } else {
-        Which::Intermediate(place)
-    };
+    let issuer = PeerText::new(&issuer);
     CertificateError::new(
-        which,
+        which(place),
         Reason::UnknownIssuer {
-            issuer: PeerText::new(&issuer),
+            issuer,
             self_signed,
             roots,
         },
@@ -264,7 +247,7 @@ fn unknown_issuer(chain: &[CertificateDer<'_>], roots: usize) -> CertificateErro
 /// Our reason for each of webpki's errors. The enum may grow, so a last arm is forced on us: an unknown error is a bad
 /// certificate, never an accepted one.
 #[allow(deprecated)] // names the variants that webpki keeps but no longer makes
-fn reason(error: Error) -> Reason {
+pub(super) fn reason(error: Error) -> Reason {
     match error {
         Error::BadDer => Reason::Malformed("not DER"),
         Error::BadDerTime => Reason::Malformed("a date"),
@@ -304,7 +287,7 @@ fn reason(error: Error) -> Reason {
                 .presented
                 .iter()
                 .take(NAMES)
-                .map(|name| presented(name))
+                .map(|name| bare(name))
                 .collect(),
         },
         Error::CertRevoked => Reason::Revoked,
@@ -355,24 +338,18 @@ fn since_epoch(time: UnixTime) -> Duration {
 }
 
 /// A name from webpki's list, without the kind around it: `DnsName("a.test")`, `IpAddress(192.0.2.1)`.
-fn presented(name: &str) -> PeerText {
-    let bare = name
+fn bare(name: &str) -> PeerText {
+    let inner = name
         .split_once('(')
-        .and_then(|(_, name)| name.strip_suffix(')'))
-        .unwrap_or(name);
-    PeerText::new(bare.trim_matches('"'))
+        .and_then(|(_, rest)| rest.strip_suffix(')'));
+    PeerText::new(inner.unwrap_or(name).trim_matches('"'))
 }
 
 fn signature_algorithm(identifier: &[u8]) -> Reason {
-    let oid = der::items(identifier)
-        .next()
-        .flatten()
-        .map_or(String::new(), |(_, oid)| der::dotted(oid));
-    let forgeable = FORGEABLE.iter().find(|(known, _)| *known == oid);
-    let algorithm = PeerText::new(forgeable.map_or(&oid, |(_, name)| name));
-    Reason::SignatureAlgorithm {
-        algorithm,
-        forgeable: forgeable.is_some(),
+    let oid = der::split(identifier).map_or_else(String::new, |(_, oid, _)| der::dotted(oid));
+    match FORGEABLE.iter().find(|(known, _)| *known == oid) {
+        Some((_, name)) => Reason::Forgeable(name),
+        None => Reason::SignatureAlgorithm(PeerText::new(&oid)),
     }
 }
 

@@ -1,0 +1,274 @@
+//! Which chains are trusted, by roots and by pinned keys.
+
+use super::*;
+
+#[test]
+fn chains_of_every_kind_are_accepted() {
+    for kind in [
+        Kind::P256,
+        Kind::P384,
+        Kind::P521,
+        Kind::Ed25519,
+        Kind::Rsa2048,
+    ] {
+        for intermediates in [0, 1, 6] {
+            let pki = Pki::with(kind, intermediates);
+            let identity = pki.leaf_with(
+                kind,
+                &["a.test", "*.b.test", "192.0.2.1", "2001:db8::1"],
+                |_| (),
+            );
+            for host in ["a.test", "A.TEST", "x.b.test", "192.0.2.1", "2001:db8::1"] {
+                assert_eq!(
+                    verify(&pki, &identity, host),
+                    Ok(()),
+                    "{kind:?}, {intermediates}, {host}"
+                );
+            }
+        }
+    }
+}
+
+/// rfc9846#4.5.1-9: any order, and certificates that belong to no path; but the leaf first.
+#[test]
+fn extra_and_reordered_certificates_do_no_harm() {
+    let pki = Pki::with(Kind::P256, 3);
+    let mut identity = pki.leaf("a.test");
+    identity.chain[1..].reverse();
+    identity.chain.extend([
+        pki.root(),
+        Pki::new().root(),
+        pki::self_signed(Kind::P256, "b.test").chain[0].clone(),
+    ]);
+    assert_eq!(verify(&pki, &identity, "a.test"), Ok(()));
+    identity.chain.swap(0, 1);
+    assert!(verify(&pki, &identity, "a.test").is_err());
+}
+
+/// rfc9846#4.5.1.3-2 and -s1: MD5 and SHA-1 get bad_certificate, other unknown algorithms unsupported_certificate.
+#[test]
+fn forgeable_signatures_are_refused_as_such() {
+    const RSA: [u8; 11] = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11];
+    let pki = Pki::with(Kind::Rsa2048, 1);
+    for (last, name, alert) in [
+        (2, "md2WithRSAEncryption", Alert::BAD_CERTIFICATE),
+        (4, "md5WithRSAEncryption", Alert::BAD_CERTIFICATE),
+        (5, "sha1WithRSAEncryption", Alert::BAD_CERTIFICATE),
+        (
+            14,
+            "\"1.2.840.113549.1.1.14\"",
+            Alert::UNSUPPORTED_CERTIFICATE,
+        ), // SHA-224
+    ] {
+        let mut other = RSA;
+        other[10] = last;
+        for place in [0, 1] {
+            let mut identity = pki.leaf("a.test");
+            identity.chain[place] = patch(&identity.chain[place], &RSA, &other);
+            let error = verify(&pki, &identity, "a.test").unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains(&format!("({name})")), "{text}");
+            assert_eq!(error.alert(), alert, "{name}");
+            let which = if place == 0 {
+                Which::Leaf
+            } else {
+                Which::Intermediate(1)
+            };
+            assert_eq!(error.which(), which, "{name}");
+        }
+    }
+    let ecdsa = [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
+    let pki = Pki::new();
+    let identity = patched(
+        pki.leaf("a.test"),
+        &ecdsa,
+        &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 1],
+    );
+    let text = verify(&pki, &identity, "a.test").unwrap_err().to_string();
+    assert_eq!(
+        text,
+        "the leaf certificate is signed with an unsupported algorithm \
+         (\"1.2.840.10045.4.3.1\"): have it issued with ECDSA, RSA or Ed25519"
+    );
+}
+
+/// rfc9846#4.5.1.2-3, for roots and pins alike.
+#[test]
+fn key_usage_must_allow_signatures() {
+    use KeyUsagePurpose as U;
+    for (usages, good) in [
+        (&[][..], true),
+        (&[U::DigitalSignature], true),
+        (&[U::DigitalSignature, U::KeyEncipherment], true),
+        (
+            &[U::KeyAgreement, U::DigitalSignature, U::DecipherOnly],
+            true,
+        ),
+        (&[U::KeyEncipherment], false),
+        (&[U::ContentCommitment], false),
+        (&[U::DecipherOnly], false),
+    ] {
+        let pki = Pki::new();
+        let identity = pki.leaf_with(Kind::P256, &["a.test"], |params| {
+            params.key_usages = usages.to_vec()
+        });
+        let pinned = Trust::pinned_keys([key_pin(&identity.chain[0]).unwrap()]).unwrap();
+        for verdict in [
+            verify(&pki, &identity, "a.test"),
+            verify_chain(&pinned, &identity.chain, &name("a.test"), NOW),
+        ] {
+            match verdict {
+                Ok(()) => assert!(good, "{usages:?}"),
+                Err(error) => assert_eq!(
+                    (error.reason(), good),
+                    (&Reason::NotForSigning, false),
+                    "{usages:?}"
+                ),
+            }
+        }
+        let credential = Credential::from_der(identity.chain, &identity.key).err();
+        let refused = ConfigError::Certificate {
+            list: "the chain",
+            number: 1,
+            reason: Reason::NotForSigning,
+        };
+        assert_eq!(credential, (!good).then_some(refused), "{usages:?}");
+    }
+}
+
+#[test]
+fn a_pinned_key_is_the_identity() {
+    let identity = pki::self_signed(Kind::Ed25519, "a.test");
+    let pin = key_pin(&identity.chain[0]).unwrap();
+    let trust = Trust::pinned_keys([[0; 32], pin]).unwrap();
+    assert_eq!(
+        verify_chain(&trust, &identity.chain, &name("other.test"), NOW),
+        Ok(())
+    );
+    let renewed = Pki::new().leaf_with(Kind::P256, &["a.test"], pki::expired);
+    let trust = Trust::pinned_keys([key_pin(&renewed.chain[0]).unwrap()]).unwrap();
+    assert_eq!(
+        verify_chain(&trust, &renewed.chain, &name("a.test"), NOW),
+        Ok(())
+    );
+
+    let error = verify_chain(&trust, &identity.chain, &name("a.test"), NOW).unwrap_err();
+    let hex: String = pin.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = format!(
+        "the leaf certificate has a key that is not pinned (SHA-256 {hex}, pinned keys: 1): \
+         if this is the right peer, pin it"
+    );
+    assert_eq!(
+        (error.to_string(), error.alert()),
+        (text, Alert::CERTIFICATE_UNKNOWN)
+    );
+    let garbage = [CertificateDer::from(vec![0x30, 0])];
+    assert_eq!(
+        verify_chain(&trust, &garbage, &name("a.test"), NOW)
+            .unwrap_err()
+            .alert(),
+        Alert::BAD_CERTIFICATE
+    );
+    assert!(key_pin(&garbage[0]).is_err());
+}
+
+/// The pin is what other tools compute: the digest of the SubjectPublicKeyInfo, header included.
+#[test]
+fn a_pin_is_the_sha256_of_the_spki() {
+    let identity = pki::self_signed(Kind::Ed25519, "a.test");
+    let key = SigningKey::from_der(&identity.key).unwrap();
+    let mut spki = vec![0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
+    spki.extend_from_slice(key.public_key());
+    let digest = pith_crypto::Hash::Sha256.digest(&spki);
+    assert_eq!(key_pin(&identity.chain[0]).unwrap(), digest.as_ref());
+}
+
+/// Known attack T10: certificates made to explode the search for a path cost a bounded amount.
+#[test]
+fn ambiguous_chains_are_bounded() {
+    // Nine CAs of one name, each of which could have issued each other: 9! paths.
+    let pki = Pki::bent(Kind::P256, 0, |_, params| {
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "Same");
+    });
+    let mut identity = pki.leaf("a.test");
+    for _ in 0..9 {
+        let other = Pki::bent(Kind::P256, 0, |_, params| {
+            params
+                .distinguished_name
+                .push(rcgen::DnType::CommonName, "Same");
+        });
+        identity.chain.push(other.root());
+    }
+    let error = verify(&Pki::new(), &identity, "a.test").unwrap_err();
+    assert_eq!(error.alert(), Alert::CERTIFICATE_UNKNOWN, "{error}");
+}
+
+#[test]
+fn no_bytes_make_it_panic() {
+    let pki = Pki::new();
+    let identity = pki.leaf("a.test");
+    let leaf = identity.chain[0].to_vec();
+    let trust = Trust::roots_from_der(&[pki.root()]).unwrap();
+    for place in 0..leaf.len() {
+        let mut flipped = leaf.clone();
+        flipped[place] ^= 0x41;
+        for bytes in [
+            leaf[..place].to_vec(),
+            flipped,
+            [&leaf[..], &leaf[..place]].concat(),
+        ] {
+            let same = bytes == leaf;
+            let chain = [CertificateDer::from(bytes)];
+            let _ = (
+                der::allows_signing(&chain[0]),
+                der::common_name(&chain[0]),
+                der::public_key(&chain[0]),
+            );
+            let verdict = verify_chain(&trust, &chain, &name("a.test"), NOW);
+            assert_eq!(verdict.is_ok(), same, "{place}");
+        }
+    }
+}
+
+#[test]
+fn trust_is_never_empty() {
+    let none = |what| Some(ConfigError::Empty { what });
+    assert_eq!(Trust::roots_from_der(&[]).err(), none("trusted root"));
+    assert_eq!(
+        Trust::roots_from_anchors(Vec::new()).err(),
+        none("trusted root")
+    );
+    assert_eq!(Trust::pinned_keys([]).err(), none("pinned key"));
+    assert_eq!(
+        none("pinned key").unwrap().to_string(),
+        "no pinned key given: at least one is needed"
+    );
+    let text = |pem: &str| {
+        Trust::roots_from_pem(pem.as_bytes())
+            .err()
+            .unwrap()
+            .to_string()
+    };
+    assert_eq!(
+        text(""),
+        "expected CA certificates in PEM, found nothing: the input is empty"
+    );
+    let pki = Pki::new();
+    let key = pki.leaf("a.test").key_pem;
+    assert_eq!(
+        text(&key),
+        "expected CA certificates in PEM, found a private key: is this the right file?"
+    );
+    let bad = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+    assert_eq!(
+        text(&format!("{}{bad}", pki.root_pem())),
+        "certificate 2 of the trusted roots is malformed (not DER): have it issued anew"
+    );
+    let trust = Trust::roots_from_pem(format!("{}{key}", pki.root_pem()).as_bytes()).unwrap();
+    assert_eq!(
+        verify_chain(&trust, &pki.leaf("a.test").chain, &name("a.test"), NOW),
+        Ok(())
+    );
+}

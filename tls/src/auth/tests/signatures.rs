@@ -1,0 +1,99 @@
+//! Which signatures are taken for a CertificateVerify (RFC 9846 section 4.5.2).
+
+use super::*;
+
+/// Known attack S02: each scheme by each kind of key. rfc9846#4.3.3-1, #4.3.3-5, #4.5.2-6, #4.5.2-7.
+#[test]
+fn a_scheme_fits_one_kind_of_key() {
+    let all = [
+        Scheme::ECDSA_SECP256R1_SHA256,
+        Scheme::ECDSA_SECP384R1_SHA384,
+        Scheme::ED25519,
+        Scheme::RSA_PSS_RSAE_SHA256,
+        Scheme::RSA_PSS_RSAE_SHA384,
+        Scheme::RSA_PSS_RSAE_SHA512,
+        Scheme::RSA_PKCS1_SHA256,
+        Scheme::RSA_PKCS1_SHA384,
+        Scheme::RSA_PKCS1_SHA512,
+        Scheme(0x0201), // rsa_pkcs1_sha1
+        Scheme(0x0203), // ecdsa_sha1
+        Scheme(0x0808), // ed448
+        Scheme(0x0809), // rsa_pss_pss_sha256
+        Scheme(0x0000),
+        Scheme(0xffff),
+    ];
+    for kind in [Kind::P256, Kind::P384, Kind::Ed25519, Kind::Rsa2048] {
+        let identity = pki::self_signed(kind, "a.test");
+        let key = SigningKey::from_der(&identity.key).unwrap();
+        for scheme in all {
+            let real = key.sign(scheme, b"message");
+            let signature = real
+                .clone()
+                .unwrap_or_else(|_| key.sign(key.schemes()[0], b"message").unwrap());
+            let verified = verify_signature(&identity.chain[0], scheme, b"message", &signature);
+            let got = verified.map(|proof| proof.is_signed());
+            let want = match (real.is_ok(), schemes().any(|known| known == scheme)) {
+                (true, _) => Ok(true),
+                (false, true) => Err(Error::Fault(Fault::CertificateKeyMismatch)),
+                (false, false) => Err(Error::Fault(Fault::CertificateVerifyScheme)),
+            };
+            assert_eq!(got, want, "{kind:?} {scheme}");
+        }
+    }
+}
+
+/// rfc9846#4.5.2-8, #4.5.2-9.
+#[test]
+fn a_signature_of_anything_else_is_refused() {
+    let refused = Err(Error::Fault(Fault::CertificateVerifySignature));
+    for kind in [Kind::P256, Kind::P384, Kind::Ed25519, Kind::Rsa2048] {
+        let (identity, other) = (
+            pki::self_signed(kind, "a.test"),
+            pki::self_signed(kind, "a.test"),
+        );
+        let key = SigningKey::from_der(&identity.key).unwrap();
+        let leaf = &identity.chain[0];
+        for scheme in key.schemes() {
+            let check = |leaf: &CertificateDer<'_>, message: &[u8], signature: &[u8]| {
+                verify_signature(leaf, *scheme, message, signature).map(|proof| proof.is_signed())
+            };
+            let signature = key.sign(*scheme, b"message").unwrap();
+            assert_eq!(
+                check(leaf, b"message", &signature),
+                Ok(true),
+                "{kind:?} {scheme}"
+            );
+            assert_eq!(
+                check(leaf, b"massage", &signature),
+                refused,
+                "{kind:?} {scheme}"
+            );
+            assert_eq!(
+                check(&other.chain[0], b"message", &signature),
+                refused,
+                "{kind:?} {scheme}"
+            );
+            assert_eq!(check(leaf, b"message", &[]), refused, "{kind:?} {scheme}");
+            for place in 0..signature.len() {
+                let mut flipped = signature.clone();
+                flipped[place] ^= 1;
+                assert_eq!(
+                    check(leaf, b"message", &flipped),
+                    refused,
+                    "{kind:?} {scheme} {place}"
+                );
+                assert_eq!(
+                    check(leaf, b"message", &signature[..place]),
+                    refused,
+                    "{kind:?} {scheme} {place}"
+                );
+            }
+        }
+        let garbage = CertificateDer::from(vec![0x30, 0]);
+        let error = verify_signature(&garbage, Scheme::ED25519, b"", b"")
+            .map(|_| ())
+            .unwrap_err();
+        assert_eq!(error, Error::Fault(Fault::CertificateUnparsable));
+    }
+    assert!(!PeerProof::client_not_asked().is_signed());
+}
