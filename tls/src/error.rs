@@ -1,0 +1,757 @@
+//! Alerts, and every way in which a connection can fail.
+//!
+//! A [`Fault`] is something that the peer did wrong: one variant for each rule, with the alert that the RFC names for it.
+//! The table in [`Fault::row`] has no default arm, so a new fault does not compile until its alert is chosen. An
+//! [`Error`] is what a caller sees: a fault, a refused certificate, an alert that came from the peer, a failure on our
+//! side, or a misuse of the API. Misuse never depends on bytes of the peer. Nothing here holds bytes of the peer, apart
+//! from the bounded names in a [`CertificateError`], so an error can be logged by whoever chooses to.
+
+use core::fmt;
+
+use pith_pq::Group;
+
+use crate::auth::CertificateError;
+use crate::wire::{ExtensionType, MessageKind};
+
+/// Why a connection failed. Once one is returned, the connection is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The peer broke the protocol.
+    Fault(Fault),
+    /// The peer's certificate was refused.
+    Certificate(Box<CertificateError>),
+    /// The peer ended the connection with this alert.
+    Alert(AlertDescription),
+    /// The transport ended without `close_notify`: what was received may be cut short (rfc9846#6.1-5).
+    Truncated,
+    /// Something failed on this side, whatever the peer did.
+    Local(Local),
+    /// The API was used wrongly; says what to do instead.
+    Misuse(&'static str),
+}
+
+/// A failure on this side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Local {
+    /// A primitive failed: the random generator, or a key or signature of ours.
+    Crypto(pith_crypto::Error),
+    /// A value of ours does not fit its field in a message, such as a chain of over 16 MiB.
+    TooLong,
+    /// Key material is used up and no update was possible (rfc9846#5.5-1).
+    Exhausted,
+    /// The signer, verifier or chooser of the application refused.
+    Refused,
+    /// A fact that the code relies on did not hold. A bug: please report it.
+    Internal(&'static str),
+}
+
+impl Error {
+    /// The alert to send for this error; `None` where the connection is over without one.
+    #[must_use]
+    pub fn alert(&self) -> Option<AlertDescription> {
+        match self {
+            Self::Fault(fault) => Some(fault.alert()),
+            Self::Certificate(error) => Some(error.alert()),
+            Self::Local(Local::Refused) => Some(AlertDescription::ACCESS_DENIED),
+            Self::Local(_) => Some(AlertDescription::INTERNAL_ERROR),
+            Self::Alert(_) | Self::Truncated | Self::Misuse(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fault(fault) => write!(f, "{fault} (alert sent: {})", fault.alert()),
+            Self::Certificate(error) => write!(f, "{error}"),
+            Self::Alert(alert) => {
+                write!(f, "the peer ended the connection with the alert {alert}")?;
+                match alert.hint() {
+                    Some(hint) => write!(f, ": {hint}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Truncated => f.write_str(
+                "the transport ended without close_notify: what was received may be cut short by somebody on the way",
+            ),
+            Self::Local(local) => write!(f, "{local}"),
+            Self::Misuse(what) => write!(f, "the API was used wrongly: {what}"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl fmt::Display for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Crypto(error) => write!(f, "a primitive failed on this side: {error}"),
+            Self::TooLong => {
+                f.write_str("a value of this side is too long for its field in a message")
+            }
+            Self::Exhausted => f.write_str("the sending key is used up and could not be replaced"),
+            Self::Refused => f.write_str("the application refused the connection"),
+            Self::Internal(what) => write!(f, "internal error, please report it: {what}"),
+        }
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Local> for Error {
+    fn from(local: Local) -> Self {
+        Self::Local(local)
+    }
+}
+
+impl From<pith_crypto::Error> for Error {
+    fn from(error: pith_crypto::Error) -> Self {
+        Self::Local(Local::Crypto(error))
+    }
+}
+
+impl From<CertificateError> for Error {
+    fn from(error: CertificateError) -> Self {
+        Self::Certificate(Box::new(error))
+    }
+}
+
+/// What a peer did wrong: a variant for each rule, with its alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    // Records.
+    /// A record of a type that is not expected here.
+    UnexpectedRecord {
+        /// The content type that came.
+        content_type: u8,
+    },
+    /// The peer speaks plain HTTP.
+    PlainHttp,
+    /// A record longer than the limit.
+    RecordOverflow {
+        /// The length that came.
+        length: usize,
+    },
+    /// A record that does not open under the current key.
+    BadRecordMac,
+    /// A protected record of nothing but padding.
+    NoContentType,
+    /// A handshake or alert record without content.
+    EmptyRecord,
+    /// Too many records without content in a row.
+    TooManyEmptyRecords,
+    /// An alert that is not two bytes long.
+    MalformedAlert,
+    /// Too many `user_canceled` alerts.
+    TooManyUserCanceled,
+    /// A ChangeCipherSpec with another body than one byte of value 1, or a protected one.
+    ChangeCipherSpecBody,
+    /// A ChangeCipherSpec before the first ClientHello or after the peer's Finished.
+    ChangeCipherSpecMisplaced,
+    /// Too many ChangeCipherSpec records.
+    TooManyChangeCipherSpecs,
+    /// Another record inside a handshake message.
+    InterleavedRecord,
+    /// A handshake message that spans a change of keys.
+    MessageAcrossKeyChange,
+
+    // Handshake messages in general.
+    /// A handshake message that this state does not allow.
+    UnexpectedMessage {
+        /// The state's name in RFC 9846 appendix A.
+        state: &'static str,
+        /// The message that came.
+        message: MessageKind,
+    },
+    /// Handshake bytes under keys of another level than expected.
+    UnexpectedLevel,
+    /// A handshake message longer than the limit.
+    MessageTooLong {
+        /// The limit in bytes.
+        limit: usize,
+        /// The length that was announced, header included.
+        announced: usize,
+    },
+    /// Too many messages after the handshake without application data.
+    TooManyQuietMessages,
+    /// A message that does not follow its syntax, or has bytes left over.
+    Malformed {
+        /// The message.
+        message: MessageKind,
+    },
+
+    // Extensions.
+    /// An extension that stands twice in one block.
+    RepeatedExtension {
+        /// The extension.
+        extension: ExtensionType,
+    },
+    /// More extensions in one block than the limit.
+    TooManyExtensions,
+    /// A known extension in a message where it is not allowed.
+    MisplacedExtension {
+        /// The extension.
+        extension: ExtensionType,
+        /// The message.
+        message: MessageKind,
+    },
+    /// A response to an extension that was not offered.
+    UnsolicitedExtension {
+        /// The extension.
+        extension: ExtensionType,
+        /// The message.
+        message: MessageKind,
+    },
+    /// An extension that must be there is not.
+    MissingExtension {
+        /// The extension.
+        extension: ExtensionType,
+        /// The message.
+        message: MessageKind,
+    },
+    /// `pre_shared_key` is not the last extension of a ClientHello.
+    PreSharedKeyNotLast,
+    /// The server name is no DNS name.
+    ServerName,
+
+    // Hellos and negotiation.
+    /// The peer does not speak TLS 1.3; carries the newest version that it named.
+    NoTls13 {
+        /// The version's code, such as 0x0303 for TLS 1.2.
+        newest: u16,
+    },
+    /// A server that negotiates an older version although it knows TLS 1.3: somebody on the way interfered.
+    Downgrade,
+    /// A server chose a version that was not offered.
+    SelectedVersion,
+    /// `legacy_version` is not 0x0303.
+    LegacyVersion,
+    /// A compression method other than null.
+    Compression,
+    /// No cipher suite in common.
+    NoCommonSuite,
+    /// No group in common.
+    NoCommonGroup,
+    /// No signature scheme in common with this side's certificates.
+    NoCommonSignatureScheme,
+    /// No application protocol in common.
+    NoCommonProtocol,
+    /// A key share for a group that `supported_groups` does not name, out of its order, or twice.
+    KeyShareList,
+    /// A key share of another length than its group has.
+    KeyShareLength {
+        /// The group.
+        group: Group,
+        /// Bytes that it has.
+        expected: usize,
+        /// Bytes that came.
+        got: usize,
+    },
+    /// A key share that is no valid public key or ciphertext of its group.
+    KeyShareInvalid {
+        /// The group.
+        group: Group,
+    },
+    /// A second ClientHello that differs from the first in more than it may.
+    SecondHelloChanged,
+    /// A second ClientHello without exactly the one share that was asked for.
+    SecondHelloShare,
+    /// A ClientHello in middlebox compatibility mode over QUIC.
+    CompatibilityModeInQuic,
+    /// A server's session id differs from the client's.
+    SessionIdEcho,
+    /// A server chose a cipher suite that was not offered.
+    SuiteNotOffered,
+    /// A server chose another cipher suite than in its HelloRetryRequest.
+    SuiteChanged,
+    /// A server chose a group that was not offered, or sent a share for one that had no share.
+    GroupNotOffered,
+    /// A server chose another group than in its HelloRetryRequest.
+    GroupChanged,
+    /// A HelloRetryRequest that asks for a share that was already sent.
+    RetryOfferedGroup,
+    /// A HelloRetryRequest that changes nothing.
+    RetryWithoutChange,
+    /// A server chose an application protocol that was not offered, or not exactly one.
+    ProtocolNotOffered,
+
+    // Authentication.
+    /// `certificate_request_context` is not empty in the handshake.
+    CertificateContext,
+    /// A server's Certificate message without a certificate.
+    EmptyCertificate,
+    /// More certificates than the limit.
+    ChainTooLong,
+    /// A leaf that is no X.509 certificate.
+    CertificateUnparsable,
+    /// A signature scheme that was not offered or must not be used in CertificateVerify.
+    CertificateVerifyScheme,
+    /// A signature scheme that does not fit the key in the leaf.
+    CertificateKeyMismatch,
+    /// A CertificateVerify that does not verify.
+    CertificateVerifySignature,
+    /// A Finished that does not verify.
+    Finished,
+
+    // After the handshake.
+    /// A KeyUpdate with a value other than 0 and 1.
+    KeyUpdateValue,
+}
+
+impl Fault {
+    /// The alert that RFC 9846 names for this fault.
+    #[must_use]
+    pub fn alert(&self) -> AlertDescription {
+        self.row().0
+    }
+
+    /// The section of the RFC that the peer broke; RFC 9846 where no other is named.
+    #[must_use]
+    pub fn section(&self) -> &'static str {
+        self.row().1
+    }
+
+    /// The table of faults: alert, section, and what happened in words.
+    #[deny(
+        clippy::wildcard_enum_match_arm,
+        reason = "no fault without an alert that was chosen for it"
+    )]
+    fn row(&self) -> (AlertDescription, &'static str, &'static str) {
+        use AlertDescription as A;
+        match self {
+            Self::UnexpectedRecord { .. } => (
+                A::UNEXPECTED_MESSAGE,
+                "5",
+                "a record of an unexpected type came",
+            ),
+            Self::PlainHttp => (
+                A::UNEXPECTED_MESSAGE,
+                "5",
+                "the peer speaks plain HTTP on this port, not TLS",
+            ),
+            Self::RecordOverflow { .. } => (
+                A::RECORD_OVERFLOW,
+                "5.2",
+                "a record is longer than TLS allows",
+            ),
+            Self::BadRecordMac => (
+                A::BAD_RECORD_MAC,
+                "5.2",
+                "a record does not open: it was altered on the way",
+            ),
+            Self::NoContentType => (A::UNEXPECTED_MESSAGE, "5.4", "a record holds only padding"),
+            Self::EmptyRecord => (
+                A::UNEXPECTED_MESSAGE,
+                "5.4",
+                "a handshake or alert record is empty",
+            ),
+            Self::TooManyEmptyRecords => (
+                A::UNEXPECTED_MESSAGE,
+                "5.4",
+                "too many empty records came in a row",
+            ),
+            Self::MalformedAlert => (A::DECODE_ERROR, "6", "an alert is not two bytes long"),
+            Self::TooManyUserCanceled => (
+                A::UNEXPECTED_MESSAGE,
+                "6.1",
+                "too many user_canceled alerts came",
+            ),
+            Self::ChangeCipherSpecBody => (
+                A::UNEXPECTED_MESSAGE,
+                "5",
+                "a change_cipher_spec record has a wrong body",
+            ),
+            Self::ChangeCipherSpecMisplaced => (
+                A::UNEXPECTED_MESSAGE,
+                "5",
+                "a change_cipher_spec record came at a wrong time",
+            ),
+            Self::TooManyChangeCipherSpecs => (
+                A::UNEXPECTED_MESSAGE,
+                "5",
+                "too many change_cipher_spec records came",
+            ),
+            Self::InterleavedRecord => (
+                A::UNEXPECTED_MESSAGE,
+                "5.1",
+                "another record came inside a handshake message",
+            ),
+            Self::MessageAcrossKeyChange => (
+                A::UNEXPECTED_MESSAGE,
+                "5.1",
+                "a handshake message spans a change of keys",
+            ),
+            Self::UnexpectedMessage { .. } => (
+                A::UNEXPECTED_MESSAGE,
+                "4",
+                "a handshake message came out of order",
+            ),
+            Self::UnexpectedLevel => (
+                A::UNEXPECTED_MESSAGE,
+                "RFC 9001 4.1.3",
+                "handshake bytes came under the keys of another level",
+            ),
+            Self::MessageTooLong { .. } => (
+                A::ILLEGAL_PARAMETER,
+                "4",
+                "a handshake message is longer than the limit",
+            ),
+            Self::TooManyQuietMessages => (
+                A::UNEXPECTED_MESSAGE,
+                "4.7",
+                "too many handshake messages came without application data",
+            ),
+            Self::Malformed { .. } => {
+                (A::DECODE_ERROR, "6", "a message does not follow its syntax")
+            }
+            Self::RepeatedExtension { .. } => (
+                A::ILLEGAL_PARAMETER,
+                "4.3",
+                "an extension stands twice in a message",
+            ),
+            Self::TooManyExtensions => (
+                A::ILLEGAL_PARAMETER,
+                "4.3",
+                "a message has too many extensions",
+            ),
+            Self::MisplacedExtension { .. } => (
+                A::ILLEGAL_PARAMETER,
+                "4.3",
+                "an extension stands in a message where it is not allowed",
+            ),
+            Self::UnsolicitedExtension { .. } => (
+                A::UNSUPPORTED_EXTENSION,
+                "4.3",
+                "an extension answers something that was not offered",
+            ),
+            Self::MissingExtension { .. } => (
+                A::MISSING_EXTENSION,
+                "9.2",
+                "a mandatory extension is missing",
+            ),
+            Self::PreSharedKeyNotLast => (
+                A::ILLEGAL_PARAMETER,
+                "4.3.11",
+                "pre_shared_key is not the last extension",
+            ),
+            Self::ServerName => (
+                A::ILLEGAL_PARAMETER,
+                "RFC 6066 3",
+                "the server name is not a DNS name",
+            ),
+            Self::NoTls13 { .. } => (
+                A::PROTOCOL_VERSION,
+                "4.3.1",
+                "the peer does not speak TLS 1.3",
+            ),
+            Self::Downgrade => (
+                A::ILLEGAL_PARAMETER,
+                "4.2.3",
+                "the server knows TLS 1.3 but answered with an older version",
+            ),
+            Self::SelectedVersion => (
+                A::ILLEGAL_PARAMETER,
+                "4.3.1",
+                "the server chose a version that was not offered",
+            ),
+            Self::LegacyVersion => (A::PROTOCOL_VERSION, "4.2.2", "legacy_version is not 0x0303"),
+            Self::Compression => (
+                A::ILLEGAL_PARAMETER,
+                "4.2.2",
+                "a compression method other than null was named",
+            ),
+            Self::NoCommonSuite => (
+                A::HANDSHAKE_FAILURE,
+                "4.2.1",
+                "the peers have no cipher suite in common",
+            ),
+            Self::NoCommonGroup => (
+                A::HANDSHAKE_FAILURE,
+                "4.2.1",
+                "the peers have no key exchange group in common",
+            ),
+            Self::NoCommonSignatureScheme => (
+                A::HANDSHAKE_FAILURE,
+                "4.2.1",
+                "the client accepts no signature scheme of this server's certificate",
+            ),
+            Self::NoCommonProtocol => (
+                A::NO_APPLICATION_PROTOCOL,
+                "RFC 7301 3.2",
+                "the peers have no application protocol in common",
+            ),
+            Self::KeyShareList => (
+                A::ILLEGAL_PARAMETER,
+                "4.3.8",
+                "the key shares do not follow supported_groups, or one stands twice",
+            ),
+            Self::KeyShareLength { .. } => (
+                A::ILLEGAL_PARAMETER,
+                "4.3.8",
+                "a key share has a wrong length",
+            ),
+            Self::KeyShareInvalid { .. } => (
+                A::ILLEGAL_PARAMETER,
+                "4.3.8",
+                "a key share is not a valid public value",
+            ),
+            Self::SecondHelloChanged => (
+                A::ILLEGAL_PARAMETER,
+                "4.2.2",
+                "the second ClientHello differs from the first in more than it may",
+            ),
+            Self::SecondHelloShare => (
+                A::ILLEGAL_PARAMETER,
+                "4.3.8",
+                "the second ClientHello has not exactly the share that was asked for",
+            ),
+            Self::CompatibilityModeInQuic => (
+                A::ILLEGAL_PARAMETER,
+                "RFC 9001 8.4",
+                "a QUIC client uses the compatibility mode of TLS over TCP",
+            ),
+            Self::SessionIdEcho => (
+                A::ILLEGAL_PARAMETER,
+                "4.2.3",
+                "the server did not echo the session id",
+            ),
+            Self::SuiteNotOffered => (
+                A::ILLEGAL_PARAMETER,
+                "4.2.3",
+                "the server chose a cipher suite that was not offered",
+            ),
+            Self::SuiteChanged => (
+                A::ILLEGAL_PARAMETER,
+                "4.2.4",
+                "the server changed the cipher suite after its HelloRetryRequest",
+            ),
+            Self::GroupNotOffered => (
+                A::ILLEGAL_PARAMETER,
+                "4.3.8",
+                "the server chose a group that was not offered",
+            ),
+            Self::GroupChanged => (
+                A::ILLEGAL_PARAMETER,
+                "4.3.8",
+                "the server changed the group after its HelloRetryRequest",
+            ),
+            Self::RetryOfferedGroup => (
+                A::ILLEGAL_PARAMETER,
+                "4.3.8",
+                "a HelloRetryRequest asks for a key share that was already sent",
+            ),
+            Self::RetryWithoutChange => (
+                A::ILLEGAL_PARAMETER,
+                "4.2.4",
+                "a HelloRetryRequest changes nothing",
+            ),
+            Self::ProtocolNotOffered => (
+                A::ILLEGAL_PARAMETER,
+                "RFC 7301 3.1",
+                "the server chose an application protocol that was not offered",
+            ),
+            Self::CertificateContext => (
+                A::ILLEGAL_PARAMETER,
+                "4.4.2",
+                "certificate_request_context is not empty in the handshake",
+            ),
+            Self::EmptyCertificate => {
+                (A::DECODE_ERROR, "4.5.1.3", "the server sent no certificate")
+            }
+            Self::ChainTooLong => (
+                A::BAD_CERTIFICATE,
+                "4.5.1",
+                "the peer's certificate chain is longer than the limit",
+            ),
+            Self::CertificateUnparsable => (
+                A::BAD_CERTIFICATE,
+                "4.5.1",
+                "the peer's certificate cannot be parsed",
+            ),
+            Self::CertificateVerifyScheme => (
+                A::ILLEGAL_PARAMETER,
+                "4.5.2",
+                "CertificateVerify uses a signature scheme that was not offered for it",
+            ),
+            Self::CertificateKeyMismatch => (
+                A::ILLEGAL_PARAMETER,
+                "4.5.2",
+                "CertificateVerify uses a scheme that does not fit the certificate's key",
+            ),
+            Self::CertificateVerifySignature => (
+                A::DECRYPT_ERROR,
+                "4.5.2",
+                "the signature in CertificateVerify does not verify",
+            ),
+            Self::Finished => (
+                A::DECRYPT_ERROR,
+                "4.5.3",
+                "Finished does not verify: the handshake was altered",
+            ),
+            Self::KeyUpdateValue => (
+                A::ILLEGAL_PARAMETER,
+                "4.7.3",
+                "a KeyUpdate has an unknown value",
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.row().2)?;
+        match self {
+            Self::UnexpectedRecord { content_type } => write!(f, ": content type {content_type}"),
+            Self::RecordOverflow { length } => write!(f, ": {length} bytes"),
+            Self::UnexpectedMessage { state, message } => write!(f, ": {message} in state {state}"),
+            Self::MessageTooLong { limit, announced } => {
+                write!(f, ": {announced} bytes, at most {limit} are taken")
+            }
+            Self::Malformed { message } => write!(f, ": {message}"),
+            Self::RepeatedExtension { extension } => write!(f, ": {extension}"),
+            Self::MisplacedExtension { extension, message }
+            | Self::UnsolicitedExtension { extension, message }
+            | Self::MissingExtension { extension, message } => {
+                write!(f, ": {extension} in {message}")
+            }
+            Self::NoTls13 { newest: 0x0303 } => f.write_str(": only TLS 1.2 or older"),
+            Self::NoTls13 { newest } => write!(f, ": its newest version is {newest:#06x}"),
+            Self::KeyShareLength {
+                group,
+                expected,
+                got,
+            } => {
+                write!(f, ": {group} has {expected} bytes, {got} came")
+            }
+            Self::KeyShareInvalid { group } => write!(f, ": {group}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An alert's description (RFC 9846 section 6). Unknown ones are kept as they came.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AlertDescription(pub u8);
+
+macro_rules! alerts {
+    ($($(#[$doc:meta])* $constant:ident = $code:literal, $name:literal;)+) => {
+        impl AlertDescription {
+            $($(#[$doc])* pub const $constant: Self = Self($code);)+
+
+            /// The name in the RFC; `None` for an unknown code.
+            #[must_use]
+            pub fn name(self) -> Option<&'static str> {
+                match self.0 {
+                    $($code => Some($name),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+alerts! {
+    /// The sender will send no more.
+    CLOSE_NOTIFY = 0, "close_notify";
+    /// A message or record came at a wrong time.
+    UNEXPECTED_MESSAGE = 10, "unexpected_message";
+    /// A record does not open.
+    BAD_RECORD_MAC = 20, "bad_record_mac";
+    /// A record is too long.
+    RECORD_OVERFLOW = 22, "record_overflow";
+    /// Nothing in common.
+    HANDSHAKE_FAILURE = 40, "handshake_failure";
+    /// A certificate is corrupt or its signatures do not verify.
+    BAD_CERTIFICATE = 42, "bad_certificate";
+    /// A certificate of an unsupported kind.
+    UNSUPPORTED_CERTIFICATE = 43, "unsupported_certificate";
+    /// A certificate was revoked.
+    CERTIFICATE_REVOKED = 44, "certificate_revoked";
+    /// A certificate is not valid now.
+    CERTIFICATE_EXPIRED = 45, "certificate_expired";
+    /// A certificate is not acceptable for another reason.
+    CERTIFICATE_UNKNOWN = 46, "certificate_unknown";
+    /// A field is well formed but wrong.
+    ILLEGAL_PARAMETER = 47, "illegal_parameter";
+    /// The issuer is not trusted.
+    UNKNOWN_CA = 48, "unknown_ca";
+    /// The peer is known but not allowed.
+    ACCESS_DENIED = 49, "access_denied";
+    /// A message does not follow its syntax.
+    DECODE_ERROR = 50, "decode_error";
+    /// A signature, Finished or binder does not verify.
+    DECRYPT_ERROR = 51, "decrypt_error";
+    /// The version is not supported.
+    PROTOCOL_VERSION = 70, "protocol_version";
+    /// The server wants stronger parameters.
+    INSUFFICIENT_SECURITY = 71, "insufficient_security";
+    /// The sender failed for reasons of its own.
+    INTERNAL_ERROR = 80, "internal_error";
+    /// A retry with a lower version than needed.
+    INAPPROPRIATE_FALLBACK = 86, "inappropriate_fallback";
+    /// The user gave up; `close_notify` follows.
+    USER_CANCELED = 90, "user_canceled";
+    /// A mandatory extension is missing.
+    MISSING_EXTENSION = 109, "missing_extension";
+    /// An extension that was not offered.
+    UNSUPPORTED_EXTENSION = 110, "unsupported_extension";
+    /// The server does not serve that name.
+    UNRECOGNIZED_NAME = 112, "unrecognized_name";
+    /// A stapled OCSP response is not acceptable.
+    BAD_CERTIFICATE_STATUS_RESPONSE = 113, "bad_certificate_status_response";
+    /// No pre-shared key is known.
+    UNKNOWN_PSK_IDENTITY = 115, "unknown_psk_identity";
+    /// A client certificate is wanted.
+    CERTIFICATE_REQUIRED = 116, "certificate_required";
+    /// Some error.
+    GENERAL_ERROR = 117, "general_error";
+    /// No application protocol in common.
+    NO_APPLICATION_PROTOCOL = 120, "no_application_protocol";
+}
+
+impl AlertDescription {
+    /// What a person can do about an alert that came from the peer.
+    fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::HANDSHAKE_FAILURE | Self::INSUFFICIENT_SECURITY => {
+                Some("compare the groups, cipher suites and signature schemes of both sides")
+            }
+            Self::PROTOCOL_VERSION => Some("it does not speak TLS 1.3"),
+            Self::UNKNOWN_CA
+            | Self::BAD_CERTIFICATE
+            | Self::CERTIFICATE_UNKNOWN
+            | Self::UNSUPPORTED_CERTIFICATE => Some(
+                "it does not trust this side's certificate; compare its trust anchors with this side's chain",
+            ),
+            Self::CERTIFICATE_EXPIRED => {
+                Some("this side's certificate is not valid now, or its clock is wrong")
+            }
+            Self::CERTIFICATE_REQUIRED => Some("it wants a client certificate"),
+            Self::UNRECOGNIZED_NAME => Some("it does not serve the name that was asked for"),
+            Self::NO_APPLICATION_PROTOCOL => Some("compare the ALPN lists of both sides"),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for AlertDescription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "unknown alert {}", self.0),
+        }
+    }
+}
+
+impl fmt::Debug for AlertDescription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}({})", self.0)
+    }
+}

@@ -1,0 +1,46 @@
+//! Every number that a peer can push against.
+//!
+//! Each limit has a unit, a source, and a pair of tests: one at the limit that passes, one past it that fails. A limit is
+//! checked on what a peer announces, before anything is held for it. Nothing here depends on configuration, so that what
+//! one connection can cost is known from this page.
+
+/// Bytes of plaintext in one record (rfc9846#5.1-12).
+pub const RECORD_PLAINTEXT: usize = 1 << 14;
+
+/// Bytes that protection may add to a record: content type, padding and tag (rfc9846#5.2-1).
+pub const RECORD_EXPANSION: usize = 256;
+
+/// Bytes of one handshake message, header included, in the states in which the peer's certificates may arrive.
+///
+/// s2n-tls and rustls have the same limit. An ML-DSA-87 chain of three is about 25 KiB.
+pub const HANDSHAKE_MESSAGE: usize = 64 << 10;
+
+/// Bytes of one handshake message, header included, in every other state: no hello, ticket or Finished needs more.
+pub const HANDSHAKE_MESSAGE_WITHOUT_CERTIFICATE: usize = 16 << 10;
+
+/// Bytes of certificates in a peer's chain, checked before any is parsed. A larger chain does not fit a message anyway.
+pub const CHAIN_BYTES: usize = 64 << 10;
+
+/// Certificates in a peer's chain, the leaf included, checked before any is parsed.
+pub const CHAIN_CERTIFICATES: usize = 10;
+
+/// Extensions in one block. Browsers send about 20; the bound keeps the search for a repeated one cheap.
+pub const EXTENSIONS: usize = 128;
+
+/// Key shares in one ClientHello that are looked at; each group may stand once, and there are far fewer groups.
+pub const KEY_SHARES: usize = 32;
+
+/// Records without content in a row (rustls, BoringSSL and OpenSSL have the same limit).
+pub const EMPTY_RECORDS: u8 = 32;
+
+/// Handshake messages after the handshake without application data between them (rustls has the same limit).
+pub const QUIET_MESSAGES: u8 = 32;
+
+/// ChangeCipherSpec records in a handshake: one, and one more after a HelloRetryRequest.
+pub const CHANGE_CIPHER_SPECS: u8 = 2;
+
+/// `user_canceled` alerts, the only alert besides `close_notify` that does not end the connection (rfc9846#6.1-3).
+pub const USER_CANCELED: u8 = 4;
+
+/// Key updates in one direction (rfc9846#4.7.3-9).
+pub const KEY_UPDATES: u64 = (1 << 48) - 1;

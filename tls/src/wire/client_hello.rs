@@ -1,0 +1,551 @@
+//! ClientHello (RFC 9846 section 4.2.2).
+//!
+//! The decoder checks all that can be checked without a configuration: syntax, the order of shares against groups, and
+//! which extensions demand which. What it returns borrows the message. Two hellos of one handshake are compared by
+//! [`ClientHello::is_retry_of`].
+
+use pith_crypto::SignatureScheme;
+use pith_pq::{Group, Share};
+use pki_types::{DnsName, ServerName};
+
+use super::extensions::{Block, Extension, read_requests};
+use super::reader::{Codes, Reader};
+use super::registry::{ExtensionType as E, MessageKind as M};
+use super::writer::Writer;
+use super::{LEGACY_VERSION, TLS13};
+use crate::error::{Fault, Local};
+use crate::limits;
+use crate::suite::CipherSuite;
+
+/// A ClientHello as it came.
+#[derive(Clone)]
+pub(crate) struct ClientHello<'a> {
+    pub(crate) random: [u8; 32],
+    pub(crate) session_id: &'a [u8],
+    pub(crate) suites: Codes<'a>,
+    pub(crate) server_name: Option<DnsName<'a>>,
+    pub(crate) groups: Codes<'a>,
+    pub(crate) signature_schemes: Codes<'a>,
+    /// In the order of `groups`, without repetition.
+    pub(crate) shares: Vec<KeyShare<'a>>,
+    /// Not empty where it is there.
+    pub(crate) protocols: Vec<&'a [u8]>,
+    pub(crate) transport_parameters: Option<&'a [u8]>,
+    extensions: Vec<Extension<'a>>,
+}
+
+/// One KeyShareEntry, whether its group is known or not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeyShare<'a> {
+    pub(crate) group: u16,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl<'a> ClientHello<'a> {
+    pub(crate) fn decode(body: &'a [u8]) -> Result<Self, Fault> {
+        let mut reader = Reader::new(body, M::ClientHello);
+        let legacy_version = reader.u16()?;
+        let random = reader.array()?;
+        let session_id = reader.vec8(0)?;
+        if session_id.len() > 32 {
+            return Err(reader.malformed());
+        }
+        let suites = Codes::new(reader.vec16(2)?, &reader)?;
+        let compression = reader.vec8(1)?;
+        if reader.is_empty() {
+            // A hello of TLS 1.2 or older may end here; without extensions it cannot offer TLS 1.3.
+            return Err(Fault::NoTls13 {
+                newest: legacy_version,
+            });
+        }
+        let extensions = read_requests(&mut reader)?;
+        reader.finish()?;
+        let find = |kind: E| {
+            extensions
+                .iter()
+                .find(|extension| extension.kind == kind)
+                .map(|found| found.body)
+        };
+        let open = |kind: E| find(kind).map(|body| Reader::new(body, M::ClientHello));
+        let missing = |extension: E| Fault::MissingExtension {
+            extension,
+            message: M::ClientHello,
+        };
+
+        // rfc9846#4.3.1-3, rfc9846#4.3.1-5, rfc9846#E.2-3: only supported_versions counts.
+        let Some(versions) = open(E::SUPPORTED_VERSIONS).map(versions).transpose()? else {
+            return Err(Fault::NoTls13 {
+                newest: legacy_version.min(0x0303),
+            });
+        };
+        if !versions.contains(TLS13) {
+            let newest = versions
+                .iter()
+                .filter(|version| *version < TLS13)
+                .max()
+                .unwrap_or(0);
+            return Err(Fault::NoTls13 { newest });
+        }
+        // rfc9846#4.2.2-7
+        if legacy_version != LEGACY_VERSION {
+            return Err(Fault::LegacyVersion);
+        }
+        // rfc9846#4.2.2-12
+        if compression != [0] {
+            return Err(Fault::Compression);
+        }
+        // rfc9846#4.3.11-11, rfc9846#4.3.9-3
+        if find(E::PRE_SHARED_KEY).is_some() {
+            if extensions.last().map(|last| last.kind) != Some(E::PRE_SHARED_KEY) {
+                return Err(Fault::PreSharedKeyNotLast);
+            }
+            if find(E::PSK_KEY_EXCHANGE_MODES).is_none() {
+                return Err(missing(E::PSK_KEY_EXCHANGE_MODES));
+            }
+        }
+        // rfc9846#9.2-12: this server authenticates by certificate and never takes a PSK, so all three are needed.
+        let groups = open(E::SUPPORTED_GROUPS)
+            .ok_or(missing(E::SUPPORTED_GROUPS))
+            .and_then(codes)?;
+        let signature_schemes = open(E::SIGNATURE_ALGORITHMS)
+            .ok_or(missing(E::SIGNATURE_ALGORITHMS))
+            .and_then(codes)?;
+        let shares = open(E::KEY_SHARE)
+            .ok_or(missing(E::KEY_SHARE))
+            .and_then(|reader| key_shares(reader, groups))?;
+
+        Ok(Self {
+            random,
+            session_id,
+            suites,
+            server_name: open(E::SERVER_NAME).map(server_name).transpose()?.flatten(),
+            groups,
+            signature_schemes,
+            shares,
+            protocols: open(E::ALPN)
+                .map(protocols)
+                .transpose()?
+                .unwrap_or_default(),
+            transport_parameters: find(E::QUIC_TRANSPORT_PARAMETERS),
+            extensions,
+        })
+    }
+
+    /// Whether the client offered this extension.
+    pub(crate) fn offers(&self, kind: E) -> bool {
+        self.extensions
+            .iter()
+            .any(|extension| extension.kind == kind)
+    }
+
+    /// The share for a group.
+    pub(crate) fn share(&self, group: Group) -> Option<&'a [u8]> {
+        self.shares
+            .iter()
+            .find(|share| share.group == group.code())
+            .map(|share| share.bytes)
+    }
+
+    /// Whether this hello is a legal answer to a HelloRetryRequest without a cookie (rfc9846#4.2.2-2): all is as in
+    /// `first` but the key shares, early data (gone), the pre-shared keys and the padding.
+    pub(crate) fn is_retry_of(&self, first: &ClientHello<'_>) -> bool {
+        let fixed =
+            |hello: &ClientHello<'_>| (hello.random, hello.suites.iter().collect::<Vec<_>>());
+        let free = |extension: &&Extension<'_>| {
+            !matches!(
+                extension.kind,
+                E::KEY_SHARE | E::EARLY_DATA | E::PRE_SHARED_KEY | E::PADDING
+            )
+        };
+        fixed(self) == fixed(first)
+            && self.session_id == first.session_id
+            && !self.offers(E::EARLY_DATA)
+            && (!self.offers(E::PRE_SHARED_KEY) || first.offers(E::PRE_SHARED_KEY))
+            && self
+                .extensions
+                .iter()
+                .filter(free)
+                .eq(first.extensions.iter().filter(free))
+    }
+}
+
+fn versions<'a>(mut reader: Reader<'a>) -> Result<Codes<'a>, Fault> {
+    let list = Codes::new(reader.vec8(2)?, &reader)?;
+    reader.finish()?;
+    Ok(list)
+}
+
+fn codes<'a>(mut reader: Reader<'a>) -> Result<Codes<'a>, Fault> {
+    let list = Codes::new(reader.vec16(2)?, &reader)?;
+    reader.finish()?;
+    Ok(list)
+}
+
+fn key_shares<'a>(mut reader: Reader<'a>, groups: Codes<'a>) -> Result<Vec<KeyShare<'a>>, Fault> {
+    let mut list = Reader::new(reader.vec16(0)?, M::ClientHello);
+    reader.finish()?;
+    let mut named = groups.iter();
+    let mut shares = Vec::new();
+    while !list.is_empty() {
+        let share = KeyShare {
+            group: list.u16()?,
+            bytes: list.vec16(1)?,
+        };
+        // rfc9846#4.3.8-1, rfc9846#4.3.8-3, rfc9846#4.3.8-4: walking `groups` once checks membership, order and
+        // repetition together.
+        if shares.len() >= limits::KEY_SHARES || !named.any(|group| group == share.group) {
+            return Err(Fault::KeyShareList);
+        }
+        shares.push(share);
+    }
+    Ok(shares)
+}
+
+fn protocols<'a>(mut reader: Reader<'a>) -> Result<Vec<&'a [u8]>, Fault> {
+    let mut list = Reader::new(reader.vec16(2)?, M::ClientHello);
+    reader.finish()?;
+    let mut names = Vec::new();
+    while !list.is_empty() {
+        names.push(list.vec8(1)?);
+    }
+    Ok(names)
+}
+
+/// The DNS name of RFC 6066 section 3. An address is ignored, as other servers do; anything else is a fault.
+fn server_name<'a>(mut reader: Reader<'a>) -> Result<Option<DnsName<'a>>, Fault> {
+    let mut list = Reader::new(reader.vec16(1)?, M::ClientHello);
+    reader.finish()?;
+    let kind = list.u8()?;
+    let name = list.vec16(1)?;
+    // Only one name of a type may stand there, and only one type was ever defined.
+    list.finish()?;
+    if kind != 0 {
+        return Err(Fault::ServerName);
+    }
+    match ServerName::try_from(core::str::from_utf8(name).map_err(|_| Fault::ServerName)?) {
+        Ok(ServerName::DnsName(name)) => Ok(Some(name)),
+        Ok(ServerName::IpAddress(_)) => Ok(None),
+        Ok(_) | Err(_) => Err(Fault::ServerName),
+    }
+}
+
+/// What a client sends. The second hello differs from the first in the shares and the cookie alone (rfc9846#4.2.2-2).
+pub(crate) struct ClientOffer<'a> {
+    pub(crate) random: &'a [u8; 32],
+    pub(crate) session_id: &'a [u8],
+    pub(crate) server_name: Option<&'a str>,
+    pub(crate) suites: &'a [CipherSuite],
+    pub(crate) groups: &'a [Group],
+    pub(crate) schemes: &'a [SignatureScheme],
+    pub(crate) protocols: &'a [Vec<u8>],
+    pub(crate) transport_parameters: Option<&'a [u8]>,
+}
+
+impl ClientOffer<'_> {
+    /// The encoded message, and the extensions that a server may answer.
+    pub(crate) fn encode(
+        &self,
+        shares: &[Share],
+        cookie: Option<&[u8]>,
+    ) -> Result<(Vec<u8>, Vec<E>), Local> {
+        let mut writer = Writer::default();
+        let mut written = Vec::new();
+        writer.message(M::ClientHello, |w| {
+            w.u16(LEGACY_VERSION);
+            w.bytes(self.random);
+            w.vec8(|w| w.bytes(self.session_id));
+            w.vec16(|w| self.suites.iter().for_each(|suite| w.u16(suite.code())));
+            w.vec8(|w| w.u8(0));
+            w.vec16(|w| {
+                self.extensions(
+                    shares,
+                    cookie,
+                    &mut Block {
+                        writer: w,
+                        written: &mut written,
+                    },
+                )
+            });
+        });
+        Ok((writer.finish()?, written))
+    }
+
+    fn extensions(&self, shares: &[Share], cookie: Option<&[u8]>, block: &mut Block<'_>) {
+        // The name comes first, so that whoever routes by it finds it in the first segment of a long hello.
+        if let Some(name) = self.server_name {
+            block.put(E::SERVER_NAME, |w| {
+                w.vec16(|w| {
+                    w.u8(0);
+                    w.vec16(|w| w.bytes(name.trim_end_matches('.').as_bytes()));
+                });
+            });
+        }
+        block.put(E::SUPPORTED_VERSIONS, |w| w.vec8(|w| w.u16(TLS13)));
+        block.put(E::SUPPORTED_GROUPS, |w| {
+            w.vec16(|w| self.groups.iter().for_each(|group| w.u16(group.code())))
+        });
+        block.put(E::SIGNATURE_ALGORITHMS, |w| {
+            w.vec16(|w| self.schemes.iter().for_each(|scheme| w.u16(scheme.0)))
+        });
+        if !self.protocols.is_empty() {
+            block.put(E::ALPN, |w| {
+                w.vec16(|w| {
+                    self.protocols
+                        .iter()
+                        .for_each(|name| w.vec8(|w| w.bytes(name)))
+                });
+            });
+        }
+        if let Some(parameters) = self.transport_parameters {
+            block.put(E::QUIC_TRANSPORT_PARAMETERS, |w| w.bytes(parameters));
+        }
+        if let Some(cookie) = cookie {
+            block.put(E::COOKIE, |w| w.vec16(|w| w.bytes(cookie)));
+        }
+        block.put(E::KEY_SHARE, |w| {
+            w.vec16(|w| {
+                for share in shares {
+                    w.u16(share.group.code());
+                    w.vec16(|w| w.bytes(&share.bytes));
+                }
+            });
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use super::*;
+
+    static PROTOCOLS: LazyLock<[Vec<u8>; 2]> =
+        LazyLock::new(|| [b"h2".to_vec(), b"http/1.1".to_vec()]);
+
+    fn offer() -> ClientOffer<'static> {
+        ClientOffer {
+            random: &[7; 32],
+            session_id: &[1; 32],
+            server_name: Some("Example.org."),
+            suites: CipherSuite::ALL,
+            groups: &[Group::X25519MlKem768, Group::X25519, Group::Secp256r1],
+            schemes: &[
+                SignatureScheme::ED25519,
+                SignatureScheme::ECDSA_SECP256R1_SHA256,
+            ],
+            protocols: &*PROTOCOLS,
+            transport_parameters: None,
+        }
+    }
+
+    fn share(group: Group) -> Share {
+        Share {
+            group,
+            bytes: vec![4; group.client_share_len()],
+        }
+    }
+
+    fn body(offer: &ClientOffer<'_>, shares: &[Share], cookie: Option<&[u8]>) -> Vec<u8> {
+        offer.encode(shares, cookie).expect("short").0.split_off(4)
+    }
+
+    #[test]
+    fn what_is_offered_is_what_is_read() {
+        let bytes = body(
+            &offer(),
+            &[share(Group::X25519MlKem768), share(Group::X25519)],
+            None,
+        );
+        let hello = ClientHello::decode(&bytes).expect("well formed");
+        assert_eq!(hello.random, [7; 32]);
+        assert_eq!(hello.session_id, [1; 32]);
+        assert_eq!(
+            hello.suites.iter().collect::<Vec<_>>(),
+            [0x1301, 0x1302, 0x1303]
+        );
+        assert_eq!(
+            hello.server_name.as_ref().map(AsRef::as_ref),
+            Some("Example.org")
+        );
+        assert_eq!(
+            hello.groups.iter().collect::<Vec<_>>(),
+            [0x11ec, 0x1d, 0x17]
+        );
+        assert_eq!(hello.protocols, [&b"h2"[..], b"http/1.1"]);
+        assert_eq!(hello.share(Group::X25519).map(<[u8]>::len), Some(32));
+        assert!(hello.share(Group::Secp256r1).is_none());
+        assert!(!hello.offers(E::COOKIE));
+    }
+
+    #[test]
+    fn every_truncation_and_every_longer_hello_is_refused() {
+        let bytes = body(&offer(), &[share(Group::X25519)], None);
+        for cut in 0..bytes.len() {
+            assert!(ClientHello::decode(&bytes[..cut]).is_err(), "cut at {cut}");
+        }
+        let longer = [&bytes[..], &[0]].concat();
+        assert_eq!(
+            ClientHello::decode(&longer).err(),
+            Some(Fault::Malformed {
+                message: M::ClientHello
+            })
+        );
+    }
+
+    #[test]
+    fn shares_follow_the_groups_in_order_and_once() {
+        let [hybrid, x25519, p256] = [Group::X25519MlKem768, Group::X25519, Group::Secp256r1];
+        let rows: &[(&str, &[Group], bool)] = &[
+            ("none", &[], true),
+            ("in order", &[hybrid, x25519, p256], true),
+            ("with a gap", &[hybrid, p256], true),
+            ("swapped", &[x25519, hybrid], false),
+            ("twice", &[x25519, x25519], false),
+            ("not named", &[Group::Secp384r1], false),
+        ];
+        for (name, groups, want) in rows {
+            let shares: Vec<Share> = groups.iter().copied().map(share).collect();
+            let bytes = body(&offer(), &shares, None);
+            let got = ClientHello::decode(&bytes).err();
+            assert_eq!(got, (!want).then_some(Fault::KeyShareList), "{name}");
+        }
+    }
+
+    #[test]
+    fn key_shares_at_their_limit_and_past_it() {
+        for (count, want) in [
+            (limits::KEY_SHARES, None),
+            (limits::KEY_SHARES + 1, Some(Fault::KeyShareList)),
+        ] {
+            let codes: Vec<u16> = (0x6a00..).take(count).collect();
+            let list: Vec<u8> = codes.iter().flat_map(|code| code.to_be_bytes()).collect();
+            let mut writer = Writer::default();
+            writer.vec16(|w| {
+                for code in &codes {
+                    w.u16(*code);
+                    w.vec16(|w| w.u8(1));
+                }
+            });
+            let bytes = writer.finish().expect("short");
+            let reader = Reader::new(&[], M::ClientHello);
+            let groups = Codes::new(&list, &reader).expect("even");
+            let got = key_shares(Reader::new(&bytes, M::ClientHello), groups).err();
+            assert_eq!(got, want, "{count} shares");
+        }
+    }
+
+    #[test]
+    fn server_names() {
+        let rows: &[(&str, u8, &[u8], Result<Option<&str>, Fault>)] = &[
+            ("name", 0, b"a.example", Ok(Some("a.example"))),
+            ("address", 0, b"192.0.2.1", Ok(None)),
+            ("zero byte", 0, b"a\0b", Err(Fault::ServerName)),
+            ("not ascii", 0, b"\xff\xfe", Err(Fault::ServerName)),
+            ("other type", 1, b"a.example", Err(Fault::ServerName)),
+            (
+                "empty",
+                0,
+                b"",
+                Err(Fault::Malformed {
+                    message: M::ClientHello,
+                }),
+            ),
+        ];
+        for (name, kind, bytes, want) in rows {
+            let mut writer = Writer::default();
+            writer.vec16(|w| {
+                w.u8(*kind);
+                w.vec16(|w| w.bytes(bytes));
+            });
+            let input = writer.finish().expect("short");
+            let got = server_name(Reader::new(&input, M::ClientHello));
+            let got = got.map(|found| found.map(|dns| dns.as_ref().to_owned()));
+            assert_eq!(got, want.map(|found| found.map(str::to_owned)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_second_hello_may_change_shares_alone() {
+        let first = body(&offer(), &[share(Group::X25519)], None);
+        let first = ClientHello::decode(&first).expect("well formed");
+        let compare = |offer: &ClientOffer<'_>, cookie: Option<&[u8]>| {
+            let second = body(offer, &[share(Group::Secp256r1)], cookie);
+            ClientHello::decode(&second)
+                .expect("well formed")
+                .is_retry_of(&first)
+        };
+        assert!(compare(&offer(), None), "the same");
+        assert!(
+            !compare(&offer(), Some(b"x")),
+            "a cookie that was not given"
+        );
+        let rows: Vec<(&str, ClientOffer<'_>)> = vec![
+            (
+                "random",
+                ClientOffer {
+                    random: &[8; 32],
+                    ..offer()
+                },
+            ),
+            (
+                "session id",
+                ClientOffer {
+                    session_id: &[],
+                    ..offer()
+                },
+            ),
+            (
+                "name",
+                ClientOffer {
+                    server_name: Some("b.example"),
+                    ..offer()
+                },
+            ),
+            (
+                "no name",
+                ClientOffer {
+                    server_name: None,
+                    ..offer()
+                },
+            ),
+            (
+                "suites",
+                ClientOffer {
+                    suites: &[CipherSuite::Aes128GcmSha256],
+                    ..offer()
+                },
+            ),
+            (
+                "groups",
+                ClientOffer {
+                    groups: &[Group::X25519, Group::Secp256r1],
+                    ..offer()
+                },
+            ),
+            (
+                "schemes",
+                ClientOffer {
+                    schemes: &[SignatureScheme::ED25519],
+                    ..offer()
+                },
+            ),
+            (
+                "protocols",
+                ClientOffer {
+                    protocols: &PROTOCOLS[..1],
+                    ..offer()
+                },
+            ),
+            (
+                "parameters",
+                ClientOffer {
+                    transport_parameters: Some(b"p"),
+                    ..offer()
+                },
+            ),
+        ];
+        for (name, other) in rows {
+            assert!(!compare(&other, None), "{name}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! EncryptedExtensions (RFC 9846 section 4.4.1).
+
+use bytes::Bytes;
+
+use super::extensions::read_responses;
+use super::reader::Reader;
+use super::registry::{ExtensionType as E, MessageKind as M};
+use super::writer::Writer;
+use crate::error::Fault;
+
+/// EncryptedExtensions as they came.
+pub(crate) struct EncryptedExtensions<'a> {
+    pub(crate) protocol: Option<&'a [u8]>,
+    pub(crate) transport_parameters: Option<&'a [u8]>,
+}
+
+impl<'a> EncryptedExtensions<'a> {
+    pub(crate) fn decode(body: &'a [u8], offered: &[E]) -> Result<Self, Fault> {
+        let mut reader = Reader::new(body, M::EncryptedExtensions);
+        let extensions = read_responses(&mut reader, offered)?;
+        reader.finish()?;
+        let mut found = Self {
+            protocol: None,
+            transport_parameters: None,
+        };
+        for extension in extensions {
+            let mut body = Reader::new(extension.body, M::EncryptedExtensions);
+            match extension.kind {
+                // RFC 6066 section 3: the answer to a server name is empty.
+                E::SERVER_NAME => body.finish()?,
+                E::ALPN => {
+                    found.protocol = Some(one_protocol(body)?);
+                }
+                E::QUIC_TRANSPORT_PARAMETERS => found.transport_parameters = Some(body.rest()),
+                // The server's own groups: syntax only, nothing may follow from them yet (rfc9846#4.3.7-2).
+                E::SUPPORTED_GROUPS => {
+                    super::reader::Codes::new(body.vec16(2)?, &body)?;
+                    body.finish()?;
+                }
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The one name that a server chose (RFC 7301 section 3.1).
+fn one_protocol<'a>(mut reader: Reader<'a>) -> Result<&'a [u8], Fault> {
+    let mut list = Reader::new(reader.vec16(2)?, M::EncryptedExtensions);
+    reader.finish()?;
+    let name = list.vec8(1)?;
+    if list.is_empty() {
+        Ok(name)
+    } else {
+        Err(Fault::ProtocolNotOffered)
+    }
+}
+
+/// Encodes EncryptedExtensions.
+pub(crate) fn encode(
+    writer: &mut Writer,
+    acknowledge_name: bool,
+    protocol: Option<&[u8]>,
+    transport_parameters: Option<&Bytes>,
+) {
+    let put = |w: &mut Writer, kind: E, body: &dyn Fn(&mut Writer)| {
+        w.u16(kind.0);
+        w.vec16(|w| body(w));
+    };
+    writer.message(M::EncryptedExtensions, |w| {
+        w.vec16(|w| {
+            if acknowledge_name {
+                put(w, E::SERVER_NAME, &|_| {});
+            }
+            if let Some(name) = protocol {
+                put(w, E::ALPN, &|w| w.vec16(|w| w.vec8(|w| w.bytes(name))));
+            }
+            if let Some(parameters) = transport_parameters {
+                put(w, E::QUIC_TRANSPORT_PARAMETERS, &|w| w.bytes(parameters));
+            }
+        });
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Local;
+
+    const OFFERED: [E; 4] = [
+        E::SERVER_NAME,
+        E::ALPN,
+        E::SUPPORTED_GROUPS,
+        E::QUIC_TRANSPORT_PARAMETERS,
+    ];
+
+    #[test]
+    fn extensions_come_back_as_they_went() -> Result<(), Local> {
+        let parameters = Bytes::from_static(b"parameters");
+        let mut writer = Writer::default();
+        encode(&mut writer, true, Some(b"h2"), Some(&parameters));
+        let bytes = writer.finish()?.split_off(4);
+        let got = EncryptedExtensions::decode(&bytes, &OFFERED).expect("well formed");
+        assert_eq!(
+            (got.protocol, got.transport_parameters),
+            (Some(&b"h2"[..]), Some(&parameters[..]))
+        );
+        for cut in 0..bytes.len() {
+            assert!(
+                EncryptedExtensions::decode(&bytes[..cut], &OFFERED).is_err(),
+                "cut at {cut}"
+            );
+        }
+        let longer = [&bytes[..], &[0]].concat();
+        assert!(EncryptedExtensions::decode(&longer, &OFFERED).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn bodies_are_checked() {
+        let malformed = Fault::Malformed {
+            message: M::EncryptedExtensions,
+        };
+        let rows: &[(&str, E, &[u8], Option<Fault>)] = &[
+            ("a name with a body", E::SERVER_NAME, &[0], Some(malformed)),
+            ("no protocol", E::ALPN, &[0, 0], Some(malformed)),
+            ("an empty protocol", E::ALPN, &[0, 1, 0], Some(malformed)),
+            (
+                "two protocols",
+                E::ALPN,
+                &[0, 4, 1, b'a', 1, b'b'],
+                Some(Fault::ProtocolNotOffered),
+            ),
+            (
+                "odd groups",
+                E::SUPPORTED_GROUPS,
+                &[0, 1, 0],
+                Some(malformed),
+            ),
+            ("groups", E::SUPPORTED_GROUPS, &[0, 2, 0, 0x1d], None),
+        ];
+        for (name, kind, body, want) in rows {
+            let mut writer = Writer::default();
+            writer.vec16(|w| {
+                w.u16(kind.0);
+                w.vec16(|w| w.bytes(body));
+            });
+            let bytes = writer.finish().expect("short");
+            assert_eq!(
+                EncryptedExtensions::decode(&bytes, &OFFERED).err(),
+                *want,
+                "{name}"
+            );
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The only way in which messages are encoded.
+//!
+//! Lengths are written by closures, so that a length and its contents cannot disagree. A value that is too long for its
+//! length field is remembered, and [`Writer::finish`] reports it: nothing that is cut short ever leaves.
+
+use super::registry::MessageKind;
+use crate::error::Local;
+
+/// An encoder for one or more handshake messages.
+#[derive(Default)]
+pub(crate) struct Writer {
+    bytes: Vec<u8>,
+    too_long: bool,
+}
+
+impl Writer {
+    pub(crate) fn u8(&mut self, value: u8) {
+        self.bytes.push(value);
+    }
+
+    pub(crate) fn u16(&mut self, value: u16) {
+        self.bytes.extend_from_slice(&value.to_be_bytes());
+    }
+
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Contents behind a length of one byte.
+    pub(crate) fn vec8(&mut self, contents: impl FnOnce(&mut Self)) {
+        self.nested::<1>(contents);
+    }
+
+    /// Contents behind a length of two bytes.
+    pub(crate) fn vec16(&mut self, contents: impl FnOnce(&mut Self)) {
+        self.nested::<2>(contents);
+    }
+
+    /// Contents behind a length of three bytes.
+    pub(crate) fn vec24(&mut self, contents: impl FnOnce(&mut Self)) {
+        self.nested::<3>(contents);
+    }
+
+    /// One handshake message: its type, its length and its body.
+    pub(crate) fn message(&mut self, kind: MessageKind, body: impl FnOnce(&mut Self)) {
+        self.u8(kind.code());
+        self.vec24(body);
+    }
+
+    fn nested<const N: usize>(&mut self, contents: impl FnOnce(&mut Self)) {
+        let at = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; N]);
+        let start = self.bytes.len();
+        contents(self);
+        let length = u64::try_from(self.bytes.len().saturating_sub(start))
+            .unwrap_or(u64::MAX)
+            .to_be_bytes();
+        let Some((high, low)) = length.split_last_chunk::<N>() else {
+            return;
+        };
+        self.too_long |= high.iter().any(|byte| *byte != 0);
+        if let Some(field) = self.bytes.get_mut(at..start) {
+            field.copy_from_slice(low);
+        }
+    }
+
+    /// The encoded bytes.
+    ///
+    /// # Errors
+    /// [`Local::TooLong`] when a value did not fit its length field.
+    pub(crate) fn finish(self) -> Result<Vec<u8>, Local> {
+        if self.too_long {
+            Err(Local::TooLong)
+        } else {
+            Ok(self.bytes)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_nest() {
+        let mut writer = Writer::default();
+        writer.vec16(|w| {
+            w.u8(7);
+            w.vec8(|w| w.u16(0x0102));
+        });
+        assert_eq!(writer.finish(), Ok(vec![0, 4, 7, 2, 1, 2]));
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_its_length_is_reported() {
+        for (length, want) in [(255, true), (256, false)] {
+            let mut writer = Writer::default();
+            writer.vec8(|w| w.bytes(&vec![0; length]));
+            assert_eq!(writer.finish().is_ok(), want, "{length} bytes");
+        }
+    }
+}
