@@ -1,0 +1,210 @@
+//! Seals and opens records (RFC 9846 sections 5.2 to 5.5).
+//!
+//! A [`Sealer`] and an [`Opener`] each own the traffic secret of their direction, from which a KeyUpdate makes the next
+//! one. Plain records are a state of their own, so that a missing key can never mean "let it pass".
+
+use pith_crypto::aead::{IV_LEN, TAG_LEN};
+use pith_crypto::{Aead, OpeningKey, SealingKey};
+use zeroize::Zeroizing;
+
+use super::HEADER;
+use crate::error::{Error, Fault, Local};
+use crate::limits;
+use crate::schedule::TrafficSecret;
+use crate::wire::registry::ContentType;
+
+/// Bytes that a protected record is longer than its content: header, content type and tag.
+pub(crate) const OVERHEAD: usize = HEADER + 1 + TAG_LEN;
+
+/// The sending half of the record layer.
+pub(crate) enum Sealer {
+    /// Before any key: the hellos, and alerts in their place.
+    Plain {
+        /// Nothing was sent yet: the next record is the first ClientHello.
+        first: bool,
+    },
+    /// Records under a traffic secret.
+    Protected(Box<(TrafficSecret, SealingKey)>),
+    /// After an error: the keys are gone (rfc9846#6-2).
+    Closed,
+}
+
+/// What a half without keys answers.
+const NO_KEYS: Error = Error::Local(Local::Internal("no keys for a record"));
+
+impl Sealer {
+    /// A sealer for this secret.
+    pub(crate) fn new(secret: TrafficSecret) -> Result<Self, Error> {
+        let key = derive(&secret, SealingKey::new)?;
+        Ok(Self::Protected(Box::new((secret, key))))
+    }
+
+    /// Goes on to the next generation of keys (rfc9846#4.7.3-2).
+    pub(crate) fn update(&mut self) -> Result<(), Error> {
+        match self {
+            Self::Plain { .. } | Self::Closed => Err(NO_KEYS),
+            Self::Protected(current) => {
+                *self = Self::new(current.0.next()?)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether the key is so close to its limit that it has to be updated (rfc9846#5.5-1).
+    pub(crate) fn is_used_up(&self) -> bool {
+        match self {
+            Self::Plain { .. } | Self::Closed => false,
+            // One record is kept for the KeyUpdate and one for an alert.
+            Self::Protected(current) => current.1.used().saturating_add(2) >= current.1.limit(),
+        }
+    }
+
+    /// The length of a record with `content` bytes.
+    pub(crate) fn sealed_len(&self, content: usize) -> usize {
+        match self {
+            Self::Plain { .. } => content.saturating_add(HEADER),
+            Self::Protected(_) | Self::Closed => content.saturating_add(OVERHEAD),
+        }
+    }
+
+    /// Writes one record to the beginning of `out`, which has room for it, and returns its length.
+    pub(crate) fn seal(
+        &mut self,
+        inner: ContentType,
+        content: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, Error> {
+        const SMALL: Error = Error::Local(Local::Internal("no room for a record"));
+        let length = self.sealed_len(content.len());
+        let (header, body) = out
+            .get_mut(..length)
+            .and_then(|record| record.split_first_chunk_mut())
+            .ok_or(SMALL)?;
+        let [high, low] = u16::try_from(body.len())
+            .map_err(|_| Local::TooLong)?
+            .to_be_bytes();
+        match self {
+            Self::Plain { first } => {
+                // rfc9846#5.1-14: the very first record says 0x0301, for servers that would refuse anything newer.
+                let minor = if core::mem::take(first) { 1 } else { 3 };
+                *header = [inner.code(), 3, minor, high, low];
+                body.copy_from_slice(content);
+            }
+            Self::Protected(current) => {
+                *header = [ContentType::ApplicationData.code(), 3, 3, high, low];
+                current.1.seal(header, content, &[inner.code()], body)?;
+            }
+            Self::Closed => return Err(NO_KEYS),
+        }
+        Ok(length)
+    }
+}
+
+/// The receiving half of the record layer.
+pub(crate) enum Opener {
+    /// Before any key.
+    Plain,
+    /// Records under a traffic secret.
+    Protected(Box<(TrafficSecret, OpeningKey)>),
+    /// After an error: the keys are gone (rfc9846#6-2).
+    Closed,
+}
+
+impl Opener {
+    /// An opener for this secret.
+    pub(crate) fn new(secret: TrafficSecret) -> Result<Self, Error> {
+        let key = derive(&secret, OpeningKey::new)?;
+        Ok(Self::Protected(Box::new((secret, key))))
+    }
+
+    /// Goes on to the next generation of keys (rfc9846#4.7.3-3).
+    pub(crate) fn update(&mut self) -> Result<(), Error> {
+        match self {
+            Self::Plain | Self::Closed => Err(NO_KEYS),
+            Self::Protected(current) => {
+                *self = Self::new(current.0.next()?)?;
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn is_protected(&self) -> bool {
+        matches!(self, Self::Protected(_))
+    }
+
+    /// Whether records are protected, but none came yet: the peer may not have got so far.
+    pub(crate) fn is_unused(&self) -> bool {
+        matches!(self, Self::Protected(current) if current.1.used() == 0)
+    }
+
+    /// Opens one whole record in place: the content type inside, and the content.
+    ///
+    /// `outer` is the type in the header; a ChangeCipherSpec never comes here.
+    pub(crate) fn open<'a>(
+        &mut self,
+        outer: ContentType,
+        record: &'a mut [u8],
+    ) -> Result<(ContentType, &'a mut [u8]), Error> {
+        const SHORT: Error = Error::Local(Local::Internal("less than a record"));
+        let (header, body) = record.split_first_chunk_mut::<HEADER>().ok_or(SHORT)?;
+        let current = match self {
+            // rfc9846#5.1-15: application data is never plain.
+            Self::Plain if outer == ContentType::ApplicationData => {
+                return Err(Fault::UnexpectedRecord {
+                    content_type: outer.code(),
+                }
+                .into());
+            }
+            Self::Plain => return Ok((outer, body)),
+            Self::Protected(current) => current,
+            Self::Closed => return Err(NO_KEYS),
+        };
+        if outer != ContentType::ApplicationData {
+            return Err(Fault::UnexpectedRecord {
+                content_type: outer.code(),
+            }
+            .into());
+        }
+        // rfc9846#5.2-3: every failure to open is one and the same alert.
+        let inner = current.1.open(header, body).map_err(|error| match error {
+            pith_crypto::Error::Exhausted => Error::Local(Local::Exhausted),
+            _ => Fault::BadRecordMac.into(),
+        })?;
+        // rfc9846#5.4-5: content, type and padding together.
+        if inner.len() > limits::RECORD_PLAINTEXT.saturating_add(1) {
+            return Err(Fault::RecordOverflow {
+                length: inner.len(),
+            }
+            .into());
+        }
+        // rfc9846#5.4-3, rfc9846#5.4-4: the last byte that is not zero is the type.
+        let at = inner
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .ok_or(Fault::NoContentType)?;
+        let (content, rest) = inner.split_at_mut_checked(at).ok_or(Fault::NoContentType)?;
+        let code = rest.first().copied().unwrap_or(0);
+        let inner =
+            ContentType::from_code(code).ok_or(Fault::UnexpectedRecord { content_type: code })?;
+        Ok((inner, content))
+    }
+}
+
+/// The key of a traffic secret (RFC 9846 section 7.3); every copy on the way is wiped.
+fn derive<K>(
+    secret: &TrafficSecret,
+    new: impl FnOnce(Aead, &[u8], &[u8]) -> Result<K, pith_crypto::Error>,
+) -> Result<K, pith_crypto::Error> {
+    let aead = secret.suite().aead();
+    let mut key = Zeroizing::new([0; KEY_LEN_MAX]);
+    let key = key
+        .get_mut(..aead.key_len())
+        .ok_or(pith_crypto::Error::Length)?;
+    let mut iv = Zeroizing::new([0; IV_LEN]);
+    secret.expand("key", key)?;
+    secret.expand("iv", &mut *iv)?;
+    new(aead, key, &*iv)
+}
+
+/// The longest key of any suite.
+const KEY_LEN_MAX: usize = 32;

@@ -1,0 +1,6 @@
+//! The key schedule of RFC 9846 section 7 and the transcript of section 4.1.
+
+pub(crate) mod secrets; //    section 7.1
+pub(crate) mod transcript; // section 4.1
+
+pub use secrets::TrafficSecret;

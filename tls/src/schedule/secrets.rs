@@ -1,0 +1,243 @@
+//! Early, Handshake and Main secret as types that have only the derivations which are legal there.
+//!
+//! Each step consumes the secret before it, so a secret that the next one came from is wiped at once. There is no way to a
+//! [`HandshakeSecret`] without a shared secret of a key exchange: a handshake without secret input cannot be written
+//! (S03). Secrets of one direction leave as [`TrafficSecret`], which a carrier turns into keys.
+
+use pith_crypto::hkdf::{derive_secret, expand_label, extract};
+use pith_crypto::mac::hmac;
+use pith_crypto::{Error, Hash, Secret, SharedSecret};
+use zeroize::Zeroizing;
+
+use crate::error::Fault;
+use crate::suite::CipherSuite;
+use crate::wire::MessageKind;
+
+/// The secret from which the keys of one direction and level come (RFC 9846 section 7.3).
+///
+/// It is moved to the carrier, which is its one owner: TLS derives record keys from it, QUIC packet keys
+/// (RFC 9001 section 5.1).
+pub struct TrafficSecret {
+    suite: CipherSuite,
+    secret: Secret,
+}
+
+impl TrafficSecret {
+    fn derive(
+        suite: CipherSuite,
+        from: &Secret,
+        label: &str,
+        transcript: &[u8],
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            suite,
+            secret: derive_secret(suite.hash(), from, label, transcript)?,
+        })
+    }
+
+    /// The cipher suite that this secret belongs to.
+    #[must_use]
+    pub fn suite(&self) -> CipherSuite {
+        self.suite
+    }
+
+    /// The bytes of the secret, as long as the suite's hash, for a carrier that derives keys of its own.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        self.secret.expose()
+    }
+
+    /// Derives a value from this secret with HKDF-Expand-Label and an empty context (RFC 9846 section 7.1).
+    ///
+    /// # Errors
+    /// [`Error::Length`] when `out` or `label` is longer than HKDF allows.
+    pub fn expand(&self, label: &str, out: &mut [u8]) -> Result<(), Error> {
+        expand_label(self.suite.hash(), &self.secret, label, &[], out)
+    }
+
+    /// The secret after a KeyUpdate (RFC 9846 section 7.2).
+    pub(crate) fn next(&self) -> Result<Self, Error> {
+        let hash = self.suite.hash();
+        Ok(Self {
+            suite: self.suite,
+            secret: derive_secret(hash, &self.secret, "traffic upd", &[])?,
+        })
+    }
+
+    /// The key for the Finished of this direction (RFC 9846 section 4.5.3).
+    pub(crate) fn finished(&self) -> Result<FinishedKey, Error> {
+        let hash = self.suite.hash();
+        Ok(FinishedKey {
+            hash,
+            key: derive_secret(hash, &self.secret, "finished", &[])?,
+        })
+    }
+}
+
+/// The key of a Finished message.
+pub(crate) struct FinishedKey {
+    hash: Hash,
+    key: Secret,
+}
+
+impl FinishedKey {
+    /// The contents of a Finished over this transcript.
+    pub(crate) fn mac(&self, transcript: &[u8]) -> Result<Secret, Error> {
+        hmac(self.hash, self.key.expose(), transcript)
+    }
+
+    /// Checks the contents of the peer's Finished (rfc9846#4.5.3-1).
+    pub(crate) fn check(
+        &self,
+        transcript: &[u8],
+        contents: &[u8],
+    ) -> Result<(), crate::error::Error> {
+        if contents.len() != self.hash.len() {
+            return Err(Fault::Malformed {
+                message: MessageKind::Finished,
+            }
+            .into());
+        }
+        if self.mac(transcript)?.ct_eq(contents) {
+            Ok(())
+        } else {
+            Err(Fault::Finished.into())
+        }
+    }
+}
+
+/// The secrets of both directions of one level.
+pub(crate) struct Traffic {
+    pub(crate) client: TrafficSecret,
+    pub(crate) server: TrafficSecret,
+}
+
+/// The Handshake Secret.
+pub(crate) struct HandshakeSecret {
+    suite: CipherSuite,
+    secret: Secret,
+}
+
+impl HandshakeSecret {
+    /// From the shared secret of a key exchange, without a pre-shared key.
+    pub(crate) fn new(suite: CipherSuite, shared: &SharedSecret) -> Result<Self, Error> {
+        let hash = suite.hash();
+        let zeros = Zeroizing::new([0; 48]);
+        let zeros = zeros.get(..hash.len()).ok_or(Error::Length)?;
+        let early = extract(hash, zeros, zeros)?;
+        let secret = extract(hash, salt(hash, &early)?.expose(), shared.expose())?;
+        Ok(Self { suite, secret })
+    }
+
+    /// The traffic secrets of the handshake, over ClientHello to ServerHello.
+    pub(crate) fn traffic(&self, transcript: &[u8]) -> Result<Traffic, Error> {
+        Ok(Traffic {
+            client: TrafficSecret::derive(self.suite, &self.secret, "c hs traffic", transcript)?,
+            server: TrafficSecret::derive(self.suite, &self.secret, "s hs traffic", transcript)?,
+        })
+    }
+
+    /// The Main Secret.
+    pub(crate) fn main(self) -> Result<MainSecret, Error> {
+        let hash = self.suite.hash();
+        let zeros = [0; 48];
+        let zeros = zeros.get(..hash.len()).ok_or(Error::Length)?;
+        let secret = extract(hash, salt(hash, &self.secret)?.expose(), zeros)?;
+        Ok(MainSecret {
+            suite: self.suite,
+            secret,
+        })
+    }
+}
+
+/// The Main Secret (the "master" of its labels).
+pub(crate) struct MainSecret {
+    suite: CipherSuite,
+    secret: Secret,
+}
+
+impl MainSecret {
+    /// The first traffic secrets of the application, over ClientHello to the server's Finished.
+    pub(crate) fn traffic(&self, transcript: &[u8]) -> Result<Traffic, Error> {
+        Ok(Traffic {
+            client: TrafficSecret::derive(self.suite, &self.secret, "c ap traffic", transcript)?,
+            server: TrafficSecret::derive(self.suite, &self.secret, "s ap traffic", transcript)?,
+        })
+    }
+
+    /// The exporter secret, over ClientHello to the server's Finished (RFC 9846 section 7.5).
+    pub(crate) fn exporter(self, transcript: &[u8]) -> Result<Secret, Error> {
+        derive_secret(self.suite.hash(), &self.secret, "exp master", transcript)
+    }
+}
+
+/// The salt of the next extraction.
+fn salt(hash: Hash, secret: &Secret) -> Result<Secret, Error> {
+    derive_secret(hash, secret, "derived", hash.digest(&[]).as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 8448 section 3, "Simple 1-RTT Handshake": the secrets of every stage.
+    #[test]
+    fn secrets_of_the_published_trace() {
+        let suite = CipherSuite::Aes128GcmSha256;
+        let shared = SharedSecret::new(&hex(
+            "8bd4054fb55b9d63fdfbacf9f04b9f0d35e6d63f537563efd46272900f89492d",
+        ));
+        let to_server_hello = "860c06edc07858ee8e78f0e7428c58edd6b43f2ca3e6e95f02ed063cf0e1cad8";
+        let to_server_finished = "9608102a0f1ccc6db6250b7b7e417b1a000eaada3daae4777a7686c9ff83df13";
+        let handshake = HandshakeSecret::new(suite, &shared.expect("short")).expect("derives");
+        assert_eq!(
+            handshake.secret.expose(),
+            hex("1dc826e93606aa6fdc0aadc12f741b01046aa6b99f691ed221a9f0ca043fbeac")
+        );
+        let traffic = handshake.traffic(&hex(to_server_hello)).expect("derives");
+        assert_eq!(
+            traffic.client.expose(),
+            hex("b3eddb126e067f35a780b3abf45e2d8f3b1a950738f52e9600746a0e27a55a21")
+        );
+        assert_eq!(
+            traffic.server.expose(),
+            hex("b67b7d690cc16c4e75e54213cb2d37b4e9c912bcded9105d42befd59d391ad38")
+        );
+        let mut key = [0; 16];
+        let mut iv = [0; 12];
+        traffic.server.expand("key", &mut key).expect("short");
+        traffic.server.expand("iv", &mut iv).expect("short");
+        assert_eq!(key[..], hex("3fce516009c21727d0f2e4e86ee403bc"));
+        assert_eq!(iv[..], hex("5d313eb2671276ee13000b30"));
+        assert_eq!(
+            traffic.server.finished().expect("derives").key.expose(),
+            hex("008d3b66f816ea559f96b537e885c31fc068bf492c652f01f288a1d8cdc19fc8")
+        );
+        let main = handshake.main().expect("derives");
+        assert_eq!(
+            main.secret.expose(),
+            hex("18df06843d13a08bf2a449844c5f8a478001bc4d4c627984d5a41da8d0402919")
+        );
+        let transcript = hex(to_server_finished);
+        let traffic = main.traffic(&transcript).expect("derives");
+        assert_eq!(
+            traffic.client.expose(),
+            hex("9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5")
+        );
+        assert_eq!(
+            traffic.server.expose(),
+            hex("a11af9f05531f856ad47116b45a950328204b4f44bfb6b3a4b4f1f3fcb631643")
+        );
+        assert_eq!(
+            main.exporter(&transcript).expect("derives").expose(),
+            hex("fe22f881176eda18eb8f44529e6792c50c9a3f89452f68d8ae311b4309d3cf50")
+        );
+    }
+
+    fn hex(text: &str) -> Vec<u8> {
+        (0..text.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hex"))
+            .collect()
+    }
+}
