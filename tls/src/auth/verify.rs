@@ -64,13 +64,7 @@ pub enum Verdict {
 /// attack: a state machine that reaches Finished without a CertificateVerify).
 #[must_use]
 #[derive(Debug)]
-pub(crate) struct PeerProof(Proof);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Proof {
-    Signed,
-    NotRequired,
-}
+pub(crate) struct PeerProof(());
 
 impl Trust {
     /// Trusts the CA certificates of a PEM file. Sections of other kinds are passed over.
@@ -174,7 +168,7 @@ pub(crate) fn verify_signature(
     signature: &[u8],
 ) -> Result<PeerProof, Error> {
     match webpki::verify_signature(leaf, scheme, message, signature) {
-        Ok(()) => Ok(PeerProof(Proof::Signed)), // rfc9846#4.5.2-8
+        Ok(()) => Ok(PeerProof(())), // rfc9846#4.5.2-8
         Err(SignatureError::Scheme) => Err(Error::Fault(Fault::CertificateVerifyScheme)),
         Err(SignatureError::Leaf) => Err(Error::Fault(Fault::CertificateUnparsable)),
         Err(SignatureError::Key) => Err(Error::Fault(Fault::CertificateKeyMismatch)),
@@ -185,12 +179,7 @@ pub(crate) fn verify_signature(
 impl PeerProof {
     /// For a server that asked its client for no certificate. A client has no use for this: its peer always proves itself.
     pub(crate) fn client_not_asked() -> Self {
-        Self(Proof::NotRequired)
-    }
-
-    /// Whether the peer signed.
-    pub(crate) fn is_signed(&self) -> bool {
-        self.0 == Proof::Signed
+        Self(())
     }
 }
 

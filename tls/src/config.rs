@@ -1,0 +1,315 @@
+//! What a client and a server are configured with: built once, shared by all connections.
+//!
+//! The defaults are the ones to use: post-quantum groups first, all three suites, all signature schemes. What cannot work is
+//! refused when it is built, and not in the middle of a handshake.
+
+use std::sync::Arc;
+
+use pith_crypto::SignatureScheme;
+use pith_pq::Group;
+
+use crate::auth::{self, ChainVerifier, ConfigError, Credential, Trust};
+use crate::suite::CipherSuite;
+
+/// The groups that are named by default, most wanted first.
+pub const DEFAULT_GROUPS: &[Group] = &[
+    Group::X25519MlKem768,
+    Group::SecP256r1MlKem768,
+    Group::SecP384r1MlKem1024,
+    Group::X25519,
+    Group::Secp256r1,
+    Group::Secp384r1,
+    Group::Secp521r1,
+];
+
+/// The groups that a client sends shares of by default: one post-quantum, one classical, with one X25519 key in both.
+pub const DEFAULT_SHARES: &[Group] = &[Group::X25519MlKem768, Group::X25519];
+
+/// Signature schemes that a certificate in a chain may have, and a CertificateVerify may not. They come last
+/// (RFC 9846 section 9.1).
+const CHAIN_ONLY: [SignatureScheme; 3] = [
+    SignatureScheme::RSA_PKCS1_SHA256,
+    SignatureScheme::RSA_PKCS1_SHA384,
+    SignatureScheme::RSA_PKCS1_SHA512,
+];
+
+/// What both roles have.
+struct Common {
+    suites: Vec<CipherSuite>,
+    groups: Vec<Group>,
+    protocols: Vec<Vec<u8>>,
+}
+
+impl Common {
+    fn new() -> Self {
+        Self {
+            suites: CipherSuite::ALL.to_vec(),
+            groups: DEFAULT_GROUPS.to_vec(),
+            protocols: Vec::new(),
+        }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        check_list("the cipher suites", &self.suites)?;
+        check_list("the groups", &self.groups)?;
+        if self.protocols.is_empty() {
+            return Ok(());
+        }
+        check_list("the application protocols", &self.protocols)?;
+        match self
+            .protocols
+            .iter()
+            .map(Vec::len)
+            .find(|length| !(1..=255).contains(length))
+        {
+            None => Ok(()),
+            Some(0) => Err(ConfigError::Empty {
+                what: "the name of an application protocol",
+            }),
+            Some(got) => Err(ConfigError::TooMany {
+                what: "bytes in the name of an application protocol",
+                limit: 255,
+                got,
+            }),
+        }
+    }
+}
+
+fn check_list<T: PartialEq>(what: &'static str, list: &[T]) -> Result<(), ConfigError> {
+    // No registry has more, and each list fits its field in a message.
+    const LIMIT: usize = 64;
+    if list.is_empty() {
+        return Err(ConfigError::Empty { what });
+    }
+    if list.len() > LIMIT {
+        return Err(ConfigError::TooMany {
+            what,
+            limit: LIMIT,
+            got: list.len(),
+        });
+    }
+    let repeated = list
+        .iter()
+        .enumerate()
+        .any(|(at, item)| list.iter().take(at).any(|earlier| earlier == item));
+    if repeated {
+        Err(ConfigError::Duplicate { what })
+    } else {
+        Ok(())
+    }
+}
+
+/// What a client trusts and offers.
+pub struct ClientConfig {
+    pub(crate) trust: Trust,
+    pub(crate) verifier: Option<Arc<dyn ChainVerifier>>,
+    pub(crate) suites: Vec<CipherSuite>,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) shares: Vec<Group>,
+    pub(crate) schemes: Vec<SignatureScheme>,
+    pub(crate) protocols: Vec<Vec<u8>>,
+    pub(crate) keep_peer_chain: bool,
+}
+
+impl ClientConfig {
+    /// Begins a configuration. What a server must show to be believed is no option, so it stands here.
+    #[expect(
+        clippy::new_ret_no_self,
+        reason = "a builder is the one way to a configuration"
+    )]
+    pub fn new(trust: Trust) -> ClientConfigBuilder {
+        ClientConfigBuilder {
+            trust,
+            verifier: None,
+            common: Common::new(),
+            shares: None,
+            keep_peer_chain: false,
+        }
+    }
+}
+
+/// Builds a [`ClientConfig`].
+#[must_use]
+pub struct ClientConfigBuilder {
+    trust: Trust,
+    verifier: Option<Arc<dyn ChainVerifier>>,
+    common: Common,
+    shares: Option<Vec<Group>>,
+    keep_peer_chain: bool,
+}
+
+impl ClientConfigBuilder {
+    /// The cipher suites to offer, most wanted first.
+    pub fn suites(mut self, suites: &[CipherSuite]) -> Self {
+        self.common.suites = suites.to_vec();
+        self
+    }
+
+    /// The groups to name, most wanted first. A group costs 2 bytes in the hello.
+    pub fn groups(mut self, groups: &[Group]) -> Self {
+        self.common.groups = groups.to_vec();
+        self
+    }
+
+    /// The groups to send shares of, among those named; a share of a post-quantum group costs more than 1,000 bytes. By
+    /// default the first post-quantum and the first classical group.
+    pub fn shares(mut self, shares: &[Group]) -> Self {
+        self.shares = Some(shares.to_vec());
+        self
+    }
+
+    /// The application protocols to offer (ALPN), most wanted first.
+    pub fn alpn(mut self, protocols: &[&[u8]]) -> Self {
+        self.common.protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        self
+    }
+
+    /// A check of the server's chain on top of `trust`, which it cannot weaken.
+    pub fn verifier(mut self, verifier: Arc<dyn ChainVerifier>) -> Self {
+        self.verifier = Some(verifier);
+        self
+    }
+
+    /// Whether connections keep the server's certificates (some KiB each) for [`Summary`](crate::Summary).
+    pub fn keep_peer_chain(mut self, keep: bool) -> Self {
+        self.keep_peer_chain = keep;
+        self
+    }
+
+    /// Checks and finishes the configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError`] says which list is empty, too long or holds something twice, or which share is of no named group.
+    pub fn build(self) -> Result<Arc<ClientConfig>, ConfigError> {
+        self.common.check()?;
+        let Common {
+            suites,
+            groups,
+            protocols,
+        } = self.common;
+        let shares = match self.shares {
+            Some(shares) => {
+                check_list("the key shares", &shares)?;
+                // rfc9846#4.3.8-4
+                if !shares.iter().all(|share| groups.contains(share)) {
+                    return Err(ConfigError::Unsupported {
+                        what: "a key share of a group that is not named",
+                    });
+                }
+                // rfc9846#4.3.8-1: shares stand in the order of the groups.
+                groups
+                    .iter()
+                    .copied()
+                    .filter(|group| shares.contains(group))
+                    .collect()
+            }
+            None => default_shares(&groups),
+        };
+        Ok(Arc::new(ClientConfig {
+            trust: self.trust,
+            verifier: self.verifier,
+            suites,
+            shares,
+            groups,
+            schemes: auth::schemes().chain(CHAIN_ONLY).collect(),
+            protocols,
+            keep_peer_chain: self.keep_peer_chain,
+        }))
+    }
+}
+
+/// [`DEFAULT_SHARES`] for other lists of groups: the first post-quantum and the first classical one.
+fn default_shares(groups: &[Group]) -> Vec<Group> {
+    let first = |post_quantum: bool| {
+        groups
+            .iter()
+            .position(|group| group.is_post_quantum() == post_quantum)
+    };
+    let mut places: Vec<usize> = [first(true), first(false)].into_iter().flatten().collect();
+    places.sort_unstable();
+    places
+        .into_iter()
+        .filter_map(|place| groups.get(place).copied())
+        .collect()
+}
+
+/// What a server shows and accepts.
+pub struct ServerConfig {
+    pub(crate) credential: Credential,
+    pub(crate) suites: Vec<CipherSuite>,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) protocols: Vec<Vec<u8>>,
+    pub(crate) ask_config: bool,
+}
+
+impl ServerConfig {
+    /// Begins a configuration of a server that shows this chain.
+    #[expect(
+        clippy::new_ret_no_self,
+        reason = "a builder is the one way to a configuration"
+    )]
+    pub fn new(credential: Credential) -> ServerConfigBuilder {
+        ServerConfigBuilder {
+            credential,
+            common: Common::new(),
+            ask_config: false,
+        }
+    }
+}
+
+/// Builds a [`ServerConfig`].
+#[must_use]
+pub struct ServerConfigBuilder {
+    credential: Credential,
+    common: Common,
+    ask_config: bool,
+}
+
+impl ServerConfigBuilder {
+    /// The cipher suites to accept; the first that the client offers too is taken.
+    pub fn suites(mut self, suites: &[CipherSuite]) -> Self {
+        self.common.suites = suites.to_vec();
+        self
+    }
+
+    /// The groups to accept, most wanted first. A post-quantum group that the client names is taken, even if that takes a
+    /// HelloRetryRequest; among classical ones, one that the client sent a share of.
+    pub fn groups(mut self, groups: &[Group]) -> Self {
+        self.common.groups = groups.to_vec();
+        self
+    }
+
+    /// The application protocols to accept (ALPN), most wanted first. A client that offers others is refused; one that
+    /// offers none is accepted.
+    pub fn alpn(mut self, protocols: &[&[u8]]) -> Self {
+        self.common.protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        self
+    }
+
+    /// Whether each connection asks for its configuration once it has the client's hello
+    /// ([`Topic::Config`](crate::Topic::Config)). Until then this one serves.
+    pub fn ask_config(mut self, ask: bool) -> Self {
+        self.ask_config = ask;
+        self
+    }
+
+    /// Checks and finishes the configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError`] says which list is empty, too long or holds something twice.
+    pub fn build(self) -> Result<Arc<ServerConfig>, ConfigError> {
+        self.common.check()?;
+        let Common {
+            suites,
+            groups,
+            protocols,
+        } = self.common;
+        Ok(Arc::new(ServerConfig {
+            credential: self.credential,
+            suites,
+            groups,
+            protocols,
+            ask_config: self.ask_config,
+        }))
+    }
+}

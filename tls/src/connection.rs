@@ -1,0 +1,618 @@
+//! TLS over a byte stream: the carrier of a handshake that has records.
+//!
+//! The caller owns all bytes. [`Connection::receive`] takes one record of the caller's input, opens it in place and hands
+//! application data out as a part of that input. [`Connection::send`] seals from the caller's plaintext straight into the
+//! caller's output. Only handshake bytes are held here, and those are bounded: by [`limits`] what comes, by the flights of
+//! RFC 9846 what goes. Any order of calls is legal.
+//!
+//! After an error the alert is still to be sent: call [`Connection::transmit`] once more. Every later call repeats the error.
+
+use std::sync::Arc;
+
+use pki_types::ServerName;
+
+use crate::Now;
+use crate::config::{ClientConfig, ServerConfig};
+use crate::error::{AlertDescription, Error, Fault, Local};
+use crate::handshake::Handshake;
+use crate::handshake::carrier::Carrier;
+use crate::handshake::output::{Answer, Direction, Level, Output, Question, Summary};
+use crate::limits;
+use crate::record::HEADER;
+use crate::record::deframe::{Frame, deframe};
+use crate::record::protect::{OVERHEAD, Opener, Sealer};
+use crate::wire::registry::ContentType;
+
+/// A TLS 1.3 connection, client or server.
+pub struct Connection {
+    handshake: Handshake,
+    sealer: Sealer,
+    opener: Opener,
+    read_level: Level,
+    /// Sealed records that wait to be sent.
+    pending: Vec<u8>,
+    /// Bytes of `pending` that are sent already.
+    sent: usize,
+    question: Option<Box<Question>>,
+    summary: Option<Box<Summary>>,
+    failed: Option<Box<Error>>,
+    /// The first ClientHello was sent or received.
+    begun: bool,
+    /// The peer's `close_notify` came.
+    peer_closed: bool,
+    /// Our `close_notify` is queued or sent.
+    closed: bool,
+    change_cipher_specs: u8,
+    empty_records: u8,
+    user_canceled: u8,
+}
+
+/// What [`Connection::receive`] did.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Received<'a> {
+    /// The input holds no whole record; at least so many bytes are missing.
+    NeedMore {
+        /// Bytes to read before it is worth calling again.
+        at_least: usize,
+    },
+    /// A record of the protocol itself. There may be something to transmit now.
+    Handled {
+        /// Bytes of the input that are done with.
+        consumed: usize,
+    },
+    /// Application data.
+    Data {
+        /// Bytes of the input that are done with, once `bytes` is.
+        consumed: usize,
+        /// The plaintext, inside the input. May be empty.
+        bytes: &'a [u8],
+    },
+    /// A question waits for its answer; nothing was taken.
+    Blocked,
+    /// The peer closed its direction. What follows in the input is ignored (rfc9846#6.1-1).
+    Closed {
+        /// Bytes of the input that are done with.
+        consumed: usize,
+    },
+}
+
+/// What [`Connection::send`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// Bytes of the plaintext that are sealed.
+    pub consumed: usize,
+    /// Bytes of the output that are to go to the peer.
+    pub written: usize,
+}
+
+/// Where a connection stands, each direction for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status {
+    /// What comes from the peer.
+    pub receive: Flow,
+    /// What goes to the peer.
+    pub send: Flow,
+}
+
+/// Where one direction stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Flow {
+    /// The handshake is not complete.
+    Handshaking,
+    /// A question waits for its answer.
+    Asking,
+    /// Application data may flow.
+    Open,
+    /// The peer sent `close_notify`.
+    PeerClosed,
+    /// This side sent `close_notify`.
+    Closed,
+    /// The connection failed.
+    Failed,
+}
+
+impl Connection {
+    /// A client's connection with the server of this name; its ClientHello waits to be transmitted.
+    ///
+    /// # Errors
+    /// [`Error::Local`] when the random generator or a key generation fails.
+    pub fn client(
+        config: Arc<ClientConfig>,
+        name: ServerName<'static>,
+        now: Now,
+    ) -> Result<Self, Error> {
+        let handshake = Handshake::client(config, name, Carrier::Records, now)?;
+        let mut connection = Self::new(handshake, Sealer::Plain { first: true });
+        connection.drain()?;
+        Ok(connection)
+    }
+
+    /// A server's connection, which waits for a ClientHello.
+    #[must_use]
+    pub fn server(config: Arc<ServerConfig>) -> Self {
+        Self::new(
+            Handshake::server(config, Carrier::Records),
+            Sealer::Plain { first: false },
+        )
+    }
+
+    fn new(handshake: Handshake, sealer: Sealer) -> Self {
+        Self {
+            handshake,
+            sealer,
+            opener: Opener::Plain,
+            read_level: Level::Initial,
+            pending: Vec::new(),
+            sent: 0,
+            question: None,
+            summary: None,
+            failed: None,
+            begun: false,
+            peer_closed: false,
+            closed: false,
+            change_cipher_specs: 0,
+            empty_records: 0,
+            user_canceled: 0,
+        }
+    }
+
+    /// Handles the first record of `input` in place, if it is all there.
+    ///
+    /// Call it again with what is left until it wants more bytes, and transmit what is queued before you wait for them.
+    ///
+    /// # Errors
+    /// [`Error::Fault`], [`Error::Certificate`] and [`Error::Alert`] for what the peer did, [`Error::Local`] for a failure
+    /// here. Each is final; the alert for it waits to be transmitted.
+    pub fn receive<'a>(&mut self, now: Now, input: &'a mut [u8]) -> Result<Received<'a>, Error> {
+        self.check()?;
+        if self.peer_closed {
+            return Ok(Received::Closed {
+                consumed: input.len(),
+            });
+        }
+        if self.handshake.is_asking() {
+            return Ok(Received::Blocked);
+        }
+        match self.receive_record(now, input) {
+            Ok(received) => Ok(received),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    /// Writes all that is queued to the beginning of `output`, and behind it as much of `plaintext` as has room there.
+    ///
+    /// Size `output` by [`Connection::sealed_len`]. Where it is smaller, less is consumed; call again with the rest.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] before the handshake is complete or after [`Connection::close`], and then nothing is written;
+    /// the error of the connection after it failed.
+    pub fn send(&mut self, plaintext: &[u8], output: &mut [u8]) -> Result<Sent, Error> {
+        self.check()?;
+        if self.closed {
+            return Err(Error::Misuse("nothing is sent after close()"));
+        }
+        // rfc9846#2-2
+        if !self.handshake.is_complete() {
+            return Err(Error::Misuse(
+                "application data is sent after the handshake: wait until status() is Open",
+            ));
+        }
+        self.seal_all(plaintext, output)
+            .map_err(|error| self.fail(error))
+    }
+
+    /// Writes what is queued (handshake messages, alerts) to the beginning of `output` and returns how many bytes that
+    /// are; 0 when nothing is queued.
+    ///
+    /// It works after an error too, since the alert is to be sent.
+    pub fn transmit(&mut self, output: &mut [u8]) -> usize {
+        let mut written = self.flush(output);
+        if self.pending.is_empty() && self.failed.is_none() && !self.closed {
+            // Kept for the next call, and its alert queued.
+            if let Err(error) = self.prepare() {
+                self.fail(error);
+            }
+            written =
+                written.saturating_add(self.flush(output.get_mut(written..).unwrap_or_default()));
+        }
+        written
+    }
+
+    /// The most bytes that [`Connection::send`] writes for so much plaintext, with all that is queued now.
+    #[must_use]
+    pub fn sealed_len(&self, plaintext: usize) -> usize {
+        // One record more, for a KeyUpdate.
+        let records = plaintext
+            .div_ceil(limits::RECORD_PLAINTEXT)
+            .saturating_add(2);
+        let queued = self.pending.len().saturating_sub(self.sent);
+        records
+            .saturating_mul(OVERHEAD)
+            .saturating_add(plaintext)
+            .saturating_add(queued)
+    }
+
+    /// Queues `close_notify`: this side sends nothing more. What the peer sends can still be received (RFC 9846
+    /// section 6.1).
+    pub fn close(&mut self) {
+        if self.closed || self.failed.is_some() {
+            return;
+        }
+        self.closed = true;
+        // rfc9846#6.1-4
+        if let Err(error) = self.queue(
+            ContentType::Alert,
+            &[WARNING, AlertDescription::CLOSE_NOTIFY.0],
+        ) {
+            self.fail(error);
+        }
+    }
+
+    /// Tells that the transport has ended.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`] without the peer's `close_notify` before it (rfc9846#6.1-5).
+    pub fn eof(&mut self) -> Result<(), Error> {
+        self.check()?;
+        if self.peer_closed {
+            Ok(())
+        } else {
+            Err(self.fail(Error::Truncated))
+        }
+    }
+
+    /// Updates the sending keys and, with `request_peer`, asks the peer to update its own. This happens by itself before
+    /// a key is used up.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] before the handshake is complete or after [`Connection::close`].
+    pub fn update_keys(&mut self, request_peer: bool) -> Result<(), Error> {
+        self.check()?;
+        if self.closed {
+            return Err(Error::Misuse("nothing is sent after close()"));
+        }
+        self.handshake.update_keys(request_peer)?;
+        self.drain().map_err(|error| self.fail(error))
+    }
+
+    /// Fills `out` with keying material for this label and context (RFC 9846 section 7.5).
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] before the handshake is complete; [`Error::Local`] when `label` is longer than 249 bytes or `out`
+    /// longer than 255 hashes.
+    pub fn export(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        self.check()?;
+        self.handshake.export(label, context, out)
+    }
+
+    /// Where both directions stand.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let both = |flow| Status {
+            receive: flow,
+            send: flow,
+        };
+        if self.failed.is_some() {
+            return both(Flow::Failed);
+        }
+        let open = if self.handshake.is_asking() {
+            Flow::Asking
+        } else if self.handshake.is_complete() {
+            Flow::Open
+        } else {
+            Flow::Handshaking
+        };
+        Status {
+            receive: if self.peer_closed {
+                Flow::PeerClosed
+            } else {
+                open
+            },
+            send: if self.closed { Flow::Closed } else { open },
+        }
+    }
+
+    /// What was negotiated, once the handshake is complete.
+    #[must_use]
+    pub fn summary(&self) -> Option<&Summary> {
+        self.summary.as_deref()
+    }
+
+    /// The question that waits for an answer.
+    #[must_use]
+    pub fn question(&self) -> Option<&Question> {
+        self.question.as_deref()
+    }
+
+    /// Answers the open question. There may be something to transmit then.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] for an answer to another question or of another kind, which changes nothing; otherwise as
+    /// [`Connection::receive`].
+    pub fn answer(&mut self, answer: Answer, now: Now) -> Result<(), Error> {
+        self.check()?;
+        let result = self.handshake.answer(answer, now);
+        if let Err(Error::Misuse(_)) = result {
+            return result;
+        }
+        self.question = None;
+        self.drain().and(result).map_err(|error| self.fail(error))
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        match &self.failed {
+            Some(error) => Err((**error).clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the connection: the alert is queued, the keys are dropped, and the error stays.
+    fn fail(&mut self, error: Error) -> Error {
+        match error.alert() {
+            Some(alert) if !self.closed => {
+                // If even the alert cannot be sealed, the first error is still the one to know.
+                self.queue(ContentType::Alert, &[FATAL, alert.0])
+                    .unwrap_or_default();
+            }
+            Some(_) | None => {}
+        }
+        // rfc9846#6-1: a fatal alert of the peer ends what waits to be sent too.
+        if matches!(error, Error::Alert(_)) {
+            self.pending = Vec::new();
+            self.sent = 0;
+        }
+        // rfc9846#6-2
+        (self.sealer, self.opener) = (Sealer::Closed, Opener::Closed);
+        self.question = None;
+        self.failed = Some(Box::new(error.clone()));
+        error
+    }
+
+    fn receive_record<'a>(&mut self, now: Now, input: &'a mut [u8]) -> Result<Received<'a>, Error> {
+        let (outer, consumed) = match deframe(input, self.opener.is_protected())? {
+            Frame::NeedMore(at_least) => return Ok(Received::NeedMore { at_least }),
+            Frame::Record { outer, length } => (outer, length),
+        };
+        let record = input
+            .get_mut(..consumed)
+            .ok_or(Local::Internal("a record past its input"))?;
+        match outer {
+            ContentType::ChangeCipherSpec => {
+                self.on_change_cipher_spec(record.get(HEADER..).unwrap_or_default())?;
+                return Ok(Received::Handled { consumed });
+            }
+            ContentType::Alert if self.opener.is_unused() => {
+                self.on_plain_alert(record.get(HEADER..).unwrap_or_default())?;
+            }
+            ContentType::Alert | ContentType::Handshake | ContentType::ApplicationData => {}
+        }
+        let (inner, content) = self.opener.open(outer, record)?;
+        // rfc9846#5.1-3
+        if inner != ContentType::Handshake && self.handshake.is_mid_message() {
+            return Err(Fault::InterleavedRecord.into());
+        }
+        if content.is_empty() {
+            self.on_empty(inner)?;
+            return Ok(Received::Data {
+                consumed,
+                bytes: content,
+            });
+        }
+        self.empty_records = 0;
+        match inner {
+            ContentType::Handshake => {
+                let result = self.handshake.read(self.read_level, content, now);
+                self.drain().and(result)?;
+                Ok(Received::Handled { consumed })
+            }
+            ContentType::Alert => self.on_alert(content, consumed),
+            ContentType::ApplicationData if self.handshake.is_complete() => {
+                self.handshake.saw_application_data();
+                Ok(Received::Data {
+                    consumed,
+                    bytes: content,
+                })
+            }
+            ContentType::ApplicationData => Err(Fault::UnexpectedRecord {
+                content_type: inner.code(),
+            }
+            .into()),
+            // rfc9846#5-2
+            ContentType::ChangeCipherSpec => Err(Fault::ChangeCipherSpecBody.into()),
+        }
+    }
+
+    /// A ChangeCipherSpec means nothing, and is dropped where it may stand (rfc9846#5-1).
+    fn on_change_cipher_spec(&mut self, body: &[u8]) -> Result<(), Fault> {
+        // rfc9846#5-3
+        if !self.begun || self.handshake.is_complete() {
+            return Err(Fault::ChangeCipherSpecMisplaced);
+        }
+        // rfc9846#5-2
+        if body != [1] {
+            return Err(Fault::ChangeCipherSpecBody);
+        }
+        self.change_cipher_specs = self.change_cipher_specs.saturating_add(1);
+        if self.change_cipher_specs > limits::CHANGE_CIPHER_SPECS {
+            return Err(Fault::TooManyChangeCipherSpecs);
+        }
+        Ok(())
+    }
+
+    /// A peer that refuses our hello has no keys yet, so its alert is plain although we expect protected records. It ends
+    /// the connection, as any other record would; but it tells why.
+    fn on_plain_alert(&self, body: &[u8]) -> Result<(), Error> {
+        match body {
+            [_, code]
+                if ![
+                    AlertDescription::CLOSE_NOTIFY.0,
+                    AlertDescription::USER_CANCELED.0,
+                ]
+                .contains(code) =>
+            {
+                Err(Error::Alert(AlertDescription(*code)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn on_empty(&mut self, inner: ContentType) -> Result<(), Fault> {
+        // rfc9846#5.4-2
+        if inner != ContentType::ApplicationData {
+            return Err(Fault::EmptyRecord);
+        }
+        if !self.handshake.is_complete() {
+            return Err(Fault::UnexpectedRecord {
+                content_type: inner.code(),
+            });
+        }
+        self.empty_records = self.empty_records.saturating_add(1);
+        if self.empty_records > limits::EMPTY_RECORDS {
+            Err(Fault::TooManyEmptyRecords)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// An alert. Its level means nothing any more (rfc9846#6-3, rfc9846#6-4).
+    fn on_alert<'a>(&mut self, content: &[u8], consumed: usize) -> Result<Received<'a>, Error> {
+        // rfc9846#5.1-9
+        let [_level, code] = *content else {
+            return Err(Fault::MalformedAlert.into());
+        };
+        match AlertDescription(code) {
+            AlertDescription::CLOSE_NOTIFY => {
+                self.peer_closed = true;
+                Ok(Received::Closed { consumed })
+            }
+            AlertDescription::USER_CANCELED => {
+                self.user_canceled = self.user_canceled.saturating_add(1);
+                if self.user_canceled > limits::USER_CANCELED {
+                    return Err(Fault::TooManyUserCanceled.into());
+                }
+                Ok(Received::Handled { consumed })
+            }
+            alert => Err(Error::Alert(alert)),
+        }
+    }
+
+    /// Obeys every output of the handshake.
+    fn drain(&mut self) -> Result<(), Error> {
+        while let Some(output) = self.handshake.next() {
+            self.begun = true;
+            match output {
+                Output::Send { bytes, .. } => self.queue(ContentType::Handshake, &bytes)?,
+                Output::Keys {
+                    direction: Direction::Write,
+                    secret,
+                    ..
+                } => self.sealer = Sealer::new(secret)?,
+                Output::Keys {
+                    level,
+                    direction: Direction::Read,
+                    secret,
+                } => {
+                    self.opener = Opener::new(secret)?;
+                    self.read_level = level;
+                }
+                Output::UpdateKeys(Direction::Write) => self.sealer.update()?,
+                Output::UpdateKeys(Direction::Read) => self.opener.update()?,
+                Output::ChangeCipherSpec => self.queue_change_cipher_spec(),
+                Output::Ask(question) => self.question = Some(Box::new(question)),
+                Output::Complete(summary) => self.summary = Some(Box::new(summary)),
+                Output::PeerTransportParameters(_) => {
+                    return Err(Local::Internal("transport parameters without QUIC").into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Seals handshake bytes or an alert into what waits to be sent.
+    fn queue(&mut self, inner: ContentType, content: &[u8]) -> Result<(), Error> {
+        for fragment in content.chunks(limits::RECORD_PLAINTEXT) {
+            let at = self.pending.len();
+            self.pending
+                .resize(at.saturating_add(self.sealer.sealed_len(fragment.len())), 0);
+            self.sealer.seal(
+                inner,
+                fragment,
+                self.pending.get_mut(at..).unwrap_or_default(),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn queue_change_cipher_spec(&mut self) {
+        self.pending
+            .extend_from_slice(&[ContentType::ChangeCipherSpec.code(), 3, 3, 0, 1, 1]);
+    }
+
+    /// Moves what waits to be sent to `output`.
+    fn flush(&mut self, output: &mut [u8]) -> usize {
+        let waiting = self.pending.get(self.sent..).unwrap_or_default();
+        let length = waiting.len().min(output.len());
+        if let (Some(to), Some(from)) = (output.get_mut(..length), waiting.get(..length)) {
+            to.copy_from_slice(from);
+        }
+        self.sent = self.sent.saturating_add(length);
+        if self.sent >= self.pending.len() {
+            // An idle connection holds no buffer.
+            self.pending = Vec::new();
+            self.sent = 0;
+        }
+        length
+    }
+
+    /// Queues what has to precede the next record: the answer to a KeyUpdate, or a KeyUpdate before the key is used up.
+    fn prepare(&mut self) -> Result<(), Error> {
+        self.handshake.answer_key_update()?;
+        self.drain()
+    }
+
+    fn seal_all(&mut self, mut plaintext: &[u8], output: &mut [u8]) -> Result<Sent, Error> {
+        let (mut consumed, mut written) = (0_usize, 0_usize);
+        loop {
+            let room = output.get_mut(written..).unwrap_or_default();
+            written = written.saturating_add(self.flush(room));
+            if !self.pending.is_empty() {
+                break;
+            }
+            // rfc9846#4.7.3-5: the answer goes before the next application data.
+            self.prepare()?;
+            // rfc9846#5.5-1
+            if self.pending.is_empty() && !plaintext.is_empty() && self.sealer.is_used_up() {
+                self.handshake.update_keys(false)?;
+                self.drain()?;
+            }
+            if !self.pending.is_empty() {
+                continue;
+            }
+            let room = output.get_mut(written..).unwrap_or_default();
+            let length = plaintext
+                .len()
+                .min(limits::RECORD_PLAINTEXT)
+                .min(room.len().saturating_sub(OVERHEAD));
+            let Some((fragment, rest)) = plaintext.split_at_checked(length) else {
+                break;
+            };
+            if fragment.is_empty() {
+                break;
+            }
+            written = written.saturating_add(self.sealer.seal(
+                ContentType::ApplicationData,
+                fragment,
+                room,
+            )?);
+            consumed = consumed.saturating_add(length);
+            plaintext = rest;
+        }
+        Ok(Sent { consumed, written })
+    }
+}
+
+/// Levels of an alert. They mean nothing in TLS 1.3, but are to be sent (rfc9846#6-3, rfc9846#6.1-2).
+const WARNING: u8 = 1;
+const FATAL: u8 = 2;

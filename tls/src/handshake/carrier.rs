@@ -1,0 +1,70 @@
+//! How the two carriers of a handshake differ. Nothing else asks "is this QUIC?".
+//!
+//! | | TLS records | QUIC (RFC 9001) |
+//! |---|---|---|
+//! | middlebox compatibility: session id, ChangeCipherSpec | yes | no, and refused (section 8.4) |
+//! | KeyUpdate messages | yes | refused (section 6) |
+//! | an application protocol | optional | mandatory (section 8.1) |
+//! | transport parameters | refused | mandatory (section 8.2) |
+
+use bytes::Bytes;
+
+/// What carries a handshake.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Carrier {
+    /// TLS records over a byte stream; [`Connection`](crate::Connection) is this carrier.
+    Records,
+    /// QUIC packets.
+    Quic {
+        /// The transport parameters of a client. A server gives none here: it is asked, once the client's are known.
+        transport_parameters: Option<Bytes>,
+    },
+}
+
+/// The carrier without its parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rules {
+    Records,
+    Quic,
+}
+
+impl Carrier {
+    pub(crate) fn rules(&self) -> Rules {
+        match self {
+            Self::Records => Rules::Records,
+            Self::Quic { .. } => Rules::Quic,
+        }
+    }
+
+    pub(crate) fn transport_parameters(self) -> Option<Bytes> {
+        match self {
+            Self::Records => None,
+            Self::Quic {
+                transport_parameters,
+            } => transport_parameters,
+        }
+    }
+}
+
+impl Rules {
+    /// RFC 9846 appendix E.4: a session id in the hello and ChangeCipherSpec records. RFC 9001 section 8.4 forbids it.
+    pub(crate) fn has_compatibility_mode(self) -> bool {
+        self == Self::Records
+    }
+
+    /// RFC 9001 section 6: QUIC updates its keys by itself.
+    pub(crate) fn has_key_update(self) -> bool {
+        self == Self::Records
+    }
+
+    /// RFC 9001 section 8.1.
+    pub(crate) fn needs_protocol(self) -> bool {
+        self == Self::Quic
+    }
+
+    /// RFC 9001 section 8.2.
+    pub(crate) fn has_transport_parameters(self) -> bool {
+        self == Self::Quic
+    }
+}

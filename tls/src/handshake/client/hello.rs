@@ -1,0 +1,340 @@
+//! A client's hellos: START and WAIT_SH.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pith_crypto::{SharedSecret, random};
+use pith_pq::{Group, Offer, Share, offer};
+use pki_types::ServerName;
+
+use super::State;
+use super::flight::WaitEncryptedExtensions;
+use crate::config::ClientConfig;
+use crate::error::{Error, Fault, Local};
+use crate::handshake::Context;
+use crate::handshake::joiner::Message;
+use crate::handshake::output::{Direction, Level, Output};
+use crate::schedule::secrets::HandshakeSecret;
+use crate::schedule::transcript::Transcript;
+use crate::suite::CipherSuite;
+use crate::wire::ExtensionType;
+use crate::wire::client_hello::ClientOffer;
+use crate::wire::server_hello::{HelloRetryRequest, ServerHello};
+
+/// What stays the same in both hellos of a handshake.
+struct Hello {
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+    random: [u8; 32],
+    session_id: Vec<u8>,
+    transport_parameters: Option<Bytes>,
+}
+
+impl Hello {
+    fn encode(
+        &self,
+        shares: &[Share],
+        cookie: Option<&[u8]>,
+    ) -> Result<(Vec<u8>, Vec<ExtensionType>), Local> {
+        let server_name = match &self.name {
+            ServerName::DnsName(name) => Some(name.as_ref()),
+            // RFC 6066 section 3: an address is not sent.
+            _ => None,
+        };
+        let offer = ClientOffer {
+            random: &self.random,
+            session_id: &self.session_id,
+            server_name,
+            suites: &self.config.suites,
+            groups: &self.config.groups,
+            schemes: &self.config.schemes,
+            protocols: &self.config.protocols,
+            transport_parameters: self.transport_parameters.as_deref(),
+        };
+        offer.encode(shares, cookie)
+    }
+
+    /// The suite that the server chose, which must have been offered (rfc9846#4.2.3-6, rfc9846#4.2.4-7).
+    fn suite(&self, code: u16) -> Result<CipherSuite, Fault> {
+        CipherSuite::from_code(code)
+            .filter(|suite| self.config.suites.contains(suite))
+            .ok_or(Fault::SuiteNotOffered)
+    }
+
+    /// The group that the server chose, which must have been named (rfc9846#4.3.8-7).
+    fn group(&self, code: u16) -> Result<Group, Fault> {
+        Group::from_code(code)
+            .filter(|group| self.config.groups.contains(group))
+            .ok_or(Fault::GroupNotOffered)
+    }
+
+    fn check_echo(&self, session_id: &[u8]) -> Result<(), Fault> {
+        // rfc9846#4.2.3-5
+        if session_id == self.session_id {
+            Ok(())
+        } else {
+            Err(Fault::SessionIdEcho)
+        }
+    }
+}
+
+/// A client that waits for the first answer to its hello.
+pub(crate) struct WaitServerHello {
+    hello: Hello,
+    offer: Offer,
+    shares: Vec<Share>,
+    /// The encoded hello, until its hash is known.
+    sent: Vec<u8>,
+    offered: Vec<ExtensionType>,
+}
+
+/// A client that waits for the answer to its second hello.
+pub(crate) struct WaitSecondServerHello {
+    hello: Hello,
+    offer: Offer,
+    groups: Vec<Group>,
+    offered: Vec<ExtensionType>,
+    transcript: Transcript,
+    suite: CipherSuite,
+}
+
+/// Begins a handshake: its hello is queued.
+pub(in crate::handshake) fn start(
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+    transport_parameters: Option<Bytes>,
+    cx: &mut Context<'_>,
+) -> Result<State, Error> {
+    let mut own_random = [0; 32];
+    random::fill(&mut own_random)?;
+    // rfc9846#4.2.2-8, rfc9846#4.2.2-9
+    let mut session_id = Vec::new();
+    if cx.rules.has_compatibility_mode() {
+        session_id.resize(32, 0);
+        random::fill(&mut session_id)?;
+    }
+    let hello = Hello {
+        config,
+        name,
+        random: own_random,
+        session_id,
+        transport_parameters,
+    };
+    let (offer, shares) = offer(&hello.config.shares).map_err(own_share)?;
+    let (sent, offered) = hello.encode(&shares, None)?;
+    cx.outputs.send(Level::Initial, sent.clone());
+    Ok(State::WaitServerHello(Box::new(WaitServerHello {
+        hello,
+        offer,
+        shares,
+        sent,
+        offered,
+    })))
+}
+
+impl WaitServerHello {
+    pub(super) fn on_retry(
+        self: Box<Self>,
+        message: Message<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Error> {
+        let Self {
+            hello,
+            mut offer,
+            mut shares,
+            sent,
+            offered,
+        } = *self;
+        let retry = HelloRetryRequest::decode(message.body, &offered)?;
+        hello.check_echo(retry.session_id)?;
+        let suite = hello.suite(retry.suite)?;
+        match retry.group {
+            Some(code) => {
+                let group = hello.group(code)?;
+                // rfc9846#4.3.8-7, rfc9846#4.3.8-8
+                if shares.iter().any(|share| share.group == group) {
+                    return Err(Fault::RetryOfferedGroup.into());
+                }
+                // rfc9846#4.3.8-9: nothing of the first offer is used again.
+                (offer, shares) = pith_pq::offer(&[group]).map_err(own_share)?;
+            }
+            // rfc9846#4.2.4-4
+            None if retry.cookie.is_none() => return Err(Fault::RetryWithoutChange.into()),
+            None => {}
+        }
+        let mut transcript = Transcript::retried(suite.hash(), &sent, message.whole);
+        // rfc9846#4.3.2-1
+        let (second, offered) = hello.encode(&shares, retry.cookie)?;
+        transcript.add(&second);
+        if cx.rules.has_compatibility_mode() {
+            cx.outputs.push(Output::ChangeCipherSpec);
+        }
+        cx.outputs.send(Level::Initial, second);
+        let groups = shares.iter().map(|share| share.group).collect();
+        let next = WaitSecondServerHello {
+            hello,
+            offer,
+            groups,
+            offered,
+            transcript,
+            suite,
+        };
+        Ok(State::WaitSecondServerHello(Box::new(next)))
+    }
+
+    pub(super) fn on_server_hello(
+        self: Box<Self>,
+        message: Message<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Error> {
+        let Self {
+            hello,
+            offer,
+            shares,
+            sent,
+            offered,
+        } = *self;
+        let server = ServerHello::decode(message.body, &offered)?;
+        let suite = hello.suite(server.suite)?;
+        let groups: Vec<Group> = shares.iter().map(|share| share.group).collect();
+        let transcript = Transcript::new(suite.hash(), &sent);
+        let accepted = Accepted {
+            hello,
+            offer,
+            groups,
+            offered,
+            transcript,
+            suite,
+            retried: false,
+        };
+        accepted.finish(&server, message, cx)
+    }
+}
+
+impl WaitSecondServerHello {
+    pub(super) fn on_server_hello(
+        self: Box<Self>,
+        message: Message<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Error> {
+        let Self {
+            hello,
+            offer,
+            groups,
+            offered,
+            transcript,
+            suite,
+        } = *self;
+        let server = ServerHello::decode(message.body, &offered)?;
+        // rfc9846#4.2.4-9
+        if server.suite != suite.code() {
+            return Err(Fault::SuiteChanged.into());
+        }
+        let accepted = Accepted {
+            hello,
+            offer,
+            groups,
+            offered,
+            transcript,
+            suite,
+            retried: true,
+        };
+        accepted.finish(&server, message, cx)
+    }
+}
+
+/// A ServerHello whose suite is accepted.
+struct Accepted {
+    hello: Hello,
+    offer: Offer,
+    /// The groups of the shares in the hello that is answered.
+    groups: Vec<Group>,
+    offered: Vec<ExtensionType>,
+    transcript: Transcript,
+    suite: CipherSuite,
+    retried: bool,
+}
+
+impl Accepted {
+    fn finish(
+        mut self,
+        server: &ServerHello<'_>,
+        message: Message<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Error> {
+        self.hello.check_echo(server.session_id)?;
+        let group = self.hello.group(server.group)?;
+        // rfc9846#4.3.8-10, rfc9846#4.3.8-12, rfc9846#4.3.8-13
+        if !self.groups.contains(&group) {
+            return Err(if self.retried {
+                Fault::GroupChanged
+            } else {
+                Fault::GroupNotOffered
+            }
+            .into());
+        }
+        let shared = self
+            .offer
+            .finish(group, server.share)
+            .map_err(|error| peer_share(error, group))?;
+        self.transcript.add(message.whole);
+        let (secret, traffic) = handshake_keys(self.suite, &shared, &self.transcript)?;
+        let (client_finished, server_finished) =
+            (traffic.client.finished()?, traffic.server.finished()?);
+        if cx.rules.has_compatibility_mode() && !self.retried {
+            cx.outputs.push(Output::ChangeCipherSpec);
+        }
+        cx.outputs
+            .keys(Level::Handshake, Direction::Write, traffic.client);
+        cx.outputs
+            .keys(Level::Handshake, Direction::Read, traffic.server);
+        Ok(State::WaitEncryptedExtensions(Box::new(
+            WaitEncryptedExtensions {
+                config: self.hello.config,
+                name: self.hello.name,
+                offered: self.offered,
+                suite: self.suite,
+                group,
+                retried: self.retried,
+                transcript: self.transcript,
+                secret,
+                client_finished,
+                server_finished,
+            },
+        )))
+    }
+}
+
+/// The secrets after a ServerHello, which the transcript holds already.
+pub(in crate::handshake) fn handshake_keys(
+    suite: CipherSuite,
+    shared: &SharedSecret,
+    transcript: &Transcript,
+) -> Result<(HandshakeSecret, crate::schedule::secrets::Traffic), Error> {
+    let secret = HandshakeSecret::new(suite, shared)?;
+    let traffic = secret.traffic(transcript.digest().as_ref())?;
+    Ok((secret, traffic))
+}
+
+/// A failure with the peer's share. A value that the group does not have is the peer's fault, and the alert is the one of
+/// the hybrid draft; a KEM that fails otherwise is `internal_error`.
+pub(in crate::handshake) fn peer_share(error: pith_pq::Error, group: Group) -> Error {
+    match error {
+        pith_pq::Error::Length { expected, got } => Fault::KeyShareLength {
+            group,
+            expected,
+            got,
+        }
+        .into(),
+        pith_pq::Error::Encoding | pith_pq::Error::Share => Fault::KeyShareInvalid { group }.into(),
+        pith_pq::Error::Crypto(error) => error.into(),
+        _ => Local::Internal("a key exchange for a group that was not offered").into(),
+    }
+}
+
+fn own_share(error: pith_pq::Error) -> Error {
+    match error {
+        pith_pq::Error::Crypto(error) => error.into(),
+        _ => Local::Internal("an offer of key shares").into(),
+    }
+}

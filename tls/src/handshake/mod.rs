@@ -1,0 +1,352 @@
+//! The handshake of TLS 1.3, which knows neither records nor packets.
+//!
+//! Bytes of the peer enter by [`Handshake::read`] with the level whose keys protected them. What is to be done leaves as one
+//! ordered queue of [`Output`]s. Two carriers drive it: [`Connection`](crate::Connection) over a byte stream, and QUIC.
+//! Each role is a machine of states that own their secrets ([`client::State`], [`server::State`]); one function for each
+//! role lists every legal pair of state and message, and everything else is `unexpected_message` (rfc9846#4-2).
+//!
+//! An error is final. After one, [`Handshake::next`] still yields what was queued before; then the carrier sends
+//! [`Error::alert`] and ends.
+
+pub(crate) mod carrier;
+pub(crate) mod client;
+pub(crate) mod connected;
+mod joiner;
+pub(crate) mod output;
+pub(crate) mod server;
+mod verify_input;
+
+use std::sync::Arc;
+
+use pki_types::ServerName;
+
+use self::carrier::{Carrier, Rules};
+use self::joiner::{Message, first_message};
+use self::output::{Answer, Level, Output, Outputs, Reply};
+use crate::Now;
+use crate::config::{ClientConfig, ServerConfig};
+use crate::error::{Error, Fault, Local};
+use crate::limits;
+use crate::wire::MessageKind;
+
+/// One handshake and what follows it: tickets and KeyUpdates.
+pub struct Handshake {
+    role: Role,
+    rules: Rules,
+    outputs: Outputs,
+    /// The beginning of an unfinished message, or messages behind an open question.
+    held: Vec<u8>,
+    /// Messages since the last application data, after the handshake.
+    quiet: u8,
+    failed: Option<Box<Error>>,
+}
+
+enum Role {
+    Client(client::State),
+    Server(server::State),
+    Failed,
+}
+
+/// What a state's handler works with.
+pub(crate) struct Context<'a> {
+    outputs: &'a mut Outputs,
+    rules: Rules,
+    now: Now,
+}
+
+impl Handshake {
+    /// A client's handshake with the server of this name. Its ClientHello is the first output.
+    ///
+    /// `now` is the time of the check of certificates, as far as it falls into this call; later calls bring their own.
+    ///
+    /// # Errors
+    /// [`Error::Local`] when the random generator or a key generation fails, [`Error::Misuse`] for QUIC without transport
+    /// parameters or application protocols.
+    pub fn client(
+        config: Arc<ClientConfig>,
+        name: ServerName<'static>,
+        carrier: Carrier,
+        now: Now,
+    ) -> Result<Self, Error> {
+        let rules = carrier.rules();
+        if rules.needs_protocol() && config.protocols.is_empty() {
+            return Err(Error::Misuse(
+                "a QUIC client needs an application protocol: give alpn() to its configuration",
+            ));
+        }
+        let parameters = carrier.transport_parameters();
+        if rules.has_transport_parameters() && parameters.is_none() {
+            return Err(Error::Misuse(
+                "a QUIC client gives its transport parameters at once",
+            ));
+        }
+        let mut outputs = Outputs::new();
+        let mut context = Context {
+            outputs: &mut outputs,
+            rules,
+            now,
+        };
+        let state = client::start(config, name, parameters, &mut context)?;
+        Ok(Self::new(Role::Client(state), rules, outputs))
+    }
+
+    /// A server's handshake; it begins when the client's hello is read.
+    #[must_use]
+    pub fn server(config: Arc<ServerConfig>, carrier: Carrier) -> Self {
+        Self::new(
+            Role::Server(server::State::new(config)),
+            carrier.rules(),
+            Outputs::new(),
+        )
+    }
+
+    fn new(role: Role, rules: Rules, outputs: Outputs) -> Self {
+        Self {
+            role,
+            rules,
+            outputs,
+            held: Vec::new(),
+            quiet: 0,
+            failed: None,
+        }
+    }
+
+    /// Takes handshake bytes that came under the keys of `level`, in pieces of any size.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] and [`Error::Certificate`] for what the peer did wrong, [`Error::Local`] for a failure here. Each is
+    /// final: later calls repeat it.
+    pub fn read(&mut self, level: Level, bytes: &[u8], now: Now) -> Result<(), Error> {
+        self.check()?;
+        let result = if level == self.outputs.read_level() {
+            self.process(bytes, now)
+        } else {
+            Err(Fault::UnexpectedLevel.into())
+        };
+        self.keep(result)
+    }
+
+    /// The next order to the carrier; `None` when the handshake needs bytes of the peer or an answer.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator would borrow the handshake"
+    )]
+    pub fn next(&mut self) -> Option<Output> {
+        self.outputs.pop()
+    }
+
+    /// Answers the open question, and goes on with what was read meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] for an answer to another question or of another kind, which changes nothing. Otherwise as
+    /// [`Handshake::read`].
+    pub fn answer(&mut self, answer: Answer, now: Now) -> Result<(), Error> {
+        self.check()?;
+        let fits = match &self.role {
+            Role::Client(state) => state.awaits(&answer.reply),
+            Role::Server(state) => state.awaits(&answer.reply),
+            Role::Failed => false,
+        };
+        if self.outputs.open_question() != Some(answer.number) || !fits {
+            return Err(Error::Misuse(
+                "this answer is not for the question that is open",
+            ));
+        }
+        self.outputs.answered();
+        let result = self
+            .advance(Input::Answer(answer.reply), now)
+            .and_then(|()| self.process(&[], now));
+        self.keep(result)
+    }
+
+    /// Whether a handshake message has begun and not ended.
+    #[must_use]
+    pub fn is_mid_message(&self) -> bool {
+        !self.held.is_empty() && self.outputs.open_question().is_none()
+    }
+
+    /// Whether a question waits for its answer.
+    #[must_use]
+    pub fn is_asking(&self) -> bool {
+        self.outputs.open_question().is_some()
+    }
+
+    /// Tells that application data came, so that KeyUpdates and tickets between data are no flood (R08).
+    pub fn saw_application_data(&mut self) {
+        self.quiet = 0;
+    }
+
+    /// Updates the sending keys and, with `request_peer`, asks the peer to update its own (RFC 9846 section 4.7.3).
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] before the handshake is complete, or over QUIC, which updates its keys by itself.
+    /// [`Error::Local`] after 2^48 updates.
+    pub fn update_keys(&mut self, request_peer: bool) -> Result<(), Error> {
+        self.check()?;
+        if !self.rules.has_key_update() {
+            return Err(Error::Misuse(
+                "QUIC updates its keys without TLS (RFC 9001 section 6)",
+            ));
+        }
+        match connected_mut(&mut self.role) {
+            Some(connected) => connected.update(request_peer, &mut self.outputs),
+            None => Err(Error::Misuse("keys are updated after the handshake")),
+        }
+    }
+
+    /// Queues the one KeyUpdate that the peer asked for since the last call, if it did (rfc9846#4.7.3-5).
+    ///
+    /// A carrier calls this before it sends, with nothing queued any more: so a peer that asks and does not read cannot
+    /// make anything grow (R08).
+    ///
+    /// # Errors
+    /// As [`Handshake::update_keys`].
+    pub fn answer_key_update(&mut self) -> Result<(), Error> {
+        match connected_mut(&mut self.role) {
+            Some(connected) => connected.answer(&mut self.outputs),
+            None => Ok(()),
+        }
+    }
+
+    /// Fills `out` with keying material for this label and context (RFC 9846 section 7.5).
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] before the handshake is complete; [`Error::Local`] when `label` is longer than 249 bytes or `out`
+    /// longer than 255 hashes.
+    pub fn export(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        match &self.role {
+            Role::Client(client::State::Connected(connected))
+            | Role::Server(server::State::Connected(connected)) => {
+                connected.export(label, context, out)
+            }
+            Role::Client(_) | Role::Server(_) | Role::Failed => Err(Error::Misuse(
+                "keying material is exported after the handshake",
+            )),
+        }
+    }
+
+    /// Whether the handshake is complete.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        matches!(
+            self.role,
+            Role::Client(client::State::Connected(_)) | Role::Server(server::State::Connected(_))
+        )
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        match &self.failed {
+            Some(error) => Err((**error).clone()),
+            None => Ok(()),
+        }
+    }
+
+    fn keep(&mut self, result: Result<(), Error>) -> Result<(), Error> {
+        if let Err(error) = &result {
+            self.role = Role::Failed;
+            self.held = Vec::new();
+            self.failed = Some(Box::new(error.clone()));
+        }
+        result
+    }
+
+    /// Handles every whole message in what is held and `bytes`, as far as no question is open.
+    fn process(&mut self, bytes: &[u8], now: Now) -> Result<(), Error> {
+        if self.held.is_empty() {
+            let rest = self.consume(bytes, now)?;
+            self.held.extend_from_slice(rest);
+            return Ok(());
+        }
+        let mut held = core::mem::take(&mut self.held);
+        held.extend_from_slice(bytes);
+        let left = self.consume(&held, now)?.len();
+        if left > 0 {
+            held.drain(..held.len().saturating_sub(left));
+            self.held = held;
+        }
+        Ok(())
+    }
+
+    fn consume<'a>(&mut self, bytes: &'a [u8], now: Now) -> Result<&'a [u8], Error> {
+        let mut rest = bytes;
+        while self.outputs.open_question().is_none() {
+            let Some(message) = first_message(rest, self.message_limit())? else {
+                break;
+            };
+            rest = rest.get(message.whole.len()..).unwrap_or_default();
+            // rfc9846#5.1-4, rfc9846#5.1-5: what follows would belong to other keys.
+            if precedes_key_change(message.kind) && !rest.is_empty() {
+                return Err(Fault::MessageAcrossKeyChange.into());
+            }
+            if self.is_complete() {
+                self.quiet = self.quiet.saturating_add(1);
+                if self.quiet > limits::QUIET_MESSAGES {
+                    return Err(Fault::TooManyQuietMessages.into());
+                }
+            }
+            self.advance(Input::Message(message), now)?;
+        }
+        Ok(rest)
+    }
+
+    fn advance(&mut self, input: Input<'_>, now: Now) -> Result<(), Error> {
+        let mut context = Context {
+            outputs: &mut self.outputs,
+            rules: self.rules,
+            now,
+        };
+        self.role = match (core::mem::replace(&mut self.role, Role::Failed), input) {
+            (Role::Client(state), Input::Message(message)) => {
+                Role::Client(state.step(message, &mut context)?)
+            }
+            (Role::Client(state), Input::Answer(reply)) => {
+                Role::Client(state.resume(reply, &mut context)?)
+            }
+            (Role::Server(state), Input::Message(message)) => {
+                Role::Server(state.step(message, &mut context)?)
+            }
+            (Role::Server(state), Input::Answer(reply)) => {
+                Role::Server(state.resume(reply, &mut context)?)
+            }
+            (Role::Failed, _) => {
+                return Err(Local::Internal("a handshake goes on after its end").into());
+            }
+        };
+        Ok(())
+    }
+
+    fn message_limit(&self) -> usize {
+        match &self.role {
+            Role::Client(state) if state.expects_certificate() => limits::HANDSHAKE_MESSAGE,
+            Role::Client(_) | Role::Server(_) | Role::Failed => {
+                limits::HANDSHAKE_MESSAGE_WITHOUT_CERTIFICATE
+            }
+        }
+    }
+}
+
+enum Input<'a> {
+    Message(Message<'a>),
+    Answer(Reply),
+}
+
+fn connected_mut(role: &mut Role) -> Option<&mut connected::Connected> {
+    match role {
+        Role::Client(client::State::Connected(connected))
+        | Role::Server(server::State::Connected(connected)) => Some(connected),
+        Role::Client(_) | Role::Server(_) | Role::Failed => None,
+    }
+}
+
+/// The messages that must end with their record (rfc9846#5.1-6).
+fn precedes_key_change(kind: MessageKind) -> bool {
+    matches!(
+        kind,
+        MessageKind::ClientHello
+            | MessageKind::ServerHello
+            | MessageKind::HelloRetryRequest
+            | MessageKind::EndOfEarlyData
+            | MessageKind::Finished
+            | MessageKind::KeyUpdate
+    )
+}

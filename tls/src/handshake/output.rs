@@ -1,0 +1,277 @@
+//! What the handshake engine says to its carrier, and the questions that it may ask.
+
+use core::fmt;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pith_crypto::SignatureScheme;
+use pith_pq::Group;
+use pki_types::{CertificateDer, ServerName};
+
+use crate::auth::CertificateError;
+use crate::config::ServerConfig;
+use crate::error::Local;
+use crate::schedule::TrafficSecret;
+use crate::suite::CipherSuite;
+
+/// A level of protection (RFC 9001 section 2.1). A QUIC carrier has a packet number space for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// The hellos: plain records, or QUIC's Initial packets.
+    Initial,
+    /// From ServerHello to Finished.
+    Handshake,
+    /// Application data and all that follows the handshake.
+    Application,
+}
+
+/// A direction of keys, seen from this side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// What this side receives.
+    Read,
+    /// What this side sends.
+    Write,
+}
+
+/// One order to the carrier. They are obeyed one after the other.
+#[non_exhaustive]
+pub enum Output {
+    /// Send these handshake bytes, which hold whole messages, under the keys of this level.
+    Send {
+        /// The level.
+        level: Level,
+        /// Messages without framing.
+        bytes: Bytes,
+    },
+    /// Use this secret from now on. A `Read` is obeyed at once, a `Write` in its order among the `Send`s.
+    Keys {
+        /// The level that it opens.
+        level: Level,
+        /// The direction.
+        direction: Direction,
+        /// The secret; the carrier is its one owner.
+        secret: TrafficSecret,
+    },
+    /// Go on to the next generation of the application keys of this direction (RFC 9846 section 7.2).
+    UpdateKeys(Direction),
+    /// Send a ChangeCipherSpec record (RFC 9846 appendix E.4). Never for QUIC.
+    ChangeCipherSpec,
+    /// The peer's QUIC transport parameters, not yet authenticated.
+    PeerTransportParameters(Bytes),
+    /// A question to whoever drives the connection. Nothing goes on before it is answered.
+    Ask(Question),
+    /// The handshake is complete: the peer is who it has to be and all keys are in use.
+    Complete(Summary),
+}
+
+/// What was negotiated.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Summary {
+    /// The cipher suite.
+    pub suite: CipherSuite,
+    /// The group of the key exchange; [`Group::is_post_quantum`] tells whether it resists quantum computers.
+    pub group: Group,
+    /// Whether it took a HelloRetryRequest.
+    pub retried: bool,
+    /// The application protocol (ALPN).
+    pub protocol: Option<Box<[u8]>>,
+    /// The DNS name that the client asked for, if it did.
+    pub server_name: Option<Box<str>>,
+    /// The scheme of the signature in the server's CertificateVerify.
+    pub signature_scheme: SignatureScheme,
+    /// The peer's certificates, leaf first, where the configuration keeps them.
+    pub peer_chain: Option<Vec<CertificateDer<'static>>>,
+}
+
+/// A numbered question. Exactly one is open at a time.
+#[derive(Debug)]
+pub struct Question {
+    pub(crate) number: u32,
+    /// What it is about.
+    pub topic: Topic,
+}
+
+/// What a question is about.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Topic {
+    /// A server that chooses its configuration by the client's hello: [`Answer::config`].
+    Config(Box<Offered>),
+    /// A QUIC server, once the client's transport parameters are known: [`Answer::transport_parameters`].
+    TransportParameters,
+    /// A verifier that needs time: [`Answer::verdict`].
+    VerifyChain {
+        /// The peer's certificates, leaf first. The configured trust has accepted them.
+        chain: Vec<CertificateDer<'static>>,
+        /// The name that the client asked for.
+        name: ServerName<'static>,
+    },
+    /// A signer that needs time: [`Answer::signature`].
+    Sign {
+        /// How to sign.
+        scheme: SignatureScheme,
+        /// What to sign, not hashed.
+        message: Vec<u8>,
+    },
+}
+
+/// What a client offers, for the choice of a configuration. Codes are as in the registries, unknown ones included.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Offered {
+    /// The DNS name that the client asks for.
+    pub server_name: Option<Box<str>>,
+    /// Application protocols, most wanted first.
+    pub protocols: Vec<Vec<u8>>,
+    /// Groups, most wanted first.
+    pub groups: Vec<u16>,
+    /// Signature schemes, most wanted first.
+    pub signature_schemes: Vec<u16>,
+    /// Cipher suites, most wanted first.
+    pub suites: Vec<u16>,
+    /// The whole ClientHello, with its header.
+    pub raw: Vec<u8>,
+}
+
+/// An answer to one question. It names the question, so that a late answer cannot be taken for another's.
+pub struct Answer {
+    pub(crate) number: u32,
+    pub(crate) reply: Reply,
+}
+
+/// The contents of an answer.
+pub(crate) enum Reply {
+    Config(Option<Arc<ServerConfig>>),
+    TransportParameters(Bytes),
+    Verdict(Result<(), CertificateError>),
+    Signature(Option<Vec<u8>>),
+}
+
+impl Answer {
+    /// Goes on with this configuration; `None` refuses the client with `access_denied`.
+    #[must_use]
+    pub fn config(question: &Question, config: Option<Arc<ServerConfig>>) -> Self {
+        Self {
+            number: question.number,
+            reply: Reply::Config(config),
+        }
+    }
+
+    /// The server's transport parameters.
+    #[must_use]
+    pub fn transport_parameters(question: &Question, parameters: Bytes) -> Self {
+        Self {
+            number: question.number,
+            reply: Reply::TransportParameters(parameters),
+        }
+    }
+
+    /// Accepts or refuses the chain.
+    #[must_use]
+    pub fn verdict(question: &Question, verdict: Result<(), CertificateError>) -> Self {
+        Self {
+            number: question.number,
+            reply: Reply::Verdict(verdict),
+        }
+    }
+
+    /// The signature in the encoding of the scheme; `None` when there will be none.
+    #[must_use]
+    pub fn signature(question: &Question, signature: Option<Vec<u8>>) -> Self {
+        Self {
+            number: question.number,
+            reply: Reply::Signature(signature),
+        }
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answer to question {}", self.number)
+    }
+}
+
+/// The queue of outputs, and what follows from them for the engine.
+pub(crate) struct Outputs {
+    queue: VecDeque<Output>,
+    read_level: Level,
+    asked: u32,
+    open: Option<u32>,
+}
+
+impl Outputs {
+    pub(crate) fn new() -> Self {
+        Self {
+            queue: VecDeque::new(),
+            read_level: Level::Initial,
+            asked: 0,
+            open: None,
+        }
+    }
+
+    pub(crate) fn push(&mut self, output: Output) {
+        if let Output::Keys {
+            level,
+            direction: Direction::Read,
+            ..
+        } = &output
+        {
+            self.read_level = *level;
+        }
+        self.queue.push_back(output);
+    }
+
+    pub(crate) fn send(&mut self, level: Level, bytes: Vec<u8>) {
+        self.push(Output::Send {
+            level,
+            bytes: bytes.into(),
+        });
+    }
+
+    pub(crate) fn keys(&mut self, level: Level, direction: Direction, secret: TrafficSecret) {
+        self.push(Output::Keys {
+            level,
+            direction,
+            secret,
+        });
+    }
+
+    pub(crate) fn ask(&mut self, topic: Topic) -> Result<(), Local> {
+        self.asked = self
+            .asked
+            .checked_add(1)
+            .ok_or(Local::Internal("too many questions"))?;
+        self.open = Some(self.asked);
+        self.push(Output::Ask(Question {
+            number: self.asked,
+            topic,
+        }));
+        Ok(())
+    }
+
+    /// The next output. The memory of an empty queue is given back.
+    pub(crate) fn pop(&mut self) -> Option<Output> {
+        let output = self.queue.pop_front();
+        if self.queue.is_empty() {
+            self.queue = VecDeque::new();
+        }
+        output
+    }
+
+    /// The level at which the peer's bytes are expected.
+    pub(crate) fn read_level(&self) -> Level {
+        self.read_level
+    }
+
+    /// The number of the open question.
+    pub(crate) fn open_question(&self) -> Option<u32> {
+        self.open
+    }
+
+    pub(crate) fn answered(&mut self) {
+        self.open = None;
+    }
+}

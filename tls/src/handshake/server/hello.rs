@@ -1,0 +1,203 @@
+//! A server reads the client's hellos: START, and START after a HelloRetryRequest.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pith_pq::answer;
+
+use super::State;
+use super::flight::{Accepted, AskingParameters};
+use super::negotiate::{Choice, negotiate};
+use crate::config::ServerConfig;
+use crate::error::{Error, Fault, Local};
+use crate::handshake::Context;
+use crate::handshake::carrier::Rules;
+use crate::handshake::client::peer_share;
+use crate::handshake::joiner::Message;
+use crate::handshake::output::{Level, Offered, Output, Topic};
+use crate::schedule::transcript::Transcript;
+use crate::wire::client_hello::ClientHello;
+use crate::wire::server_hello::encode_retry;
+use crate::wire::{ExtensionType, MESSAGE_HEADER, MessageKind};
+
+/// A server that has seen nothing yet.
+pub(crate) struct WaitClientHello {
+    config: Arc<ServerConfig>,
+}
+
+/// A server that waits for the configuration to use.
+pub(crate) struct AskingConfig {
+    hello: Vec<u8>,
+}
+
+/// A server that asked for another share.
+pub(crate) struct WaitSecondClientHello {
+    config: Arc<ServerConfig>,
+    choice: Choice,
+    /// The first hello, with which the second is compared field by field (S04, S05).
+    first: Vec<u8>,
+    transcript: Transcript,
+}
+
+impl WaitClientHello {
+    pub(super) fn new(config: Arc<ServerConfig>) -> Self {
+        Self { config }
+    }
+
+    pub(super) fn on_hello(
+        self,
+        message: Message<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Error> {
+        let hello = decode(message.body, cx.rules)?;
+        if self.config.ask_config {
+            cx.outputs
+                .ask(Topic::Config(Box::new(offered(&hello, message.whole))))?;
+            return Ok(State::AskingConfig(Box::new(AskingConfig {
+                hello: message.whole.to_vec(),
+            })));
+        }
+        start(self.config, &hello, message.whole, cx)
+    }
+}
+
+impl AskingConfig {
+    pub(super) fn on_config(
+        self: Box<Self>,
+        config: Option<Arc<ServerConfig>>,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Error> {
+        let config = config.ok_or(Local::Refused)?;
+        let hello = decode(
+            self.hello.get(MESSAGE_HEADER..).unwrap_or_default(),
+            cx.rules,
+        )?;
+        start(config, &hello, &self.hello, cx)
+    }
+}
+
+impl WaitSecondClientHello {
+    pub(super) fn on_hello(
+        mut self: Box<Self>,
+        message: Message<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Error> {
+        let hello = decode(message.body, cx.rules)?;
+        let first = decode(
+            self.first.get(MESSAGE_HEADER..).unwrap_or_default(),
+            cx.rules,
+        )?;
+        if !hello.is_retry_of(&first) {
+            return Err(Fault::SecondHelloChanged.into());
+        }
+        // rfc9846#4.3.8-9
+        let [share] = hello.shares.as_slice() else {
+            return Err(Fault::SecondHelloShare.into());
+        };
+        if share.group != self.choice.group.code() {
+            return Err(Fault::SecondHelloShare.into());
+        }
+        self.transcript.add(message.whole);
+        accept(
+            self.config,
+            self.choice,
+            &hello,
+            share.bytes,
+            self.transcript,
+            true,
+            cx,
+        )
+    }
+}
+
+/// Decodes a hello and checks what depends on the carrier.
+fn decode(body: &[u8], rules: Rules) -> Result<ClientHello<'_>, Fault> {
+    let hello = ClientHello::decode(body)?;
+    let (extension, message) = (
+        ExtensionType::QUIC_TRANSPORT_PARAMETERS,
+        MessageKind::ClientHello,
+    );
+    match (rules.has_transport_parameters(), hello.transport_parameters) {
+        (true, None) => return Err(Fault::MissingExtension { extension, message }),
+        (false, Some(_)) => return Err(Fault::UnsolicitedExtension { extension, message }),
+        (true, Some(_)) | (false, None) => {}
+    }
+    if !rules.has_compatibility_mode() && !hello.session_id.is_empty() {
+        return Err(Fault::CompatibilityModeInQuic);
+    }
+    Ok(hello)
+}
+
+fn offered(hello: &ClientHello<'_>, raw: &[u8]) -> Offered {
+    Offered {
+        server_name: hello.server_name.as_ref().map(|name| name.as_ref().into()),
+        protocols: hello.protocols.iter().map(|name| name.to_vec()).collect(),
+        groups: hello.groups.iter().collect(),
+        signature_schemes: hello.signature_schemes.iter().collect(),
+        suites: hello.suites.iter().collect(),
+        raw: raw.to_vec(),
+    }
+}
+
+/// Chooses from the first hello: goes on, or asks for another share.
+fn start(
+    config: Arc<ServerConfig>,
+    hello: &ClientHello<'_>,
+    whole: &[u8],
+    cx: &mut Context<'_>,
+) -> Result<State, Error> {
+    let choice = negotiate(hello, &config, cx.rules)?;
+    if let Some(share) = hello.share(choice.group) {
+        let transcript = Transcript::new(choice.suite.hash(), whole);
+        return accept(config, choice, hello, share, transcript, false, cx);
+    }
+    // rfc9846#4.2.1-3
+    let retry = encode_retry(hello.session_id, choice.suite.code(), choice.group)?;
+    let transcript = Transcript::retried(choice.suite.hash(), whole, &retry);
+    cx.outputs.send(Level::Initial, retry);
+    if !hello.session_id.is_empty() {
+        cx.outputs.push(Output::ChangeCipherSpec);
+    }
+    let next = WaitSecondClientHello {
+        config,
+        choice,
+        first: whole.to_vec(),
+        transcript,
+    };
+    Ok(State::WaitSecondClientHello(Box::new(next)))
+}
+
+/// Takes the client's share, and asks for transport parameters where the carrier has them.
+fn accept(
+    config: Arc<ServerConfig>,
+    choice: Choice,
+    hello: &ClientHello<'_>,
+    share: &[u8],
+    transcript: Transcript,
+    retried: bool,
+    cx: &mut Context<'_>,
+) -> Result<State, Error> {
+    let (reply, shared) =
+        answer(choice.group, share).map_err(|error| peer_share(error, choice.group))?;
+    let accepted = Accepted {
+        config,
+        choice,
+        session_id: hello.session_id.to_vec(),
+        server_name: hello.server_name.as_ref().map(|name| name.as_ref().into()),
+        reply,
+        shared,
+        transcript,
+        retried,
+    };
+    let Some(parameters) = hello.transport_parameters else {
+        return accepted.respond(None, cx);
+    };
+    cx.outputs
+        .push(Output::PeerTransportParameters(Bytes::copy_from_slice(
+            parameters,
+        )));
+    cx.outputs.ask(Topic::TransportParameters)?;
+    Ok(State::AskingParameters(Box::new(AskingParameters(
+        accepted,
+    ))))
+}

@@ -1,0 +1,95 @@
+//! The server's states, and the one table of their legal messages (RFC 9846 appendix A.2).
+
+mod flight;
+mod hello;
+mod negotiate;
+
+use std::sync::Arc;
+
+use self::flight::{AskingParameters, AskingSignature, WaitFinished};
+use self::hello::{AskingConfig, WaitClientHello, WaitSecondClientHello};
+use super::Context;
+use super::connected::Connected;
+use super::joiner::Message;
+use super::output::Reply;
+use crate::config::ServerConfig;
+use crate::error::{Error, Fault, Local};
+use crate::wire::MessageKind as K;
+
+/// Where a server stands.
+pub(crate) enum State {
+    /// START
+    WaitClientHello(WaitClientHello),
+    /// START, the choice of a configuration pending.
+    AskingConfig(Box<AskingConfig>),
+    /// START again, after a HelloRetryRequest.
+    WaitSecondClientHello(Box<WaitSecondClientHello>),
+    /// RECVD_CH, the transport parameters pending.
+    AskingParameters(Box<AskingParameters>),
+    /// NEGOTIATED, the signature pending.
+    AskingSignature(Box<AskingSignature>),
+    /// WAIT_FINISHED
+    WaitFinished(Box<WaitFinished>),
+    /// CONNECTED
+    Connected(Connected),
+}
+
+impl State {
+    pub(super) fn new(config: Arc<ServerConfig>) -> Self {
+        Self::WaitClientHello(WaitClientHello::new(config))
+    }
+
+    /// Every legal pair of state and message. All others are `unexpected_message` (rfc9846#4-2).
+    pub(super) fn step(self, message: Message<'_>, cx: &mut Context<'_>) -> Result<Self, Error> {
+        match (self, message.kind) {
+            (Self::WaitClientHello(state), K::ClientHello) => state.on_hello(message, cx),
+            (Self::WaitSecondClientHello(state), K::ClientHello) => state.on_hello(message, cx),
+            (Self::WaitFinished(state), K::Finished) => state.on_finished(message, cx),
+            (Self::Connected(state), K::KeyUpdate) if cx.rules.has_key_update() => {
+                Ok(Self::Connected(state.on_key_update(message.body, cx)?))
+            }
+            (state, kind) => Err(Fault::UnexpectedMessage {
+                state: state.name(),
+                message: kind,
+            }
+            .into()),
+        }
+    }
+
+    /// Whether this state waits for such an answer.
+    pub(super) fn awaits(&self, reply: &Reply) -> bool {
+        matches!(
+            (self, reply),
+            (Self::AskingConfig(_), Reply::Config(_))
+                | (Self::AskingParameters(_), Reply::TransportParameters(_))
+                | (Self::AskingSignature(_), Reply::Signature(_))
+        )
+    }
+
+    /// Goes on with an answer that [`State::awaits`].
+    pub(super) fn resume(self, reply: Reply, cx: &mut Context<'_>) -> Result<Self, Error> {
+        match (self, reply) {
+            (Self::AskingConfig(state), Reply::Config(config)) => state.on_config(config, cx),
+            (Self::AskingParameters(state), Reply::TransportParameters(own)) => {
+                state.on_parameters(own, cx)
+            }
+            (Self::AskingSignature(state), Reply::Signature(signature)) => {
+                state.on_signature(signature, cx)
+            }
+            _ => Err(Local::Internal("an answer without its question").into()),
+        }
+    }
+
+    /// The state's name in the RFC.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::WaitClientHello(_) => "START",
+            Self::AskingConfig(_) => "START, the configuration pending",
+            Self::WaitSecondClientHello(_) => "START after a retry",
+            Self::AskingParameters(_) => "RECVD_CH, the transport parameters pending",
+            Self::AskingSignature(_) => "NEGOTIATED, the signature pending",
+            Self::WaitFinished(_) => "WAIT_FINISHED",
+            Self::Connected(_) => "CONNECTED",
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! A server's choice: what both sides have in common, by the server's preference. Pure, and tested as a table.
+
+use pith_crypto::SignatureScheme;
+use pith_pq::Group;
+
+use crate::config::ServerConfig;
+use crate::error::Fault;
+use crate::handshake::carrier::Rules;
+use crate::suite::CipherSuite;
+use crate::wire::client_hello::ClientHello;
+
+/// What a server chose.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Choice {
+    pub(super) suite: CipherSuite,
+    pub(super) group: Group,
+    pub(super) scheme: SignatureScheme,
+    pub(super) protocol: Option<Box<[u8]>>,
+}
+
+/// Chooses, or says what is not in common (rfc9846#4.2.1-1, rfc9846#4.2.1-4).
+pub(super) fn negotiate(
+    hello: &ClientHello<'_>,
+    config: &ServerConfig,
+    rules: Rules,
+) -> Result<Choice, Fault> {
+    let suite = config
+        .suites
+        .iter()
+        .copied()
+        .find(|suite| hello.suites.contains(suite.code()));
+    let schemes = config.credential.signer().schemes();
+    let scheme = schemes
+        .iter()
+        .copied()
+        .find(|scheme| hello.signature_schemes.contains(scheme.0));
+    Ok(Choice {
+        suite: suite.ok_or(Fault::NoCommonSuite)?,
+        group: group(hello, &config.groups).ok_or(Fault::NoCommonGroup)?,
+        // rfc9846#4.5.2-4
+        scheme: scheme.ok_or(Fault::NoCommonSignatureScheme)?,
+        protocol: protocol(hello, &config.protocols, rules)?,
+    })
+}
+
+/// A post-quantum group that the client names is worth a round trip (P07); a classical one is not, where the client sent a
+/// share of another.
+fn group(hello: &ClientHello<'_>, own: &[Group]) -> Option<Group> {
+    let common = || {
+        own.iter()
+            .copied()
+            .filter(|group| hello.groups.contains(group.code()))
+    };
+    let shared = |group: &Group| hello.share(*group).is_some();
+    let post_quantum = || common().filter(|group| group.is_post_quantum());
+    post_quantum()
+        .find(shared)
+        .or_else(|| post_quantum().next())
+        .or_else(|| common().find(shared))
+        .or_else(|| common().next())
+}
+
+/// RFC 7301 section 3.2: a client that offers protocols gets one of them or an error.
+fn protocol(
+    hello: &ClientHello<'_>,
+    own: &[Vec<u8>],
+    rules: Rules,
+) -> Result<Option<Box<[u8]>>, Fault> {
+    let chosen = own
+        .iter()
+        .find(|name| hello.protocols.contains(&name.as_slice()));
+    let may_go_without = (own.is_empty() || hello.protocols.is_empty()) && !rules.needs_protocol();
+    match chosen {
+        Some(name) => Ok(Some(name.as_slice().into())),
+        None if may_go_without => Ok(None),
+        None => Err(Fault::NoCommonProtocol),
+    }
+}
