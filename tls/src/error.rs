@@ -1,8 +1,8 @@
 //! Alerts, and every way in which a connection can fail.
 //!
 //! A [`Fault`] is something that the peer did wrong: one variant for each rule, with the alert that the RFC names for it.
-//! The table in [`Fault::row`] has no default arm, so a new fault does not compile until its alert is chosen. An
-//! [`Error`] is what a caller sees: a fault, a refused certificate, an alert that came from the peer, a failure on our
+//! One table
+//! holds them all, so a fault without an alert cannot be written. An [`Error`] is what a caller sees: a fault, a refused certificate, an alert that came from the peer, a failure on our
 //! side, or a misuse of the API. Misuse never depends on bytes of the peer. Nothing here holds bytes of the peer, apart
 //! from the bounded names in a [`CertificateError`], so an error can be logged by whoever chooses to.
 
@@ -122,187 +122,116 @@ impl From<CertificateError> for Error {
     }
 }
 
-/// What a peer did wrong: a variant for each rule, with its alert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Fault {
+/// The table of faults: fields, alert, section and what happened in words. A fault without an alert cannot be written.
+macro_rules! faults {
+    ($($name:ident $({ $($field:ident: $type:ty = $what:literal),+ })? =>
+        $alert:ident, $section:literal, $text:literal;)+) => {
+        /// What a peer did wrong: a variant for each rule, with its alert.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Fault {
+            $(#[doc = concat!($text, " (section ", $section, ").")]
+            $name $({ $(#[doc = $what] $field: $type),+ })?,)+
+        }
+
+        impl Fault {
+            fn row(&self) -> (AlertDescription, &'static str, &'static str) {
+                match self {
+                    $(Self::$name $({ $($field: _),+ })? => (AlertDescription::$alert, $section, $text),)+
+                }
+            }
+        }
+    };
+}
+
+faults! {
     // Records.
-    /// A record of a type that is not expected here.
-    UnexpectedRecord {
-        /// The content type that came.
-        content_type: u8,
-    },
-    /// The peer speaks plain HTTP.
-    PlainHttp,
-    /// A record longer than the limit.
-    RecordOverflow {
-        /// The length that came.
-        length: usize,
-    },
-    /// A record that does not open under the current key.
-    BadRecordMac,
-    /// A protected record of nothing but padding.
-    NoContentType,
-    /// A handshake or alert record without content.
-    EmptyRecord,
-    /// Too many records without content in a row.
-    TooManyEmptyRecords,
-    /// An alert that is not two bytes long.
-    MalformedAlert,
-    /// Too many `user_canceled` alerts.
-    TooManyUserCanceled,
-    /// A ChangeCipherSpec with another body than one byte of value 1, or a protected one.
-    ChangeCipherSpecBody,
-    /// A ChangeCipherSpec before the first ClientHello or after the peer's Finished.
-    ChangeCipherSpecMisplaced,
-    /// Too many ChangeCipherSpec records.
-    TooManyChangeCipherSpecs,
-    /// Another record inside a handshake message.
-    InterleavedRecord,
-    /// A handshake message that spans a change of keys.
-    MessageAcrossKeyChange,
+    UnexpectedRecord { content_type: u8 = "The content type that came" } =>
+        UNEXPECTED_MESSAGE, "5", "a record of an unexpected type came";
+    PlainHttp => UNEXPECTED_MESSAGE, "5", "the peer speaks plain HTTP on this port, not TLS";
+    RecordOverflow { length: usize = "The length that came" } =>
+        RECORD_OVERFLOW, "5.2", "a record is longer than TLS allows";
+    BadRecordMac => BAD_RECORD_MAC, "5.2", "a record does not open: it was altered on the way";
+    NoContentType => UNEXPECTED_MESSAGE, "5.4", "a record holds only padding";
+    EmptyRecord => UNEXPECTED_MESSAGE, "5.4", "a handshake or alert record is empty";
+    TooManyEmptyRecords => UNEXPECTED_MESSAGE, "5.4", "too many empty records came in a row";
+    MalformedAlert => DECODE_ERROR, "6", "an alert is not two bytes long";
+    TooManyUserCanceled => UNEXPECTED_MESSAGE, "6.1", "too many user_canceled alerts came";
+    ChangeCipherSpecBody => UNEXPECTED_MESSAGE, "5", "a change_cipher_spec record has a wrong body";
+    ChangeCipherSpecMisplaced => UNEXPECTED_MESSAGE, "5", "a change_cipher_spec record came at a wrong time";
+    TooManyChangeCipherSpecs => UNEXPECTED_MESSAGE, "5", "too many change_cipher_spec records came";
+    InterleavedRecord => UNEXPECTED_MESSAGE, "5.1", "another record came inside a handshake message";
+    MessageAcrossKeyChange => UNEXPECTED_MESSAGE, "5.1", "a handshake message spans a change of keys";
 
     // Handshake messages in general.
-    /// A handshake message that this state does not allow.
-    UnexpectedMessage {
-        /// The state's name in RFC 9846 appendix A.
-        state: &'static str,
-        /// The message that came.
-        message: MessageKind,
-    },
-    /// Handshake bytes under keys of another level than expected.
-    UnexpectedLevel,
-    /// A handshake message longer than the limit.
-    MessageTooLong {
-        /// The limit in bytes.
-        limit: usize,
-        /// The length that was announced, header included.
-        announced: usize,
-    },
-    /// Too many messages after the handshake without application data.
-    TooManyQuietMessages,
-    /// A message that does not follow its syntax, or has bytes left over.
-    Malformed {
-        /// The message.
-        message: MessageKind,
-    },
+    UnexpectedMessage { state: &'static str = "The state in RFC 9846 appendix A", message: MessageKind = "The message" } =>
+        UNEXPECTED_MESSAGE, "4", "a handshake message came out of order";
+    UnexpectedLevel => UNEXPECTED_MESSAGE, "RFC 9001 4.1.3", "handshake bytes came under the keys of another level";
+    MessageTooLong { limit: usize = "The limit in bytes", announced: usize = "The announced length, header included" } =>
+        ILLEGAL_PARAMETER, "4", "a handshake message is longer than the limit";
+    TooManyQuietMessages => UNEXPECTED_MESSAGE, "4.7", "too many handshake messages came without application data";
+    Malformed { message: MessageKind = "The message" } => DECODE_ERROR, "6", "a message does not follow its syntax";
 
     // Extensions.
-    /// An extension that stands twice in one block.
-    RepeatedExtension {
-        /// The extension.
-        extension: ExtensionType,
-    },
-    /// More extensions in one block than the limit.
-    TooManyExtensions,
-    /// A known extension in a message where it is not allowed.
-    MisplacedExtension {
-        /// The extension.
-        extension: ExtensionType,
-        /// The message.
-        message: MessageKind,
-    },
-    /// A response to an extension that was not offered.
-    UnsolicitedExtension {
-        /// The extension.
-        extension: ExtensionType,
-        /// The message.
-        message: MessageKind,
-    },
-    /// An extension that must be there is not.
-    MissingExtension {
-        /// The extension.
-        extension: ExtensionType,
-        /// The message.
-        message: MessageKind,
-    },
-    /// `pre_shared_key` is not the last extension of a ClientHello.
-    PreSharedKeyNotLast,
-    /// The server name is no DNS name.
-    ServerName,
+    RepeatedExtension { extension: ExtensionType = "The extension" } =>
+        ILLEGAL_PARAMETER, "4.3", "an extension stands twice in a message";
+    TooManyExtensions => ILLEGAL_PARAMETER, "4.3", "a message has too many extensions";
+    MisplacedExtension { extension: ExtensionType = "The extension", message: MessageKind = "The message" } =>
+        ILLEGAL_PARAMETER, "4.3", "an extension stands in a message where it is not allowed";
+    UnsolicitedExtension { extension: ExtensionType = "The extension", message: MessageKind = "The message" } =>
+        UNSUPPORTED_EXTENSION, "4.3", "an extension answers something that was not offered";
+    MissingExtension { extension: ExtensionType = "The extension", message: MessageKind = "The message" } =>
+        MISSING_EXTENSION, "9.2", "a mandatory extension is missing";
+    PreSharedKeyNotLast => ILLEGAL_PARAMETER, "4.3.11", "pre_shared_key is not the last extension";
+    ServerName => ILLEGAL_PARAMETER, "RFC 6066 3", "the server name is not a DNS name";
 
     // Hellos and negotiation.
-    /// The peer does not speak TLS 1.3; carries the newest version that it named.
-    NoTls13 {
-        /// The version's code, such as 0x0303 for TLS 1.2.
-        newest: u16,
-    },
-    /// A server that negotiates an older version although it knows TLS 1.3: somebody on the way interfered.
-    Downgrade,
-    /// A server chose a version that was not offered.
-    SelectedVersion,
-    /// `legacy_version` is not 0x0303.
-    LegacyVersion,
-    /// A compression method other than null.
-    Compression,
-    /// No cipher suite in common.
-    NoCommonSuite,
-    /// No group in common.
-    NoCommonGroup,
-    /// No signature scheme in common with this side's certificates.
-    NoCommonSignatureScheme,
-    /// No application protocol in common.
-    NoCommonProtocol,
-    /// A key share for a group that `supported_groups` does not name, out of its order, or twice.
-    KeyShareList,
-    /// A key share of another length than its group has.
-    KeyShareLength {
-        /// The group.
-        group: Group,
-        /// Bytes that it has.
-        expected: usize,
-        /// Bytes that came.
-        got: usize,
-    },
-    /// A key share that is no valid public key or ciphertext of its group.
-    KeyShareInvalid {
-        /// The group.
-        group: Group,
-    },
-    /// A second ClientHello that differs from the first in more than it may.
-    SecondHelloChanged,
-    /// A second ClientHello without exactly the one share that was asked for.
-    SecondHelloShare,
-    /// A ClientHello in middlebox compatibility mode over QUIC.
-    CompatibilityModeInQuic,
-    /// A server's session id differs from the client's.
-    SessionIdEcho,
-    /// A server chose a cipher suite that was not offered.
-    SuiteNotOffered,
-    /// A server chose another cipher suite than in its HelloRetryRequest.
-    SuiteChanged,
-    /// A server chose a group that was not offered, or sent a share for one that had no share.
-    GroupNotOffered,
-    /// A server chose another group than in its HelloRetryRequest.
-    GroupChanged,
-    /// A HelloRetryRequest that asks for a share that was already sent.
-    RetryOfferedGroup,
-    /// A HelloRetryRequest that changes nothing.
-    RetryWithoutChange,
-    /// A server chose an application protocol that was not offered, or not exactly one.
-    ProtocolNotOffered,
+    NoTls13 { newest: u16 = "The version's code, such as 0x0303 for TLS 1.2" } =>
+        PROTOCOL_VERSION, "4.3.1", "the peer does not speak TLS 1.3";
+    Downgrade => ILLEGAL_PARAMETER, "4.2.3", "the server knows TLS 1.3 but answered with an older version";
+    SelectedVersion => ILLEGAL_PARAMETER, "4.3.1", "the server chose a version that was not offered";
+    LegacyVersion => PROTOCOL_VERSION, "4.2.2", "legacy_version is not 0x0303";
+    Compression => ILLEGAL_PARAMETER, "4.2.2", "a compression method other than null was named";
+    NoCommonSuite => HANDSHAKE_FAILURE, "4.2.1", "the peers have no cipher suite in common";
+    NoCommonGroup => HANDSHAKE_FAILURE, "4.2.1", "the peers have no key exchange group in common";
+    NoCommonSignatureScheme =>
+        HANDSHAKE_FAILURE, "4.2.1", "the client accepts no signature scheme of this server's certificate";
+    NoCommonProtocol => NO_APPLICATION_PROTOCOL, "RFC 7301 3.2", "the peers have no application protocol in common";
+    KeyShareList => ILLEGAL_PARAMETER, "4.3.8", "the key shares do not follow supported_groups, or one stands twice";
+    KeyShareLength { group: Group = "The group", expected: usize = "Bytes that it has", got: usize = "That came" } =>
+        ILLEGAL_PARAMETER, "4.3.8", "a key share has a wrong length";
+    KeyShareInvalid { group: Group = "The group" } =>
+        ILLEGAL_PARAMETER, "4.3.8", "a key share is not a valid public value";
+    SecondHelloChanged =>
+        ILLEGAL_PARAMETER, "4.2.2", "the second ClientHello differs from the first in more than it may";
+    SecondHelloShare =>
+        ILLEGAL_PARAMETER, "4.3.8", "the second ClientHello has not exactly the share that was asked for";
+    CompatibilityModeInQuic =>
+        ILLEGAL_PARAMETER, "RFC 9001 8.4", "a QUIC client uses the compatibility mode of TLS over TCP";
+    SessionIdEcho => ILLEGAL_PARAMETER, "4.2.3", "the server did not echo the session id";
+    SuiteNotOffered => ILLEGAL_PARAMETER, "4.2.3", "the server chose a cipher suite that was not offered";
+    SuiteChanged => ILLEGAL_PARAMETER, "4.2.4", "the server changed the cipher suite after its HelloRetryRequest";
+    GroupNotOffered => ILLEGAL_PARAMETER, "4.3.8", "the server chose a group that was not offered";
+    GroupChanged => ILLEGAL_PARAMETER, "4.3.8", "the server changed the group after its HelloRetryRequest";
+    RetryOfferedGroup => ILLEGAL_PARAMETER, "4.3.8", "a HelloRetryRequest asks for a key share that was already sent";
+    RetryWithoutChange => ILLEGAL_PARAMETER, "4.2.4", "a HelloRetryRequest changes nothing";
+    ProtocolNotOffered =>
+        ILLEGAL_PARAMETER, "RFC 7301 3.1", "the server chose an application protocol that was not offered";
 
     // Authentication.
-    /// `certificate_request_context` is not empty in the handshake.
-    CertificateContext,
-    /// A server's Certificate message without a certificate.
-    EmptyCertificate,
-    /// More certificates than the limit.
-    ChainTooLong,
-    /// A leaf that is no X.509 certificate.
-    CertificateUnparsable,
-    /// A signature scheme that was not offered or must not be used in CertificateVerify.
-    CertificateVerifyScheme,
-    /// A signature scheme that does not fit the key in the leaf.
-    CertificateKeyMismatch,
-    /// A CertificateVerify that does not verify.
-    CertificateVerifySignature,
-    /// A Finished that does not verify.
-    Finished,
+    CertificateContext => ILLEGAL_PARAMETER, "4.4.2", "certificate_request_context is not empty in the handshake";
+    EmptyCertificate => DECODE_ERROR, "4.5.1.3", "the server sent no certificate";
+    ChainTooLong => BAD_CERTIFICATE, "4.5.1", "the peer's certificate chain is longer than the limit";
+    CertificateUnparsable => BAD_CERTIFICATE, "4.5.1", "the peer's certificate cannot be parsed";
+    CertificateVerifyScheme =>
+        ILLEGAL_PARAMETER, "4.5.2", "CertificateVerify uses a signature scheme that was not offered for it";
+    CertificateKeyMismatch =>
+        ILLEGAL_PARAMETER, "4.5.2", "CertificateVerify uses a scheme that does not fit the certificate's key";
+    CertificateVerifySignature => DECRYPT_ERROR, "4.5.2", "the signature in CertificateVerify does not verify";
+    Finished => DECRYPT_ERROR, "4.5.3", "Finished does not verify: the handshake was altered";
 
     // After the handshake.
-    /// A KeyUpdate with a value other than 0 and 1.
-    KeyUpdateValue,
+    KeyUpdateValue => ILLEGAL_PARAMETER, "4.7.3", "a KeyUpdate has an unknown value";
 }
 
 impl Fault {
@@ -316,291 +245,6 @@ impl Fault {
     #[must_use]
     pub fn section(&self) -> &'static str {
         self.row().1
-    }
-
-    /// The table of faults: alert, section, and what happened in words.
-    #[deny(
-        clippy::wildcard_enum_match_arm,
-        reason = "no fault without an alert that was chosen for it"
-    )]
-    fn row(&self) -> (AlertDescription, &'static str, &'static str) {
-        use AlertDescription as A;
-        match self {
-            Self::UnexpectedRecord { .. } => (
-                A::UNEXPECTED_MESSAGE,
-                "5",
-                "a record of an unexpected type came",
-            ),
-            Self::PlainHttp => (
-                A::UNEXPECTED_MESSAGE,
-                "5",
-                "the peer speaks plain HTTP on this port, not TLS",
-            ),
-            Self::RecordOverflow { .. } => (
-                A::RECORD_OVERFLOW,
-                "5.2",
-                "a record is longer than TLS allows",
-            ),
-            Self::BadRecordMac => (
-                A::BAD_RECORD_MAC,
-                "5.2",
-                "a record does not open: it was altered on the way",
-            ),
-            Self::NoContentType => (A::UNEXPECTED_MESSAGE, "5.4", "a record holds only padding"),
-            Self::EmptyRecord => (
-                A::UNEXPECTED_MESSAGE,
-                "5.4",
-                "a handshake or alert record is empty",
-            ),
-            Self::TooManyEmptyRecords => (
-                A::UNEXPECTED_MESSAGE,
-                "5.4",
-                "too many empty records came in a row",
-            ),
-            Self::MalformedAlert => (A::DECODE_ERROR, "6", "an alert is not two bytes long"),
-            Self::TooManyUserCanceled => (
-                A::UNEXPECTED_MESSAGE,
-                "6.1",
-                "too many user_canceled alerts came",
-            ),
-            Self::ChangeCipherSpecBody => (
-                A::UNEXPECTED_MESSAGE,
-                "5",
-                "a change_cipher_spec record has a wrong body",
-            ),
-            Self::ChangeCipherSpecMisplaced => (
-                A::UNEXPECTED_MESSAGE,
-                "5",
-                "a change_cipher_spec record came at a wrong time",
-            ),
-            Self::TooManyChangeCipherSpecs => (
-                A::UNEXPECTED_MESSAGE,
-                "5",
-                "too many change_cipher_spec records came",
-            ),
-            Self::InterleavedRecord => (
-                A::UNEXPECTED_MESSAGE,
-                "5.1",
-                "another record came inside a handshake message",
-            ),
-            Self::MessageAcrossKeyChange => (
-                A::UNEXPECTED_MESSAGE,
-                "5.1",
-                "a handshake message spans a change of keys",
-            ),
-            Self::UnexpectedMessage { .. } => (
-                A::UNEXPECTED_MESSAGE,
-                "4",
-                "a handshake message came out of order",
-            ),
-            Self::UnexpectedLevel => (
-                A::UNEXPECTED_MESSAGE,
-                "RFC 9001 4.1.3",
-                "handshake bytes came under the keys of another level",
-            ),
-            Self::MessageTooLong { .. } => (
-                A::ILLEGAL_PARAMETER,
-                "4",
-                "a handshake message is longer than the limit",
-            ),
-            Self::TooManyQuietMessages => (
-                A::UNEXPECTED_MESSAGE,
-                "4.7",
-                "too many handshake messages came without application data",
-            ),
-            Self::Malformed { .. } => {
-                (A::DECODE_ERROR, "6", "a message does not follow its syntax")
-            }
-            Self::RepeatedExtension { .. } => (
-                A::ILLEGAL_PARAMETER,
-                "4.3",
-                "an extension stands twice in a message",
-            ),
-            Self::TooManyExtensions => (
-                A::ILLEGAL_PARAMETER,
-                "4.3",
-                "a message has too many extensions",
-            ),
-            Self::MisplacedExtension { .. } => (
-                A::ILLEGAL_PARAMETER,
-                "4.3",
-                "an extension stands in a message where it is not allowed",
-            ),
-            Self::UnsolicitedExtension { .. } => (
-                A::UNSUPPORTED_EXTENSION,
-                "4.3",
-                "an extension answers something that was not offered",
-            ),
-            Self::MissingExtension { .. } => (
-                A::MISSING_EXTENSION,
-                "9.2",
-                "a mandatory extension is missing",
-            ),
-            Self::PreSharedKeyNotLast => (
-                A::ILLEGAL_PARAMETER,
-                "4.3.11",
-                "pre_shared_key is not the last extension",
-            ),
-            Self::ServerName => (
-                A::ILLEGAL_PARAMETER,
-                "RFC 6066 3",
-                "the server name is not a DNS name",
-            ),
-            Self::NoTls13 { .. } => (
-                A::PROTOCOL_VERSION,
-                "4.3.1",
-                "the peer does not speak TLS 1.3",
-            ),
-            Self::Downgrade => (
-                A::ILLEGAL_PARAMETER,
-                "4.2.3",
-                "the server knows TLS 1.3 but answered with an older version",
-            ),
-            Self::SelectedVersion => (
-                A::ILLEGAL_PARAMETER,
-                "4.3.1",
-                "the server chose a version that was not offered",
-            ),
-            Self::LegacyVersion => (A::PROTOCOL_VERSION, "4.2.2", "legacy_version is not 0x0303"),
-            Self::Compression => (
-                A::ILLEGAL_PARAMETER,
-                "4.2.2",
-                "a compression method other than null was named",
-            ),
-            Self::NoCommonSuite => (
-                A::HANDSHAKE_FAILURE,
-                "4.2.1",
-                "the peers have no cipher suite in common",
-            ),
-            Self::NoCommonGroup => (
-                A::HANDSHAKE_FAILURE,
-                "4.2.1",
-                "the peers have no key exchange group in common",
-            ),
-            Self::NoCommonSignatureScheme => (
-                A::HANDSHAKE_FAILURE,
-                "4.2.1",
-                "the client accepts no signature scheme of this server's certificate",
-            ),
-            Self::NoCommonProtocol => (
-                A::NO_APPLICATION_PROTOCOL,
-                "RFC 7301 3.2",
-                "the peers have no application protocol in common",
-            ),
-            Self::KeyShareList => (
-                A::ILLEGAL_PARAMETER,
-                "4.3.8",
-                "the key shares do not follow supported_groups, or one stands twice",
-            ),
-            Self::KeyShareLength { .. } => (
-                A::ILLEGAL_PARAMETER,
-                "4.3.8",
-                "a key share has a wrong length",
-            ),
-            Self::KeyShareInvalid { .. } => (
-                A::ILLEGAL_PARAMETER,
-                "4.3.8",
-                "a key share is not a valid public value",
-            ),
-            Self::SecondHelloChanged => (
-                A::ILLEGAL_PARAMETER,
-                "4.2.2",
-                "the second ClientHello differs from the first in more than it may",
-            ),
-            Self::SecondHelloShare => (
-                A::ILLEGAL_PARAMETER,
-                "4.3.8",
-                "the second ClientHello has not exactly the share that was asked for",
-            ),
-            Self::CompatibilityModeInQuic => (
-                A::ILLEGAL_PARAMETER,
-                "RFC 9001 8.4",
-                "a QUIC client uses the compatibility mode of TLS over TCP",
-            ),
-            Self::SessionIdEcho => (
-                A::ILLEGAL_PARAMETER,
-                "4.2.3",
-                "the server did not echo the session id",
-            ),
-            Self::SuiteNotOffered => (
-                A::ILLEGAL_PARAMETER,
-                "4.2.3",
-                "the server chose a cipher suite that was not offered",
-            ),
-            Self::SuiteChanged => (
-                A::ILLEGAL_PARAMETER,
-                "4.2.4",
-                "the server changed the cipher suite after its HelloRetryRequest",
-            ),
-            Self::GroupNotOffered => (
-                A::ILLEGAL_PARAMETER,
-                "4.3.8",
-                "the server chose a group that was not offered",
-            ),
-            Self::GroupChanged => (
-                A::ILLEGAL_PARAMETER,
-                "4.3.8",
-                "the server changed the group after its HelloRetryRequest",
-            ),
-            Self::RetryOfferedGroup => (
-                A::ILLEGAL_PARAMETER,
-                "4.3.8",
-                "a HelloRetryRequest asks for a key share that was already sent",
-            ),
-            Self::RetryWithoutChange => (
-                A::ILLEGAL_PARAMETER,
-                "4.2.4",
-                "a HelloRetryRequest changes nothing",
-            ),
-            Self::ProtocolNotOffered => (
-                A::ILLEGAL_PARAMETER,
-                "RFC 7301 3.1",
-                "the server chose an application protocol that was not offered",
-            ),
-            Self::CertificateContext => (
-                A::ILLEGAL_PARAMETER,
-                "4.4.2",
-                "certificate_request_context is not empty in the handshake",
-            ),
-            Self::EmptyCertificate => {
-                (A::DECODE_ERROR, "4.5.1.3", "the server sent no certificate")
-            }
-            Self::ChainTooLong => (
-                A::BAD_CERTIFICATE,
-                "4.5.1",
-                "the peer's certificate chain is longer than the limit",
-            ),
-            Self::CertificateUnparsable => (
-                A::BAD_CERTIFICATE,
-                "4.5.1",
-                "the peer's certificate cannot be parsed",
-            ),
-            Self::CertificateVerifyScheme => (
-                A::ILLEGAL_PARAMETER,
-                "4.5.2",
-                "CertificateVerify uses a signature scheme that was not offered for it",
-            ),
-            Self::CertificateKeyMismatch => (
-                A::ILLEGAL_PARAMETER,
-                "4.5.2",
-                "CertificateVerify uses a scheme that does not fit the certificate's key",
-            ),
-            Self::CertificateVerifySignature => (
-                A::DECRYPT_ERROR,
-                "4.5.2",
-                "the signature in CertificateVerify does not verify",
-            ),
-            Self::Finished => (
-                A::DECRYPT_ERROR,
-                "4.5.3",
-                "Finished does not verify: the handshake was altered",
-            ),
-            Self::KeyUpdateValue => (
-                A::ILLEGAL_PARAMETER,
-                "4.7.3",
-                "a KeyUpdate has an unknown value",
-            ),
-        }
     }
 }
 
