@@ -24,6 +24,10 @@ pub const CHAIN_BYTES: usize = 64 << 10;
 /// Certificates in a peer's chain, the leaf included, checked before any is parsed.
 pub const CHAIN_CERTIFICATES: usize = 10;
 
+/// Intermediates of one subject in a peer's chain. Cross-signing takes two. Nine that could each have issued the others send
+/// webpki on 200,000 steps, measured at 6.6 s of a release build with certificates of 3.5 KiB; three at a time, 52 ms.
+pub const CHAIN_SAME_SUBJECT: usize = 3;
+
 /// Extensions in one block. Browsers send about 20; the bound keeps the search for a repeated one cheap.
 pub const EXTENSIONS: usize = 128;
 

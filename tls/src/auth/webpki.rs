@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::der;
 use super::error::{CertificateError, NAMES, PeerText, Reason, Which};
+use crate::limits::CHAIN_SAME_SUBJECT;
 
 type Algorithm = &'static dyn SignatureVerificationAlgorithm;
 
@@ -100,6 +101,10 @@ pub(super) fn verify_server(
     let (leaf, intermediates) = chain
         .split_first()
         .ok_or(CertificateError::new(Which::Leaf, Reason::Absent))?;
+    if most_of_one_subject(intermediates) > CHAIN_SAME_SUBJECT {
+        let reason = Reason::TooComplex("certificates of one subject");
+        return Err(CertificateError::new(Which::Chain, reason));
+    }
     let path = parse(leaf).and_then(|leaf| verify_path(&leaf, anchors, intermediates, now));
     path.map_err(|error| {
         if error == Error::UnknownIssuer {
@@ -149,6 +154,21 @@ fn verify_path(
     let now = UnixTime::since_unix_epoch(now);
     leaf.verify_for_usage(all, anchors, intermediates, now, usage, None, None)?;
     Ok(())
+}
+
+/// How many of these certificates have the most common subject.
+fn most_of_one_subject(certificates: &[CertificateDer<'_>]) -> usize {
+    let parsed: Vec<_> = certificates
+        .iter()
+        .filter_map(|certificate| parse(certificate).ok())
+        .collect();
+    let alike = |one: &EndEntityCert<'_>| {
+        parsed
+            .iter()
+            .filter(|other| other.subject() == one.subject())
+            .count()
+    };
+    parsed.iter().map(alike).max().unwrap_or(0)
 }
 
 /// The error of a certificate on its own. Without roots there is always one: UnknownIssuer when nothing else is wrong.

@@ -186,23 +186,59 @@ fn a_pin_is_the_sha256_of_the_spki() {
 /// Known attack T10: certificates made to explode the search for a path cost a bounded amount.
 #[test]
 fn ambiguous_chains_are_bounded() {
-    // Nine CAs of one name, each of which could have issued each other: 9! paths.
-    let pki = Pki::bent(Kind::P256, 0, |_, params| {
-        params
-            .distinguished_name
-            .push(rcgen::DnType::CommonName, "Same");
-    });
-    let mut identity = pki.leaf("a.test");
-    for _ in 0..9 {
-        let other = Pki::bent(Kind::P256, 0, |_, params| {
+    let another = || {
+        Pki::bent(Kind::P256, 0, |_, params| {
+            let name = "Pith Test Intermediate 1";
             params
                 .distinguished_name
-                .push(rcgen::DnType::CommonName, "Same");
+                .push(rcgen::DnType::CommonName, name);
+        })
+        .root()
+    };
+    let pki = Pki::with(Kind::P256, 1);
+    let mut identity = pki.leaf("a.test");
+    identity.chain.splice(1..1, [another(), another()]);
+    assert_eq!(
+        verify(&pki, &identity, "a.test"),
+        Ok(()),
+        "three of one subject"
+    );
+    identity.chain.push(another());
+    let error = verify(&pki, &identity, "a.test").unwrap_err();
+    let text = "the certificate chain takes too much work to check (certificates of one subject): \
+                have the peer send the certificates of one path only";
+    assert_eq!(
+        (error.to_string().as_str(), error.alert()),
+        (text, Alert::CERTIFICATE_UNKNOWN)
+    );
+
+    // Three subjects, three of each, each the issuer of the next: what is left of the attack.
+    let ring = |subject: usize| {
+        let issuer = Pki::bent(Kind::P256, 0, |_, params| {
+            let name = format!("Ring {}", (subject + 1) % 3);
+            params
+                .distinguished_name
+                .push(rcgen::DnType::CommonName, name);
         });
-        identity.chain.push(other.root());
-    }
-    let error = verify(&Pki::new(), &identity, "a.test").unwrap_err();
-    assert_eq!(error.alert(), Alert::CERTIFICATE_UNKNOWN, "{error}");
+        let ca = issuer.leaf_with(Kind::P256, &[], |params| {
+            pki::ca_as_leaf(params);
+            let name = format!("Ring {subject}");
+            params
+                .distinguished_name
+                .push(rcgen::DnType::CommonName, name);
+        });
+        ca.chain[0].clone()
+    };
+    let issuer = Pki::bent(Kind::P256, 0, |_, params| {
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "Ring 0");
+    });
+    let mut chain = issuer.leaf("a.test").chain;
+    chain.extend((0..9).map(|place| ring(place % 3)));
+    let trust = Trust::roots_from_der(&[pki.root()]).unwrap();
+    let error = verify_chain(&trust, &chain, &name("a.test"), NOW).unwrap_err();
+    assert_eq!(error.reason(), &Reason::TooComplex("CAs in a path"));
 }
 
 #[test]
