@@ -1,0 +1,223 @@
+//! Measures what an idle connection costs in heap, that a steady stream of records allocates nothing, and that failed handshakes
+//! leave nothing behind.
+//!
+//! A Rust allocator does not see AWS-LC's memory, so the test runs itself again with a malloc counter preloaded
+//! (`tests/heap/count.c`, built here by `cc`), which leaves its two numbers in a file. Counted are both sides of 1,000
+//! connections in one process, struct, AEAD contexts and secrets included; configs and the caller's buffers stand apart, and the
+//! peer's chain is not kept. Then one side is dropped, so that each has a mean of its own.
+#![cfg(all(target_os = "linux", target_env = "gnu"))]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pith_tests::pki::Pki;
+use pith_tls::{ClientConfig, Connection, Credential, Now, Received, ServerConfig, Trust};
+
+#[test]
+fn idle_connections_are_small_and_nothing_leaks() {
+    if std::env::var_os(COUNTER).is_some() {
+        return measure(&Counter::open());
+    }
+    let folder =
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("heap-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let library = folder.join("count.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/heap/count.c");
+    let built = Command::new("cc")
+        .args(["-O2", "-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(source)
+        .status()
+        .unwrap();
+    assert!(built.success(), "cc cannot build {source}");
+    let name = "idle_connections_are_small_and_nothing_leaks";
+    let run = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env("LD_PRELOAD", &library)
+        .env(COUNTER, folder.join("counter"))
+        .output()
+        .unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let output = String::from_utf8_lossy(&run.stdout);
+    println!("{output}{}", String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success(), "measuring failed: {}", run.status);
+    assert!(output.contains("idle connection"), "nothing was measured");
+}
+
+fn measure(counter: &Counter) {
+    let configs = configs();
+    let mut wire = vec![0; 64 * 1024];
+    let mut warm = connect(&configs, &mut wire);
+
+    let before = counter.bytes();
+    let mut clients = Vec::with_capacity(CONNECTIONS);
+    let mut servers = Vec::with_capacity(CONNECTIONS);
+    for _ in 0..CONNECTIONS {
+        let (client, server) = connect(&configs, &mut wire);
+        clients.push(client);
+        servers.push(server);
+    }
+    let both = counter.bytes() - before;
+    drop(servers);
+    let client = (counter.bytes() - before) / CONNECTIONS as i64;
+    let server = both / CONNECTIONS as i64 - client;
+    drop(clients);
+    println!(
+        "idle connection: client {client} bytes, server {server} bytes, the struct of {} included",
+        size_of::<Connection>()
+    );
+
+    let plaintext = [0x5a; 16 * 1024];
+    let before = counter.allocations();
+    for _ in 0..CONNECTIONS {
+        transfer(&mut warm.0, &mut warm.1, &plaintext, &mut wire);
+        transfer(&mut warm.1, &mut warm.0, &plaintext, &mut wire);
+    }
+    let allocations = counter.allocations() - before;
+    println!("{CONNECTIONS} records each way: {allocations} allocations");
+
+    let before = counter.bytes();
+    let failed = (0..10 * CONNECTIONS)
+        .filter(|at| fail(&configs, *at, &mut wire))
+        .count();
+    let leaked = counter.bytes() - before;
+    println!("{failed} failed handshakes: {leaked} bytes left");
+
+    assert!(client <= MOST_BYTES, "a client holds {client} bytes");
+    assert!(server <= MOST_BYTES, "a server holds {server} bytes");
+    assert_eq!(allocations, 0);
+    assert_eq!(leaked, 0);
+    assert!(failed > 9 * CONNECTIONS, "hardly any handshake failed");
+    assert!(client.min(server) > 64, "the counter counts nothing");
+}
+
+/// Both sides after the handshake and one record each way, idle from then on.
+fn connect(
+    configs: &(Arc<ClientConfig>, Arc<ServerConfig>),
+    wire: &mut [u8],
+) -> (Connection, Connection) {
+    let name = "localhost".try_into().unwrap();
+    let mut client = Connection::client(configs.0.clone(), name, NOW).unwrap();
+    let mut server = Connection::server(configs.1.clone());
+    while client.summary().is_none() || server.summary().is_none() {
+        carry(&mut client, &mut server, wire);
+        carry(&mut server, &mut client, wire);
+    }
+    transfer(&mut client, &mut server, b"hello", wire);
+    transfer(&mut server, &mut client, b"hello", wire);
+    (client, server)
+}
+
+/// A handshake in which one byte of the server's flight was flipped on its way, and whether it failed: the record's version
+/// means nothing, so a flip there does not hurt.
+fn fail(configs: &(Arc<ClientConfig>, Arc<ServerConfig>), at: usize, wire: &mut [u8]) -> bool {
+    let name = "localhost".try_into().unwrap();
+    let mut client = Connection::client(configs.0.clone(), name, NOW).unwrap();
+    let mut server = Connection::server(configs.1.clone());
+    carry(&mut client, &mut server, wire);
+    let written = server.transmit(wire);
+    wire[at % written] ^= 1;
+    let mut flight = &mut wire[..written];
+    while let Ok(received) = client.receive(NOW, &mut *flight) {
+        let Received::Handled { consumed } = received else {
+            break;
+        };
+        flight = &mut flight[consumed..];
+    }
+    client.summary().is_none()
+}
+
+/// Hands over what `from` has queued.
+fn carry(from: &mut Connection, to: &mut Connection, wire: &mut [u8]) {
+    loop {
+        let written = from.transmit(wire);
+        if written == 0 {
+            return;
+        }
+        deliver(to, &mut wire[..written]);
+    }
+}
+
+fn transfer(from: &mut Connection, to: &mut Connection, plaintext: &[u8], wire: &mut [u8]) {
+    let sent = from.send(plaintext, wire).unwrap();
+    assert_eq!(sent.consumed, plaintext.len());
+    assert_eq!(deliver(to, &mut wire[..sent.written]), plaintext.len());
+}
+
+/// Gives all of `input` to `to`, and says how much of it was data.
+fn deliver(to: &mut Connection, mut input: &mut [u8]) -> usize {
+    let mut data = 0;
+    while !input.is_empty() {
+        let consumed = match to.receive(NOW, &mut *input).unwrap() {
+            Received::Handled { consumed } => consumed,
+            Received::Data { consumed, bytes } => {
+                data += bytes.len();
+                consumed
+            }
+            _ => panic!("neither data nor a handshake message"),
+        };
+        input = &mut input[consumed..];
+    }
+    data
+}
+
+fn configs() -> (Arc<ClientConfig>, Arc<ServerConfig>) {
+    let pki = Pki::new();
+    let leaf = pki.leaf("localhost");
+    let trust = Trust::roots_from_pem(pki.root_pem().as_bytes()).unwrap();
+    let credential =
+        Credential::from_pem(leaf.chain_pem.as_bytes(), leaf.key_pem.as_bytes()).unwrap();
+    (
+        ClientConfig::new(trust).build().unwrap(),
+        ServerConfig::new(credential).build().unwrap(),
+    )
+}
+
+/// The two numbers of `tests/heap/count.c`. Reading them allocates nothing.
+struct Counter(File);
+
+impl Counter {
+    fn open() -> Self {
+        Self(File::open(std::env::var_os(COUNTER).unwrap()).unwrap())
+    }
+
+    fn bytes(&self) -> i64 {
+        self.read(0)
+    }
+
+    fn allocations(&self) -> i64 {
+        self.read(8)
+    }
+
+    fn read(&self, offset: u64) -> i64 {
+        let mut number = [0; 8];
+        self.0.read_exact_at(&mut number, offset).unwrap();
+        i64::from_ne_bytes(number)
+    }
+}
+
+const CONNECTIONS: usize = 1_000;
+
+/// The most that a side may hold while it is idle.
+const MOST_BYTES: i64 = 2 * 1024;
+
+/// Names the file of the counter, to the counter and to this program.
+const COUNTER: &str = "PITH_HEAP_COUNTER";
+
+const NOW: Now = Now {
+    monotonic: Duration::ZERO,
+    unix: Duration::from_secs(1_800_000_000),
+};
