@@ -141,7 +141,7 @@ fn nothing_repeats_across_offers() {
     }
 }
 
-/// draft-ietf-tls-hybrid-design#2-3: fresh randomness for each ciphertext, and a fresh ECDH key.
+/// draft-ietf-tls-hybrid-design section 2: fresh randomness for each ciphertext, and a fresh ECDH key.
 #[test]
 fn nothing_repeats_across_answers() {
     for &group in Group::ALL {

@@ -144,18 +144,22 @@ fn test_names(source: &str) -> Vec<String> {
     names
 }
 
-/// Every `rfcN#…` of a source, with its line. What follows the `#` is taken as far as it looks like an id, so that a slip is seen.
+/// Every `rfcN#…` and `draft-…#…` of a source, with its line. What follows the `#` is taken as far as it looks like an id, so
+/// that a slip is seen.
 fn citations(source: &str) -> impl Iterator<Item = (usize, String)> {
-    source.lines().zip(1..).flat_map(|(line, number)| {
-        line.match_indices("rfc").filter_map(move |(at, _)| {
-            let tail = &line[at + 3..];
-            let digits = tail.find(|c: char| !c.is_ascii_digit())?;
-            let part = tail[digits..].strip_prefix('#').filter(|_| digits > 0)?;
-            let end = part
-                .find(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '-'))
-                .unwrap_or(part.len());
-            let id = part[..end].trim_end_matches('.');
-            Some((number, format!("rfc{}#{id}", &tail[..digits])))
+    let in_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let in_id = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+    source.lines().zip(1..).flat_map(move |(line, number)| {
+        line.match_indices('#').filter_map(move |(at, _)| {
+            let name = &line[line[..at].trim_end_matches(in_name).len()..at];
+            let numbered = |rfc: &str| rfc.starts_with(|c: char| c.is_ascii_digit());
+            if !name.starts_with("draft-") && !name.strip_prefix("rfc").is_some_and(numbered) {
+                return None;
+            }
+            let tail = &line[at + 1..];
+            let end = tail.find(|c| !in_id(c)).unwrap_or(tail.len());
+            let id = tail[..end].trim_end_matches('.');
+            Some((number, format!("{name}#{id}")))
         })
     })
 }
@@ -481,6 +485,7 @@ fn checker_sees_an_unknown_citation() {
         ),
         ("unknown number", "// rfc1\u{23}2-2", 1),
         ("unknown list", "// rfc2\u{23}2-1", 1),
+        ("unknown draft", "// (draft-x-y\u{23}2-1).", 1),
         ("no number", "// rfc1\u{23}2.", 1),
         (
             "two in a line",
