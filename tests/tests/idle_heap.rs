@@ -21,10 +21,9 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
-use pith_tests::pki::Pki;
-use pith_tls::{ClientConfig, Connection, Credential, Now, Received, ServerConfig, Trust};
+use pith_tests::pair::{NOW, configs, name};
+use pith_tls::{ClientConfig, Connection, Received, ServerConfig};
 
 #[test]
 fn idle_connections_are_small_and_nothing_leaks() {
@@ -109,8 +108,7 @@ fn connect(
     configs: &(Arc<ClientConfig>, Arc<ServerConfig>),
     wire: &mut [u8],
 ) -> (Connection, Connection) {
-    let name = "localhost".try_into().unwrap();
-    let mut client = Connection::client(configs.0.clone(), name, NOW).unwrap();
+    let mut client = Connection::client(configs.0.clone(), name(), NOW).unwrap();
     let mut server = Connection::server(configs.1.clone());
     while client.summary().is_none() || server.summary().is_none() {
         carry(&mut client, &mut server, wire);
@@ -124,8 +122,7 @@ fn connect(
 /// A handshake in which one byte of the server's flight was flipped on its way, and whether it failed: the record's version
 /// means nothing, so a flip there does not hurt.
 fn fail(configs: &(Arc<ClientConfig>, Arc<ServerConfig>), at: usize, wire: &mut [u8]) -> bool {
-    let name = "localhost".try_into().unwrap();
-    let mut client = Connection::client(configs.0.clone(), name, NOW).unwrap();
+    let mut client = Connection::client(configs.0.clone(), name(), NOW).unwrap();
     let mut server = Connection::server(configs.1.clone());
     carry(&mut client, &mut server, wire);
     let written = server.transmit(wire);
@@ -174,18 +171,6 @@ fn deliver(to: &mut Connection, mut input: &mut [u8]) -> usize {
     data
 }
 
-fn configs() -> (Arc<ClientConfig>, Arc<ServerConfig>) {
-    let pki = Pki::new();
-    let leaf = pki.leaf("localhost");
-    let trust = Trust::roots_from_pem(pki.root_pem().as_bytes()).unwrap();
-    let credential =
-        Credential::from_pem(leaf.chain_pem.as_bytes(), leaf.key_pem.as_bytes()).unwrap();
-    (
-        ClientConfig::new(trust).build().unwrap(),
-        ServerConfig::new(credential).build().unwrap(),
-    )
-}
-
 /// The two numbers of `tests/heap/count.c`. Reading them allocates nothing.
 struct Counter(File);
 
@@ -216,8 +201,3 @@ const MOST_BYTES: i64 = 2 * 1024;
 
 /// Names the file of the counter, to the counter and to this program.
 const COUNTER: &str = "PITH_HEAP_COUNTER";
-
-const NOW: Now = Now {
-    monotonic: Duration::ZERO,
-    unix: Duration::from_secs(1_800_000_000),
-};
