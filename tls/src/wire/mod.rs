@@ -13,6 +13,9 @@ pub(crate) mod registry;
 pub(crate) mod server_hello; //         sections 4.2.3 and 4.2.4
 pub(crate) mod writer;
 
+#[cfg(test)]
+mod fuzz;
+
 pub use registry::{ExtensionType, MessageKind};
 
 /// The value of every `legacy_version` (rfc9846#E.5-6).

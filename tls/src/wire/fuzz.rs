@@ -1,0 +1,139 @@
+//! A fuzz target for each parser: any bytes give a value or a fault, and what is accepted is what it says.
+
+use super::certificate::{CertificateVerify, decode_certificate, decode_request, encode_verify};
+use super::client_hello::ClientHello;
+use super::encrypted_extensions::EncryptedExtensions;
+use super::extensions::read_requests;
+use super::post_handshake::{decode_key_update, decode_ticket, encode_key_update};
+use super::reader::Reader;
+use super::registry::{ExtensionType as E, MessageKind as M};
+use super::server_hello::{HelloRetryRequest, ServerHello};
+use super::writer::Writer;
+use crate::limits;
+
+const ITERATIONS: usize = 5000;
+const OFFERED: [E; 6] = [
+    E::SERVER_NAME,
+    E::SUPPORTED_VERSIONS,
+    E::KEY_SHARE,
+    E::ALPN,
+    E::SUPPORTED_GROUPS,
+    E::QUIC_TRANSPORT_PARAMETERS,
+];
+
+/// Hangs extensions behind fixed fields: random bytes alone hardly ever pass a hello's lengths.
+fn with_extensions(fields: &[u8], extensions: &[(u16, Vec<u8>)]) -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer.bytes(fields);
+    writer.vec16(|w| {
+        for (kind, body) in extensions {
+            w.u16(*kind % 64);
+            w.vec16(|w| w.bytes(body));
+        }
+    });
+    writer.finish().unwrap_or_default()
+}
+
+#[test]
+fn client_hello() {
+    bolero::check!()
+        .with_type::<(Vec<u8>, Vec<(u16, Vec<u8>)>)>()
+        .with_iterations(ITERATIONS)
+        .for_each(|(bytes, extensions)| {
+            let fields = [&[3, 3][..], &[7; 32], &[0, 0, 2, 0x13, 1, 1, 0]].concat();
+            for body in [bytes.clone(), with_extensions(&fields, extensions)] {
+                if let Ok(hello) = ClientHello::decode(&body) {
+                    assert!(hello.shares.len() <= limits::KEY_SHARES);
+                    assert!(hello.protocols.iter().all(|name| !name.is_empty()));
+                    assert!(hello.offers(E::EARLY_DATA) || hello.is_retry_of(&hello));
+                }
+            }
+        });
+}
+
+#[test]
+fn server_hello() {
+    bolero::check!()
+        .with_type::<(Vec<u8>, Vec<(u16, Vec<u8>)>)>()
+        .with_iterations(ITERATIONS)
+        .for_each(|(bytes, extensions)| {
+            let fields = [&[3, 3][..], &[7; 32], &[0, 0x13, 1, 0]].concat();
+            for body in [bytes.clone(), with_extensions(&fields, extensions)] {
+                if let Ok(hello) = ServerHello::decode(&body, &OFFERED) {
+                    assert!(!hello.share.is_empty());
+                }
+                if let Ok(retry) = HelloRetryRequest::decode(&body, &OFFERED) {
+                    assert!(retry.cookie.is_none_or(|cookie| !cookie.is_empty()));
+                }
+            }
+        });
+}
+
+#[test]
+fn encrypted_extensions() {
+    bolero::check!()
+        .with_type::<Vec<(u16, Vec<u8>)>>()
+        .with_iterations(ITERATIONS)
+        .for_each(|extensions| {
+            let body = with_extensions(&[], extensions);
+            if let Ok(found) = EncryptedExtensions::decode(&body, &OFFERED) {
+                assert!(found.protocol.is_none_or(|name| !name.is_empty()));
+            }
+        });
+}
+
+#[test]
+fn extensions() {
+    bolero::check!()
+        .with_iterations(ITERATIONS)
+        .for_each(|bytes: &[u8]| {
+            for message in M::ALL {
+                let mut reader = Reader::new(bytes, message);
+                if let Ok(found) = read_requests(&mut reader) {
+                    assert!(found.len() <= limits::EXTENSIONS);
+                }
+            }
+        });
+}
+
+#[test]
+fn certificate() {
+    bolero::check!()
+        .with_iterations(ITERATIONS)
+        .for_each(|bytes: &[u8]| {
+            if let Ok(chain) = decode_certificate(bytes, &OFFERED) {
+                assert!(chain.len() <= limits::CHAIN_CERTIFICATES);
+                assert!(chain.iter().all(|certificate| !certificate.is_empty()));
+            }
+            decode_request(bytes).unwrap_or_default();
+        });
+}
+
+#[test]
+fn certificate_verify() {
+    bolero::check!()
+        .with_iterations(ITERATIONS)
+        .for_each(|bytes: &[u8]| {
+            if let Ok(verify) = CertificateVerify::decode(bytes) {
+                let mut writer = Writer::default();
+                encode_verify(&mut writer, verify.scheme, verify.signature);
+                assert_eq!(writer.finish().unwrap()[4..], *bytes, "one encoding");
+            }
+        });
+}
+
+#[test]
+fn post_handshake() {
+    bolero::check!()
+        .with_iterations(ITERATIONS)
+        .for_each(|bytes: &[u8]| {
+            decode_ticket(bytes).unwrap_or_default();
+            if let Ok(request) = decode_key_update(bytes) {
+                assert_eq!(
+                    encode_key_update(request).unwrap()[4..],
+                    *bytes,
+                    "one encoding"
+                );
+            }
+        });
+}
