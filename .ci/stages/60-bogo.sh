@@ -1,0 +1,2 @@
+set -euo pipefail
+bash tests/bogo/run.sh

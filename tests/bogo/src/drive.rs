@@ -1,0 +1,294 @@
+//! One connection to the runner: the handshake, what the test asks for after it, and the close.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant, SystemTime};
+
+use pith_tls::{AlertDescription, Connection, Error, Fault, Now, Received};
+
+use crate::options::{Options, Unsupported};
+use crate::setup::Setup;
+
+/// What the runner expects of `-shim-writes-first`.
+const HELLO: &[u8] = b"hello";
+
+/// Why the shim does not exit with 0.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The test is out of scope.
+    Unsupported(Unsupported),
+    /// The connection failed, as the test may expect.
+    Connection(Error),
+    /// The connection went otherwise than the flags ask.
+    Other(String),
+}
+
+impl From<Unsupported> for Failure {
+    fn from(unsupported: Unsupported) -> Self {
+        Self::Unsupported(unsupported)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Connection(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Other(error.to_string())
+    }
+}
+
+/// Runs the test that `options` describe.
+pub(crate) fn run(options: Options) -> Result<(), Failure> {
+    let clock = Clock(Instant::now());
+    let setup = Setup::new(options)?;
+    let options = setup.options();
+    let connection = setup.connection(clock.now())?;
+    let ip = if options.ipv6 {
+        Ipv6Addr::LOCALHOST.into()
+    } else {
+        Ipv4Addr::LOCALHOST.into()
+    };
+    let mut tcp = TcpStream::connect(SocketAddr::new(ip, options.port))?;
+    tcp.set_nodelay(true)?;
+    tcp.write_all(&options.shim_id.to_le_bytes())?;
+
+    let mut peer = Peer {
+        connection,
+        tcp,
+        clock,
+        input: Vec::new(),
+        output: Vec::new(),
+        held: false,
+        established: false,
+        setup: &setup,
+    };
+    let outcome = peer.exchange();
+    // The alert of a failed connection, or close_notify; the runner may be gone already.
+    drop(peer.flush());
+    // Half-closed and drained: an early reset would take the last bytes from the runner.
+    drop(peer.tcp.shutdown(Shutdown::Write));
+    drop(io::copy(&mut peer.tcp, &mut io::sink()));
+    match outcome {
+        Err(Failure::Connection(error)) if needs_tls12(&error) && !options.tls13_only => {
+            Err(Unsupported(error.to_string()).into())
+        }
+        outcome => outcome,
+    }
+}
+
+/// Whether the runner speaks only older versions in this test, which it does not say by a flag.
+fn needs_tls12(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Fault(Fault::NoTls13 { .. }) | Error::Alert(AlertDescription::PROTOCOL_VERSION)
+    )
+}
+
+struct Clock(Instant);
+
+impl Clock {
+    fn now(&self) -> Now {
+        let unix = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO);
+        Now {
+            monotonic: self.0.elapsed(),
+            unix,
+        }
+    }
+}
+
+/// The runner, at the other end.
+struct Peer<'s> {
+    connection: Connection,
+    tcp: TcpStream,
+    clock: Clock,
+    /// Bytes that came and that the connection has not taken yet.
+    input: Vec<u8>,
+    /// Bytes of ours that are not sent yet.
+    output: Vec<u8>,
+    /// `output` is held back: a write is unfinished.
+    held: bool,
+    /// The handshake is over. From then on what the connection queues waits for the next write: the runner counts the
+    /// answers to its requests for KeyUpdate, and a peer that only reads need not give one to each.
+    established: bool,
+    setup: &'s Setup,
+}
+
+/// What one read gave.
+enum Event {
+    Data(Vec<u8>),
+    /// The peer closed; `clean` with a close_notify.
+    End {
+        clean: bool,
+    },
+    Other,
+}
+
+impl Peer<'_> {
+    fn exchange(&mut self) -> Result<(), Failure> {
+        while self.connection.summary().is_none() {
+            if let Event::End { .. } = self.read()? {
+                return Err(Error::Truncated.into());
+            }
+        }
+        self.established = true;
+        self.setup.check(&self.connection)?;
+        self.flush()?;
+
+        let options = self.setup.options();
+        if options.export_keying_material > 0 {
+            let mut material = vec![0; options.export_keying_material];
+            self.connection.export(
+                options.export_label.as_bytes(),
+                options.export_context.as_bytes(),
+                &mut material,
+            )?;
+            self.write(&material)?;
+        }
+        if options.read_with_unfinished_write {
+            self.seal(HELLO)?;
+            let first = self.output.drain(..1).collect::<Vec<_>>();
+            self.tcp.write_all(&first)?;
+            self.held = true;
+        } else if options.shim_writes_first {
+            self.write(HELLO)?;
+        }
+
+        let clean = if options.shim_shuts_down {
+            None
+        } else {
+            Some(self.echo()?)
+        };
+        self.connection.close();
+        self.flush().ok();
+        if options.check_close_notify {
+            let clean = match clean {
+                Some(clean) => clean,
+                None => self.end()?,
+            };
+            if !clean {
+                return Err(Failure::Other(
+                    "Unexpected SSL_shutdown result: -1 != 1".to_owned(),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends back all that comes, each bit inverted, until the peer closes; whether it did so with a close_notify.
+    fn echo(&mut self) -> Result<bool, Failure> {
+        let options = self.setup.options();
+        loop {
+            if options.key_update_before_read {
+                self.update_keys()?;
+            }
+            let data = loop {
+                match self.read()? {
+                    Event::Data(data) if !data.is_empty() => break data,
+                    Event::Data(_) | Event::Other => {}
+                    Event::End { clean } => return Ok(clean),
+                }
+            };
+            self.held = false;
+            for part in data.chunks(options.read_size) {
+                if options.key_update {
+                    self.update_keys()?;
+                }
+                let inverted: Vec<_> = part.iter().map(|byte| !byte).collect();
+                self.write(&inverted)?;
+            }
+        }
+    }
+
+    /// Reads until the peer closes, as after a close of ours.
+    fn end(&mut self) -> Result<bool, Failure> {
+        loop {
+            if let Event::End { clean } = self.read()? {
+                return Ok(clean);
+            }
+        }
+    }
+
+    fn update_keys(&mut self) -> Result<(), Failure> {
+        self.connection.update_keys(false)?;
+        self.flush()
+    }
+
+    /// Hands the connection what came, and reads more once it asks. An error leaves its alert to be sent.
+    fn read(&mut self) -> Result<Event, Failure> {
+        let now = self.clock.now();
+        self.setup.answer(&mut self.connection, now)?;
+        if !self.established {
+            self.flush()?;
+        }
+        let (event, consumed) = match self.connection.receive(now, &mut self.input)? {
+            Received::NeedMore { .. } => return self.fill(),
+            Received::Blocked => (Event::Other, 0),
+            Received::Handled { consumed } => (Event::Other, consumed),
+            Received::Data { consumed, bytes } => (Event::Data(bytes.to_vec()), consumed),
+            Received::Closed { consumed } => (Event::End { clean: true }, consumed),
+            _ => return Err(Failure::Other("something new was received".to_owned())),
+        };
+        self.input.drain(..consumed);
+        Ok(event)
+    }
+
+    /// Waits for bytes; with `-async`, for one at a time.
+    fn fill(&mut self) -> Result<Event, Failure> {
+        let mut bytes = [0; 4096];
+        let limit = if self.setup.options().r#async {
+            1
+        } else {
+            bytes.len()
+        };
+        let count = match self.tcp.read(&mut bytes[..limit]) {
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => 0,
+            Err(error) => return Err(error.into()),
+        };
+        self.input.extend_from_slice(&bytes[..count]);
+        Ok(if count == 0 {
+            Event::End { clean: false }
+        } else {
+            Event::Other
+        })
+    }
+
+    fn write(&mut self, plaintext: &[u8]) -> Result<(), Failure> {
+        self.seal(plaintext)?;
+        self.flush()
+    }
+
+    /// Appends what is queued, then `plaintext` in records, to `output`.
+    fn seal(&mut self, mut plaintext: &[u8]) -> Result<(), Failure> {
+        while !plaintext.is_empty() {
+            let mut records = vec![0; self.connection.sealed_len(plaintext.len())];
+            let sent = self.connection.send(plaintext, &mut records)?;
+            self.output.extend_from_slice(&records[..sent.written]);
+            plaintext = &plaintext[sent.consumed..];
+        }
+        Ok(())
+    }
+
+    /// Sends all that is queued, unless a write is held back.
+    fn flush(&mut self) -> Result<(), Failure> {
+        let mut queued = [0; 4096];
+        loop {
+            let count = self.connection.transmit(&mut queued);
+            if count == 0 {
+                break;
+            }
+            self.output.extend_from_slice(&queued[..count]);
+        }
+        if !self.held {
+            self.tcp.write_all(&self.output)?;
+            self.output.clear();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! The shim through which BoringSSL's protocol test runner drives Pith.
+//!
+//! The runner starts this program once for each test and speaks to it over TCP. It exits with 0 when the connection went as
+//! the flags ask, with 1 and a name of BoringSSL's on stderr when it failed, and with 89 when the test needs something
+//! that Pith does not have. `run.sh` builds and runs all of it.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "not part of the core; a panic fails the test, as it should"
+)]
+
+mod drive;
+mod names;
+mod options;
+mod setup;
+
+use std::process::ExitCode;
+
+use drive::Failure;
+use options::{Options, Unsupported};
+
+/// The exit code that says "unimplemented" to the runner.
+const UNIMPLEMENTED: u8 = 89;
+
+fn main() -> ExitCode {
+    // Some tests pass bytes that are no text; none of them is in scope.
+    let arguments: Option<Vec<_>> = std::env::args_os()
+        .skip(1)
+        .map(|argument| argument.into_string().ok())
+        .collect();
+    let Some(arguments) = arguments else {
+        return ExitCode::from(UNIMPLEMENTED);
+    };
+    if arguments
+        .iter()
+        .any(|argument| argument == "-is-handshaker-supported")
+    {
+        println!("No");
+        return ExitCode::SUCCESS;
+    }
+    match Options::parse(arguments.into_iter())
+        .map_err(Failure::from)
+        .and_then(drive::run)
+    {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Unsupported(Unsupported(what))) => {
+            eprintln!("unimplemented: {what}");
+            ExitCode::from(UNIMPLEMENTED)
+        }
+        Err(Failure::Connection(error)) => {
+            eprintln!(":{}: {error}", names::name(&error));
+            ExitCode::FAILURE
+        }
+        Err(Failure::Other(what)) => {
+            eprintln!("{what}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The runner's command line.
+//!
+//! The runner says by flags what a test needs of the shim. A flag that is not here stands for a feature that Pith does not
+//! have (yet), and [`Unsupported`] makes the shim exit with 89: the scope of the suite is decided by this list. A flag for
+//! something that TLS 1.3 does not have, or that Pith always does, is taken and has no effect.
+
+use std::str::FromStr;
+
+use pith_tls::{CipherSuite, Group, SignatureScheme};
+
+/// What one test asks for; the fields are named after the flags.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) port: u16,
+    pub(crate) ipv6: bool,
+    pub(crate) shim_id: u64,
+    pub(crate) server: bool,
+    pub(crate) r#async: bool,
+
+    pub(crate) cert_file: Option<String>,
+    pub(crate) key_file: Option<String>,
+    pub(crate) trust_cert: Option<String>,
+    pub(crate) signing_prefs: Vec<SignatureScheme>,
+    pub(crate) verify_fail: bool,
+
+    pub(crate) tls13_only: bool,
+    pub(crate) curves: Vec<Group>,
+    pub(crate) key_shares: Vec<Group>,
+    pub(crate) tls13_ciphers: Vec<CipherSuite>,
+    pub(crate) host_name: Option<String>,
+    pub(crate) advertise_alpn: Vec<Vec<u8>>,
+    pub(crate) select_alpn: Option<String>,
+    pub(crate) reject_alpn: bool,
+    pub(crate) use_early_callback: bool,
+
+    pub(crate) expect_server_name: Option<String>,
+    pub(crate) expect_alpn: Option<String>,
+    pub(crate) expect_curve_id: Option<Group>,
+    pub(crate) expect_cipher: Option<u16>,
+    pub(crate) expect_hrr: Option<bool>,
+    pub(crate) expect_peer_signature_algorithm: Option<u16>,
+
+    pub(crate) export_keying_material: usize,
+    pub(crate) export_label: String,
+    pub(crate) export_context: String,
+    pub(crate) shim_writes_first: bool,
+    pub(crate) read_with_unfinished_write: bool,
+    pub(crate) shim_shuts_down: bool,
+    pub(crate) check_close_notify: bool,
+    pub(crate) key_update: bool,
+    pub(crate) key_update_before_read: bool,
+    pub(crate) read_size: usize,
+}
+
+/// A flag, or a value of one, that needs something Pith does not have.
+#[derive(Debug)]
+pub(crate) struct Unsupported(pub(crate) String);
+
+/// The code of TLS 1.3.
+const TLS13: u16 = 0x0304;
+
+impl Options {
+    /// Reads the arguments that follow the program's name.
+    pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, Unsupported> {
+        let mut options = Self {
+            read_size: 512,
+            ..Self::default()
+        };
+        let mut arguments = arguments;
+        while let Some(flag) = arguments.next() {
+            options.flag(&flag, &mut arguments)?;
+        }
+        // A certificate of a client is client authentication, and so is a server that verifies its peer.
+        if !options.server && options.cert_file.is_some() {
+            return Err(Unsupported("-cert-file without -server".to_owned()));
+        }
+        Ok(options)
+    }
+
+    fn flag(
+        &mut self,
+        flag: &str,
+        rest: &mut impl Iterator<Item = String>,
+    ) -> Result<(), Unsupported> {
+        let mut text = || {
+            rest.next()
+                .ok_or_else(|| Unsupported(format!("{flag} without a value")))
+        };
+        match flag {
+            "-port" => self.port = number(flag, &text()?)?,
+            "-ipv6" => self.ipv6 = true,
+            "-shim-id" => self.shim_id = number(flag, &text()?)?,
+            "-server" => self.server = true,
+            "-async" => self.r#async = true,
+
+            "-cert-file" => self.cert_file = Some(text()?),
+            "-key-file" => self.key_file = Some(text()?),
+            "-trust-cert" => self.trust_cert = Some(text()?),
+            "-signing-prefs" => self
+                .signing_prefs
+                .push(signing_pref(number(flag, &text()?)?)?),
+            "-verify-prefs" => verify_pref(number(flag, &text()?)?)?,
+            "-verify-fail" => self.verify_fail = true,
+            "-verify-peer" if self.server => return Err(Unsupported(flag.to_owned())),
+
+            "-min-version" => self.tls13_only |= number::<u16>(flag, &text()?)? >= TLS13,
+            "-no-tls12" => self.tls13_only = true,
+            "-max-version" | "-expect-version" => {
+                if number::<u16>(flag, &text()?)? < TLS13 {
+                    return Err(Unsupported(format!("{flag} before TLS 1.3")));
+                }
+            }
+            "-curves" => self.curves.push(group(flag, &text()?)?),
+            "-key-shares" => self.key_shares.push(group(flag, &text()?)?),
+            "-tls13-ciphers" => self.tls13_ciphers.push(suite(flag, &text()?)?),
+            "-host-name" => self.host_name = Some(text()?),
+            "-advertise-alpn" => self.advertise_alpn = protocols(&text()?),
+            "-select-alpn" => self.select_alpn = Some(text()?),
+            "-reject-alpn" => self.reject_alpn = true,
+            "-use-early-callback" => self.use_early_callback = true,
+
+            "-expect-server-name" => self.expect_server_name = Some(text()?),
+            "-expect-alpn" => self.expect_alpn = Some(text()?),
+            "-expect-curve-id" => self.expect_curve_id = Some(group(flag, &text()?)?),
+            "-expect-cipher" | "-expect-cipher-aes" => {
+                self.expect_cipher = Some(number(flag, &text()?)?)
+            }
+            "-expect-peer-signature-algorithm" => {
+                self.expect_peer_signature_algorithm = Some(number(flag, &text()?)?);
+            }
+            "-expect-hrr" => self.expect_hrr = Some(true),
+            "-expect-no-hrr" => self.expect_hrr = Some(false),
+
+            "-export-keying-material" => self.export_keying_material = number(flag, &text()?)?,
+            "-export-label" => self.export_label = text()?,
+            "-export-context" => self.export_context = text()?,
+            "-shim-writes-first" => self.shim_writes_first = true,
+            "-read-with-unfinished-write" => self.read_with_unfinished_write = true,
+            "-shim-shuts-down" => self.shim_shuts_down = true,
+            "-check-close-notify" => self.check_close_notify = true,
+            "-key-update" => self.key_update = true,
+            "-key-update-before-read" => self.key_update_before_read = true,
+            "-read-size" => self.read_size = number(flag, &text()?)?,
+
+            // What Pith always does, or what only older versions of TLS have.
+            "-verify-peer"
+            | "-use-custom-verify-callback"
+            | "-reverify-on-resume"
+            | "-server-preference"
+            | "-decline-alpn"
+            | "-no-ticket"
+            | "-use-export-context"
+            | "-implicit-handshake"
+            | "-no-tls1"
+            | "-no-tls11"
+            | "-no-legacy-server-connect"
+            | "-renegotiate-freely"
+            | "-expect-secure-renegotiation"
+            | "-expect-extended-master-secret" => {}
+            // Pith's preference is the same on processors without AES instructions.
+            "-expect-cipher-no-aes" => drop(text()?),
+            "-expect-verify-result" => {}
+            _ => return Err(Unsupported(flag.to_owned())),
+        }
+        Ok(())
+    }
+}
+
+fn number<T: FromStr>(flag: &str, text: &str) -> Result<T, Unsupported> {
+    text.parse()
+        .map_err(|_| Unsupported(format!("{flag} {text}")))
+}
+
+fn group(flag: &str, text: &str) -> Result<Group, Unsupported> {
+    Group::from_code(number(flag, text)?).ok_or_else(|| Unsupported(format!("{flag} {text}")))
+}
+
+fn suite(flag: &str, text: &str) -> Result<CipherSuite, Unsupported> {
+    CipherSuite::from_code(number(flag, text)?).ok_or_else(|| Unsupported(format!("{flag} {text}")))
+}
+
+/// Schemes of CertificateVerify that Pith signs with and accepts.
+const SCHEMES: [u16; 6] = [0x0403, 0x0503, 0x0804, 0x0805, 0x0806, 0x0807];
+/// Schemes that TLS 1.3 forbids there.
+const FORBIDDEN: [u16; 6] = [0x0201, 0x0203, 0x0401, 0x0420, 0x0501, 0x0601];
+
+/// A key of Pith is refused by its constructor with any other scheme.
+fn signing_pref(code: u16) -> Result<SignatureScheme, Unsupported> {
+    if SCHEMES.contains(&code) {
+        Ok(SignatureScheme(code))
+    } else {
+        Err(Unsupported(format!("-signing-prefs {code}")))
+    }
+}
+
+/// What a client accepts is fixed in Pith. A test whose scheme is among it, or is forbidden, means the same without the
+/// setting.
+fn verify_pref(code: u16) -> Result<(), Unsupported> {
+    if SCHEMES.contains(&code) || FORBIDDEN.contains(&code) {
+        Ok(())
+    } else {
+        Err(Unsupported(format!("-verify-prefs {code}")))
+    }
+}
+
+/// The protocols of a list in wire format: each with its length in front.
+fn protocols(list: &str) -> Vec<Vec<u8>> {
+    let mut rest = list.as_bytes();
+    let mut protocols = Vec::new();
+    while let Some((&length, tail)) = rest.split_first() {
+        let (protocol, tail) = tail.split_at(tail.len().min(length.into()));
+        protocols.push(protocol.to_vec());
+        rest = tail;
+    }
+    protocols
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options, Unsupported> {
+        Options::parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn a_flag_decides_whether_a_test_is_in_scope() {
+        for (line, in_scope) in [
+            ("-port 1 -shim-id 7 -server -cert-file a -key-file b", true),
+            ("-port 1 -cert-file a -key-file b", false),
+            ("-server -verify-peer", false),
+            ("-verify-peer", true),
+            ("-max-version 771", false),
+            ("-max-version 772", true),
+            ("-curves 29 -curves 4588", true),
+            ("-curves 9999", false),
+            ("-curves", false),
+            ("-verify-prefs 1025", true),
+            ("-verify-prefs 1539", false),
+            ("-resume-count 1", false),
+            ("-dtls", false),
+        ] {
+            assert_eq!(parse(line).is_ok(), in_scope, "{line}");
+        }
+    }
+
+    #[test]
+    fn reads_a_list_of_protocols() {
+        assert_eq!(
+            protocols("\x03foo\x02h2"),
+            [b"foo".to_vec(), b"h2".to_vec()]
+        );
+        assert_eq!(protocols("\x09foo"), [b"foo".to_vec()]);
+    }
+}

@@ -1,0 +1,271 @@
+//! The configuration that a test asks for, the answers to Pith's questions, and the checks of what was negotiated.
+
+use std::fs;
+use std::sync::Arc;
+
+use pith_crypto::SigningKey;
+use pith_tls::{
+    Answer, CertificateDer, CertificateError, ChainVerifier, ClientConfig, ConfigError, Connection,
+    Credential, Error, Local, Now, PeerChain, PeerText, PrivateKeyDer, Reason, ServerConfig,
+    ServerName, Signature, SignatureScheme, Signer, Topic, Trust, Verdict, Which, key_pin,
+};
+use pki_types::pem::PemObject;
+
+use crate::drive::Failure;
+use crate::options::{Options, Unsupported};
+
+/// What a test asks for, as Pith takes it.
+pub(crate) struct Setup {
+    options: Options,
+    server: Option<(Arc<ServerConfig>, Arc<Key>)>,
+}
+
+impl Setup {
+    pub(crate) fn new(options: Options) -> Result<Self, Failure> {
+        let server = if options.server {
+            Some(server(&options)?)
+        } else {
+            None
+        };
+        Ok(Self { options, server })
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// A connection before its first byte.
+    pub(crate) fn connection(&self, now: Now) -> Result<Connection, Failure> {
+        match &self.server {
+            Some((config, _)) => Ok(Connection::server(config.clone())),
+            None => client(&self.options, now),
+        }
+    }
+
+    /// Answers the question that is open, if one is.
+    pub(crate) fn answer(&self, connection: &mut Connection, now: Now) -> Result<(), Failure> {
+        let Some(question) = connection.question() else {
+            return Ok(());
+        };
+        let answer = match (&question.topic, &self.server) {
+            (Topic::Config(_), Some((config, _))) => Answer::config(question, Some(config.clone())),
+            (Topic::Sign { scheme, message }, Some((_, key))) => {
+                Answer::signature(question, key.key.sign(*scheme, message).ok())
+            }
+            (Topic::VerifyChain { .. }, _) => Answer::verdict(question, verdict(&self.options)),
+            (topic, _) => {
+                return Err(Failure::Other(format!(
+                    "a question that nobody expects: {topic:?}"
+                )));
+            }
+        };
+        Ok(connection.answer(answer, now)?)
+    }
+
+    /// Compares what was negotiated with what the test expects.
+    pub(crate) fn check(&self, connection: &Connection) -> Result<(), Failure> {
+        let options = &self.options;
+        let summary = connection.summary().ok_or_else(|| other("no summary"))?;
+        let protocol = summary.protocol.as_deref();
+        let checks = [
+            (
+                "server name",
+                expects(
+                    &options.expect_server_name,
+                    &summary.server_name.as_deref().map(str::to_owned),
+                ),
+            ),
+            (
+                "ALPN",
+                expects(
+                    &options.expect_alpn,
+                    &protocol.and_then(|name| String::from_utf8(name.to_vec()).ok()),
+                ),
+            ),
+            (
+                "group",
+                expects(&options.expect_curve_id, &Some(summary.group)),
+            ),
+            (
+                "cipher",
+                expects(&options.expect_cipher, &Some(summary.suite.code())),
+            ),
+            (
+                "HelloRetryRequest",
+                expects(&options.expect_hrr, &Some(summary.retried)),
+            ),
+            (
+                "signature scheme",
+                expects(
+                    &options.expect_peer_signature_algorithm,
+                    &Some(summary.signature_scheme.0),
+                ),
+            ),
+        ];
+        match checks.iter().find(|(_, fits)| !fits) {
+            Some((what, _)) => Err(Failure::Other(format!(
+                "another {what} than expected: {summary:?}"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Nothing expected, or just this.
+fn expects<T: PartialEq>(expected: &Option<T>, got: &Option<T>) -> bool {
+    expected.is_none() || expected == got
+}
+
+fn client(options: &Options, now: Now) -> Result<Connection, Failure> {
+    let trust = Trust::pinned_keys(pins(options)?).map_err(refused)?;
+    let protocols: Vec<_> = options.advertise_alpn.iter().map(Vec::as_slice).collect();
+    let mut builder = ClientConfig::new(trust).alpn(&protocols);
+    if !options.tls13_ciphers.is_empty() {
+        builder = builder.suites(&options.tls13_ciphers);
+    }
+    if !options.curves.is_empty() {
+        builder = builder.groups(&options.curves);
+    }
+    if !options.key_shares.is_empty() {
+        builder = builder.shares(&options.key_shares);
+    }
+    if options.verify_fail || options.r#async {
+        builder = builder.verifier(Arc::new(Verifier {
+            later: options.r#async,
+            verdict: verdict(options),
+        }));
+    }
+    // For an address there is no server_name extension, as the runner wants it where it gives no name.
+    let name = options.host_name.as_deref().unwrap_or("127.0.0.1");
+    let name = ServerName::try_from(name.to_owned()).map_err(other)?;
+    Ok(Connection::client(
+        builder.build().map_err(refused)?,
+        name,
+        now,
+    )?)
+}
+
+/// The pins of the runner's keys, and the one of its root, whose key is the leaf's where the runner makes a fresh one. Names
+/// and issuers are no matter of this suite, and BoringSSL's shim checks none.
+fn pins(options: &Options) -> Result<Vec<[u8; 32]>, Failure> {
+    let path =
+        std::env::var_os("BOGO_PINS").ok_or_else(|| other("BOGO_PINS names no file of pins"))?;
+    let pin = |line: &str| {
+        let mut pin = [0; 32];
+        for (place, byte) in pin.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(line.get(2 * place..2 * place + 2)?, 16).ok()?;
+        }
+        Some(pin)
+    };
+    let pins = fs::read_to_string(path)?
+        .lines()
+        .map(pin)
+        .collect::<Option<Vec<_>>>();
+    let mut pins = pins.ok_or_else(|| other("BOGO_PINS is no list of hashes"))?;
+    // Empty where the test's certificate is garbage.
+    if let Some(root) = options
+        .trust_cert
+        .as_deref()
+        .filter(|path| !path.is_empty())
+    {
+        pins.push(key_pin(&CertificateDer::from_pem_file(root).map_err(other)?).map_err(refused)?);
+    }
+    Ok(pins)
+}
+
+fn server(options: &Options) -> Result<(Arc<ServerConfig>, Arc<Key>), Failure> {
+    let (Some(chain), Some(key)) = (&options.cert_file, &options.key_file) else {
+        return Err(Unsupported("a server without a certificate".to_owned()).into());
+    };
+    let chain = CertificateDer::pem_file_iter(chain)
+        .and_then(Iterator::collect)
+        .map_err(other)?;
+    let key = PrivateKeyDer::from_pem_slice(&fs::read(key)?).map_err(other)?;
+    // Keys of P-521 and ML-DSA, and small ones of RSA, are refused by the constructors.
+    let key =
+        SigningKey::from_der(&key).map_err(|error| Unsupported(format!("-key-file: {error}")))?;
+    let schemes = match options.signing_prefs.as_slice() {
+        [] => key.schemes().to_vec(),
+        schemes => schemes.to_vec(),
+    };
+    let key = Arc::new(Key {
+        key,
+        schemes,
+        later: options.r#async,
+    });
+    let credential = Credential::with_signer(chain, key.clone()).map_err(refused)?;
+
+    let mut builder = ServerConfig::new(credential).ask_config(options.use_early_callback);
+    if !options.tls13_ciphers.is_empty() {
+        builder = builder.suites(&options.tls13_ciphers);
+    }
+    if !options.curves.is_empty() {
+        builder = builder.groups(&options.curves);
+    }
+    if let Some(protocol) = &options.select_alpn {
+        builder = builder.alpn(&[protocol.as_bytes()]);
+    } else if options.reject_alpn {
+        builder = builder.alpn(&[b"none that a test offers"]);
+    }
+    Ok((builder.build().map_err(refused)?, key))
+}
+
+/// A signer with the schemes of `-signing-prefs`; with `-async` it makes Pith ask for the signature.
+struct Key {
+    key: SigningKey,
+    schemes: Vec<SignatureScheme>,
+    later: bool,
+}
+
+impl Signer for Key {
+    fn schemes(&self) -> &[SignatureScheme] {
+        &self.schemes
+    }
+
+    fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Signature {
+        if self.later {
+            Signature::Later
+        } else {
+            Signature::Now(
+                self.key
+                    .sign(scheme, message)
+                    .map_err(|error| Error::Local(Local::Crypto(error))),
+            )
+        }
+    }
+}
+
+/// A verifier with the verdict of `-verify-fail`; with `-async` it makes Pith ask.
+struct Verifier {
+    later: bool,
+    verdict: Result<(), CertificateError>,
+}
+
+impl ChainVerifier for Verifier {
+    fn verify(&self, _: &PeerChain<'_>) -> Verdict {
+        if self.later {
+            Verdict::Later
+        } else {
+            Verdict::Now(self.verdict.clone())
+        }
+    }
+}
+
+fn verdict(options: &Options) -> Result<(), CertificateError> {
+    if options.verify_fail {
+        Err(CertificateError::new(
+            Which::Leaf,
+            Reason::Rejected(PeerText::new("-verify-fail")),
+        ))
+    } else {
+        Ok(())
+    }
+}
+
+fn refused(error: ConfigError) -> Failure {
+    Failure::Other(format!("the configuration was refused: {error}"))
+}
+
+fn other(what: impl ToString) -> Failure {
+    Failure::Other(what.to_string())
+}
