@@ -1,0 +1,41 @@
+//! How failures of TLS look to callers that speak `io::Error`.
+//!
+//! The TLS error stays inside: `error.get_ref().and_then(|inner| inner.downcast_ref::<pith_tls::Error>())` has it.
+
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use pith_tls::Error;
+
+/// Wraps a TLS error; the kind says who ended the connection.
+pub(super) fn wrap(error: Error) -> io::Error {
+    let kind = match &error {
+        Error::Truncated => ErrorKind::UnexpectedEof,
+        Error::Alert(_) => ErrorKind::ConnectionAborted,
+        Error::Fault(_) | Error::Certificate(_) => ErrorKind::InvalidData,
+        Error::Misuse(_) => ErrorKind::InvalidInput,
+        _ => ErrorKind::Other, // a failure on our side
+    };
+    io::Error::new(kind, error)
+}
+
+/// Whether a socket says "not now": the call can be repeated, and nothing is lost.
+pub(super) fn is_stall(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+pub(super) fn past_deadline(limit: Duration) -> io::Error {
+    io::Error::new(
+        ErrorKind::TimedOut,
+        format!(
+            "the TLS handshake was not complete within {limit:?}: the peer is too slow, or does not speak TLS"
+        ),
+    )
+}
+
+pub(super) fn question_open() -> io::Error {
+    io::Error::new(
+        ErrorKind::WouldBlock,
+        "the handshake waits for an answer of this program: see Stream::question",
+    )
+}

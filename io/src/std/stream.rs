@@ -1,0 +1,408 @@
+//! One TLS connection over a blocking socket, owned by one thread.
+//!
+//! [`Stream::connect`] and [`Stream::accept`] return when the handshake is done; after that a stream is read and written like
+//! the socket under it. The first failure of TLS is final: its alert goes out, and every later call repeats it. A failure of
+//! the socket is not: what returns `WouldBlock`, `TimedOut` or `Interrupted` can be called again, and nothing is lost.
+//!
+//! A stream keeps its two buffers (16 KiB for records that come, up to 64 KiB for what goes) as long as it lives. Dropping it
+//! sends nothing and blocks nowhere: [`Stream::close`] says goodbye.
+
+use std::io::{self, BufRead, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pith_tls::{
+    AlertDescription, Answer, ClientConfig, Connection, Error, Flow, Local, Question, ServerConfig,
+    ServerName, Summary,
+};
+
+use super::buffer::{Input, Output, Step};
+use super::clock::Clock;
+use super::error::{is_stall, past_deadline, question_open, wrap};
+use super::split::{self, Reader, Writer};
+use super::{Socket, Timeouts};
+
+/// A TLS 1.3 connection that reads and writes like its socket.
+///
+/// Reading gives `Ok(0)` only after the peer's close_notify; a transport that ends without one is `UnexpectedEof`, since what
+/// came may be cut short by somebody on the way. After the peer's close_notify writing still works, and after
+/// [`close`](Self::close) reading does.
+///
+/// Errors of TLS are `io::Error`s around a [`pith_tls::Error`], which `io::Error::get_ref` and a downcast give back.
+pub struct Stream<S = TcpStream> {
+    tls: Connection,
+    pub(super) socket: S,
+    input: Input,
+    output: Output,
+    clock: Clock,
+    deadline: Deadline,
+    failed: Option<Error>,
+}
+
+/// When the handshake must be done.
+struct Deadline {
+    /// What the caller gave, for the error.
+    limit: Duration,
+    /// On the stream's own clock.
+    at: Duration,
+}
+
+impl<S: Socket> Stream<S> {
+    /// Connects as a client to the server called `name`, a DNS name or an IP address, over a socket that is connected.
+    /// The handshake may take [`HANDSHAKE_LIMIT`].
+    ///
+    /// # Errors
+    /// `InvalidInput` if `name` is neither; as [`handshake`](Self::handshake).
+    pub fn connect(config: Arc<ClientConfig>, name: &str, socket: S) -> io::Result<Self> {
+        Self::client(config, name, socket)?.shaken()
+    }
+
+    /// As [`connect`](Self::connect), but the handshake must be done by `deadline`.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn connect_by(
+        config: Arc<ClientConfig>,
+        name: &str,
+        socket: S,
+        deadline: Instant,
+    ) -> io::Result<Self> {
+        Self::client(config, name, socket)?.by(deadline).shaken()
+    }
+
+    /// Accepts a client over a socket that is connected. The handshake may take [`HANDSHAKE_LIMIT`], however slowly the client
+    /// sends.
+    ///
+    /// # Errors
+    /// As [`handshake`](Self::handshake).
+    pub fn accept(config: Arc<ServerConfig>, socket: S) -> io::Result<Self> {
+        Self::server(config, socket).shaken()
+    }
+
+    /// As [`accept`](Self::accept), but the handshake must be done by `deadline`.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept).
+    pub fn accept_by(config: Arc<ServerConfig>, socket: S, deadline: Instant) -> io::Result<Self> {
+        Self::server(config, socket).by(deadline).shaken()
+    }
+
+    /// A client that has not begun: [`handshake`](Self::handshake), or the first read or write, does the handshake. For sockets
+    /// that do not block, and for configurations that ask questions.
+    ///
+    /// # Errors
+    /// `InvalidInput` if `name` is neither a DNS name nor an IP address; a wrapped error if no hello can be made.
+    pub fn client(config: Arc<ClientConfig>, name: &str, socket: S) -> io::Result<Self> {
+        Self::client_at(Clock::system(), config, name, socket)
+    }
+
+    /// A server that has not begun; see [`client`](Self::client).
+    pub fn server(config: Arc<ServerConfig>, socket: S) -> Self {
+        Self::new(Clock::system(), Connection::server(config), socket)
+    }
+
+    /// Does the handshake, or goes on with it; does nothing once it is done.
+    ///
+    /// # Errors
+    /// - What the socket says. `WouldBlock` and its like can be called again.
+    /// - `TimedOut` once the deadline has passed.
+    /// - `WouldBlock` while a [`question`](Self::question) is open.
+    /// - A wrapped [`pith_tls::Error`], final.
+    pub fn handshake(&mut self) -> io::Result<()> {
+        self.check()?;
+        if self.tls.summary().is_some() && self.output.is_empty() {
+            return Ok(());
+        }
+        let own = self.socket.timeouts()?;
+        let result = loop {
+            match self.drive(own) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if is_stall(&error) && error.get_ref().is_none() => {
+                    break self.time_left().map_or_else(Err, |_| Err(error));
+                }
+                other => break other,
+            }
+        };
+        let restored = self.socket.set_timeouts(own);
+        result.and(restored)
+    }
+
+    /// Sends close_notify, and what was left unsent before it. Nothing can be written after; reading goes on until the peer closes
+    /// too. The socket itself stays open.
+    ///
+    /// # Errors
+    /// What the socket says; after `WouldBlock` and its like, call it again. A wrapped [`pith_tls::Error`] if the stream has failed.
+    pub fn close(&mut self) -> io::Result<()> {
+        self.check()?;
+        self.tls.close();
+        self.flush()
+    }
+
+    /// Replaces the sending key, and asks the peer to replace its own if `request_peer`. What is queued for that goes out with the
+    /// next write, flush or close. It happens by itself before a key is used up.
+    ///
+    /// # Errors
+    /// A wrapped [`pith_tls::Error`]: `Misuse` before the handshake is done or after [`close`](Self::close).
+    pub fn update_keys(&mut self, request_peer: bool) -> io::Result<()> {
+        self.check()?;
+        self.tls.update_keys(request_peer).map_err(wrap)
+    }
+
+    /// Fills `out` with key material that both sides can derive and nobody else (rfc9846 section 7.5).
+    ///
+    /// # Errors
+    /// `Misuse` before the handshake is done.
+    pub fn export(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        self.tls.export(label, context, out)
+    }
+
+    /// What was negotiated; `None` until the handshake is done.
+    pub fn summary(&self) -> Option<&Summary> {
+        self.tls.summary()
+    }
+
+    /// What the handshake waits for, if the configuration asks questions.
+    pub fn question(&self) -> Option<&Question> {
+        self.tls.question()
+    }
+
+    /// Answers the open question; [`handshake`](Self::handshake) then goes on.
+    ///
+    /// # Errors
+    /// A wrapped [`pith_tls::Error`]: `Misuse` if the answer fits no open question.
+    pub fn answer(&mut self, answer: Answer) -> io::Result<()> {
+        self.check()?;
+        let now = self.clock.now();
+        match self.tls.answer(answer, now) {
+            Ok(()) => Ok(()),
+            Err(error @ Error::Misuse(_)) => Err(wrap(error)),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    /// Makes two halves that two threads can use at once. `writer` is a second handle on the same socket, such as
+    /// `TcpStream::try_clone` gives.
+    ///
+    /// # Errors
+    /// As [`handshake`](Self::handshake), which must be done, and is if it is not.
+    pub fn split<W: Write>(mut self, writer: W) -> io::Result<(Reader<S>, Writer<W>)> {
+        self.handshake()?;
+        Ok(split::halves(
+            self.tls,
+            self.clock,
+            (self.socket, self.input),
+            (writer, self.output),
+        ))
+    }
+
+    /// The socket under the stream.
+    pub fn socket(&self) -> &S {
+        &self.socket
+    }
+
+    /// The socket under the stream, to set its options. Whoever reads or writes it breaks the stream.
+    pub fn socket_mut(&mut self) -> &mut S {
+        &mut self.socket
+    }
+
+    pub(super) fn client_at(
+        clock: Clock,
+        config: Arc<ClientConfig>,
+        name: &str,
+        socket: S,
+    ) -> io::Result<Self> {
+        let name = ServerName::try_from(name.to_owned()).map_err(|_| {
+            io::Error::new(
+                ErrorKind::InvalidInput,
+                "the server's name is neither a DNS name nor an IP address",
+            )
+        })?;
+        let tls = Connection::client(config, name, clock.now()).map_err(wrap)?;
+        Ok(Self::new(clock, tls, socket))
+    }
+
+    pub(super) fn new(clock: Clock, tls: Connection, socket: S) -> Self {
+        let at = clock.now().monotonic.saturating_add(HANDSHAKE_LIMIT);
+        Self {
+            tls,
+            socket,
+            input: Input::new(),
+            output: Output::new(),
+            clock,
+            deadline: Deadline {
+                limit: HANDSHAKE_LIMIT,
+                at,
+            },
+            failed: None,
+        }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a deadline is a time of the system's clock"
+    )]
+    fn by(mut self, deadline: Instant) -> Self {
+        let limit = deadline.saturating_duration_since(Instant::now());
+        let at = self.clock.now().monotonic.saturating_add(limit);
+        self.deadline = Deadline { limit, at };
+        self
+    }
+
+    fn shaken(mut self) -> io::Result<Self> {
+        self.handshake()?;
+        Ok(self)
+    }
+
+    /// Goes on with the handshake until it is done or the socket stalls. All that is at hand is handled before anything is written
+    /// or read, so that a flight goes out in one write if the socket takes it.
+    fn drive(&mut self, own: Timeouts) -> io::Result<()> {
+        while self.tls.summary().is_none() {
+            match self.step()? {
+                Step::Again => {}
+                Step::NeedMore => {
+                    self.push_flight(own)?;
+                    self.socket.set_timeouts(own.within(self.time_left()?))?;
+                    self.fill()?;
+                }
+                Step::Blocked => {
+                    self.push_flight(own)?;
+                    return Err(question_open());
+                }
+                // A peer that says goodbye in the handshake gets no further chance (known as CVE-2024-32650 elsewhere).
+                Step::Closed => {
+                    return Err(self.fail(Error::Alert(AlertDescription::CLOSE_NOTIFY)));
+                }
+                Step::Plaintext => {
+                    return Err(self.fail(Local::Internal("data before the handshake").into()));
+                }
+            }
+        }
+        self.push_flight(own)
+    }
+
+    /// Writes all that is queued, within the deadline.
+    fn push_flight(&mut self, own: Timeouts) -> io::Result<()> {
+        loop {
+            self.output.queue(&mut self.tls);
+            if self.output.is_empty() {
+                return self.socket.flush();
+            }
+            self.socket.set_timeouts(own.within(self.time_left()?))?;
+            self.output.push(&mut self.socket)?;
+        }
+    }
+
+    /// What is left until the deadline, and a little more: the system counts in ticks, and may wake one early.
+    fn time_left(&self) -> io::Result<Duration> {
+        match self.deadline.at.checked_sub(self.clock.now().monotonic) {
+            None | Some(Duration::ZERO) => Err(past_deadline(self.deadline.limit)),
+            Some(left) => Ok(left.saturating_add(TICK)),
+        }
+    }
+
+    fn step(&mut self) -> io::Result<Step> {
+        let now = self.clock.now();
+        self.input
+            .step(&mut self.tls, now)
+            .map_err(|error| self.fail(error))
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        if self.input.fill(&mut self.socket)? == 0 {
+            let error = self.tls.eof().err().unwrap_or(Error::Truncated);
+            return Err(self.fail(error));
+        }
+        Ok(())
+    }
+
+    /// Writes all that is ready to go; what the socket does not take stays for the next call.
+    fn push_all(&mut self) -> io::Result<()> {
+        self.output.push_all(&mut self.socket)
+    }
+
+    fn check(&self) -> io::Result<()> {
+        match &self.failed {
+            Some(error) => Err(wrap(error.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes a failure of TLS final. Its alert goes out if the socket takes it soon; whether it arrives changes nothing here.
+    fn fail(&mut self, error: Error) -> io::Error {
+        self.output.queue(&mut self.tls);
+        self.output.push_alert(&mut self.socket);
+        self.failed = Some(error.clone());
+        wrap(error)
+    }
+}
+
+impl<S: Socket> Read for Stream<S> {
+    /// Reads what the peer sent: from one record, so often less than fits.
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if out.is_empty() {
+            return Ok(0);
+        }
+        let count = self.fill_buf()?.read(out)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+/// The plaintext of one record, in the stream's own buffer.
+impl<S: Socket> BufRead for Stream<S> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.input.plaintext().is_empty() {
+            self.check()?;
+            self.handshake()?;
+            while self.tls.status().receive == Flow::Open {
+                match self.step()? {
+                    Step::Again => {}
+                    Step::NeedMore => self.fill()?,
+                    Step::Plaintext | Step::Closed => break,
+                    Step::Blocked => return Err(question_open()),
+                }
+            }
+        }
+        Ok(self.input.plaintext())
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.input.take(count);
+    }
+}
+
+impl<S: Socket> Write for Stream<S> {
+    /// Seals from `plaintext` as much as goes in one write, at most 64 KiB, and writes it. If the socket stalls in the middle, what
+    /// is sealed counts as written and goes out with the next call; [`flush`](Self::flush) before you wait for an answer.
+    fn write(&mut self, plaintext: &[u8]) -> io::Result<usize> {
+        self.handshake()?;
+        self.push_all()?;
+        let consumed = match self.output.seal(&mut self.tls, plaintext) {
+            Ok(consumed) => consumed,
+            Err(error @ Error::Misuse(_)) => return Err(wrap(error)),
+            Err(error) => return Err(self.fail(error)),
+        };
+        match self.push_all() {
+            Err(error) if is_stall(&error) && consumed > 0 => Ok(consumed),
+            other => other.map(|()| consumed),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.check()?;
+        loop {
+            self.output.queue(&mut self.tls);
+            if self.output.is_empty() {
+                return self.socket.flush();
+            }
+            self.push_all()?;
+        }
+    }
+}
+
+/// How long a handshake may take where the caller names no deadline: long enough for a phone on a bad link with a few lost
+/// packets, short enough that slow clients do not pile up.
+pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+
+const TICK: Duration = Duration::from_millis(10); // of a kernel that counts 100 a second

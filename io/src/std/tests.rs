@@ -1,0 +1,775 @@
+//! Both ends of a connection over a socket that stalls, splits and fills, in one thread and without a system clock.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use pith_tests::pki::Pki;
+use pith_tls::{ClientConfig, Connection, Credential, Error, ServerConfig, Trust};
+
+use super::buffer::{BATCH, RECORD};
+use super::clock::Clock;
+use super::{Acceptor, HANDSHAKE_LIMIT, Socket, Stream, Timeouts};
+
+/// How a socket behaves.
+#[derive(Debug, Clone, Copy)]
+struct Manners {
+    /// Bytes that one read gives or one write takes at most.
+    piece: usize,
+    /// Each call fails this many times before it does something.
+    stalls: u32,
+    /// What it fails with.
+    stall: ErrorKind,
+    /// Bytes that fit in one direction.
+    capacity: usize,
+}
+
+const EASY: Manners = Manners {
+    piece: usize::MAX,
+    stalls: 0,
+    stall: ErrorKind::WouldBlock,
+    capacity: usize::MAX,
+};
+
+/// One direction of a pair of sockets.
+#[derive(Default)]
+struct Lane {
+    bytes: VecDeque<u8>,
+    ended: bool,
+    /// Bytes that ever went through.
+    passed: usize,
+    /// Writes that took something.
+    writes: usize,
+}
+
+/// One end of a pair of sockets that never block.
+struct End {
+    manners: Manners,
+    stalled: u32,
+    receive: Rc<RefCell<Lane>>,
+    send: Rc<RefCell<Lane>>,
+    timeouts: Timeouts,
+    /// Milliseconds that each call takes, on this clock.
+    takes: (u64, Arc<AtomicU64>),
+    calls: usize,
+}
+
+impl End {
+    fn pair(manners: Manners, clock: &Arc<AtomicU64>) -> (Self, Self) {
+        let lanes = [Rc::default(), Rc::default()];
+        let end = |receive: usize, send: usize| Self {
+            manners,
+            stalled: 0,
+            receive: Rc::clone(&lanes[receive]),
+            send: Rc::clone(&lanes[send]),
+            timeouts: Timeouts::default(),
+            takes: (0, Arc::clone(clock)),
+            calls: 0,
+        };
+        (end(0, 1), end(1, 0))
+    }
+
+    fn stall(&mut self) -> io::Result<()> {
+        self.calls += 1;
+        self.takes.1.fetch_add(self.takes.0, Ordering::Relaxed);
+        if self.stalled < self.manners.stalls {
+            self.stalled += 1;
+            return Err(self.manners.stall.into());
+        }
+        self.stalled = 0;
+        Ok(())
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.send.borrow_mut().ended = true;
+    }
+}
+
+impl Read for End {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.stall()?;
+        let mut lane = self.receive.borrow_mut();
+        let count = out.len().min(self.manners.piece).min(lane.bytes.len());
+        if count == 0 && !lane.ended {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        for (place, byte) in out.iter_mut().zip(lane.bytes.drain(..count)) {
+            *place = byte;
+        }
+        Ok(count)
+    }
+}
+
+impl Write for End {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stall()?;
+        let mut lane = self.send.borrow_mut();
+        let room = self.manners.capacity - lane.bytes.len();
+        let count = bytes.len().min(self.manners.piece).min(room);
+        if count == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        lane.bytes.extend(&bytes[..count]);
+        lane.passed += count;
+        lane.writes += 1;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Socket for End {
+    fn timeouts(&self) -> io::Result<Timeouts> {
+        Ok(self.timeouts)
+    }
+
+    fn set_timeouts(&mut self, timeouts: Timeouts) -> io::Result<()> {
+        self.timeouts = timeouts;
+        Ok(())
+    }
+}
+
+fn configs() -> (Arc<ClientConfig>, Arc<ServerConfig>) {
+    let pki = Pki::new();
+    let leaf = pki.leaf("example.org");
+    let trust = Trust::roots_from_pem(pki.root_pem().as_bytes()).unwrap();
+    (
+        ClientConfig::new(trust).build().unwrap(),
+        server_config(&leaf),
+    )
+}
+
+fn server_config(leaf: &pith_tests::pki::Identity) -> Arc<ServerConfig> {
+    let credential =
+        Credential::from_pem(leaf.chain_pem.as_bytes(), leaf.key_pem.as_bytes()).unwrap();
+    ServerConfig::new(credential).build().unwrap()
+}
+
+/// Two streams that have not begun.
+fn streams(manners: Manners) -> (Stream<End>, Stream<End>) {
+    let (client, server) = configs();
+    let time = Arc::new(AtomicU64::new(0));
+    let clock = Clock::Test(Arc::clone(&time));
+    let (ours, theirs) = End::pair(manners, &time);
+    (
+        Stream::client_at(clock.clone(), client, "example.org", ours).unwrap(),
+        Stream::new(clock, Connection::server(server), theirs),
+    )
+}
+
+/// Two streams after their handshake.
+fn connected(manners: Manners) -> (Stream<End>, Stream<End>) {
+    let (mut client, mut server) = streams(manners);
+    together(
+        &format!("handshake with {manners:?}"),
+        || client.handshake(),
+        || server.handshake(),
+    );
+    (client, server)
+}
+
+/// Whether an error is one after which the call is made again.
+fn again(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+    )
+}
+
+/// Calls both in turn until both are done; stalls are called again.
+fn together(
+    name: &str,
+    mut first: impl FnMut() -> io::Result<()>,
+    mut second: impl FnMut() -> io::Result<()>,
+) {
+    let mut open = [true, true];
+    for _ in 0..200_000 {
+        for (side, open) in open.iter_mut().enumerate() {
+            if !*open {
+                continue;
+            }
+            match if side == 0 { first() } else { second() } {
+                Ok(()) => *open = false,
+                Err(error) if again(&error) => {}
+                Err(error) => panic!("{name}: {error}"),
+            }
+        }
+        if open == [false, false] {
+            return;
+        }
+    }
+    panic!("{name}: no end");
+}
+
+/// Writes the rest of `data` from `at` on, which it moves; then flushes.
+fn send(stream: &mut Stream<End>, data: &[u8], at: &mut usize) -> io::Result<()> {
+    while *at < data.len() {
+        *at += stream.write(&data[*at..])?;
+    }
+    stream.flush()
+}
+
+/// Reads until `data` has `len` bytes.
+fn receive(stream: &mut Stream<End>, data: &mut Vec<u8>, len: usize) -> io::Result<()> {
+    let mut buffer = [0; 7_000];
+    while data.len() < len {
+        match stream.read(&mut buffer)? {
+            0 => panic!("an end after {} bytes", data.len()),
+            count => data.extend_from_slice(&buffer[..count]),
+        }
+    }
+    Ok(())
+}
+
+fn pattern(len: usize) -> Vec<u8> {
+    (0..len).map(|place| (place % 251) as u8).collect()
+}
+
+fn tls_error(error: &io::Error) -> Option<&Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+#[test]
+fn every_way_of_stalling_splitting_and_filling() {
+    let kinds = [
+        ErrorKind::WouldBlock,
+        ErrorKind::TimedOut,
+        ErrorKind::Interrupted,
+    ];
+    let mut rows = vec![("easy".to_owned(), EASY, 300_000)];
+    for (piece, len) in [(1, 40_000), (2, 40_000), (7, 40_000), (16_383, 300_000)] {
+        // Room for a ChangeCipherSpec at least: the client's goes out while the server's flight is still on its way.
+        for capacity in [piece.max(6), 100_000] {
+            rows.push((
+                format!("pieces of {piece}, room for {capacity}"),
+                Manners {
+                    piece,
+                    capacity,
+                    ..EASY
+                },
+                len,
+            ));
+        }
+    }
+    for stall in kinds {
+        for (stalls, piece) in [(1, 1), (3, 500)] {
+            rows.push((
+                format!("{stalls} times {stall:?}, pieces of {piece}"),
+                Manners {
+                    piece,
+                    stalls,
+                    stall,
+                    capacity: 3_000,
+                },
+                20_000,
+            ));
+        }
+    }
+    for (name, manners, len) in rows {
+        let (mut client, mut server) = connected(manners);
+        let data = pattern(len);
+        for reverse in [false, true] {
+            let (from, to) = if reverse {
+                (&mut server, &mut client)
+            } else {
+                (&mut client, &mut server)
+            };
+            let (mut sent, mut received) = (0, Vec::new());
+            together(
+                &name,
+                || send(from, &data, &mut sent),
+                || receive(to, &mut received, len),
+            );
+            assert!(received == data, "{name}, reverse {reverse}");
+        }
+        together(
+            &name,
+            || client.close(),
+            || {
+                server
+                    .read(&mut [0])
+                    .map(|count| assert_eq!(count, 0, "{name}"))
+            },
+        );
+        together(
+            &name,
+            || server.close(),
+            || {
+                client
+                    .read(&mut [0])
+                    .map(|count| assert_eq!(count, 0, "{name}"))
+            },
+        );
+    }
+}
+
+#[test]
+fn half_close_in_both_orders() {
+    for client_first in [true, false] {
+        let (client, server) = connected(EASY);
+        let (mut first, mut second) = if client_first {
+            (client, server)
+        } else {
+            (server, client)
+        };
+        first.write_all(b"last words").unwrap();
+        first.close().unwrap();
+        first.close().unwrap(); // again, without effect
+        let mut received = Vec::new();
+        second.read_to_end(&mut received).unwrap();
+        assert_eq!(received, b"last words", "client first: {client_first}");
+        assert_eq!(second.read(&mut [0; 9]).unwrap(), 0, "the end stays");
+        let refused = first.write(b"more").unwrap_err();
+        assert!(
+            matches!(tls_error(&refused), Some(Error::Misuse(_))),
+            "{refused}"
+        );
+        second.write_all(b"but still an answer").unwrap();
+        second.close().unwrap();
+        drop(second);
+        let mut received = Vec::new();
+        first.read_to_end(&mut received).unwrap();
+        assert_eq!(
+            received, b"but still an answer",
+            "client first: {client_first}"
+        );
+    }
+}
+
+#[test]
+fn an_end_without_close_notify_is_an_error_that_stays() {
+    for at_client in [true, false] {
+        let (client, server) = connected(EASY);
+        let (mut here, mut there) = if at_client {
+            (client, server)
+        } else {
+            (server, client)
+        };
+        there.write_all(b"half of it").unwrap();
+        drop(there);
+        let mut received = Vec::new();
+        let error = here.read_to_end(&mut received).unwrap_err();
+        assert_eq!(received, b"half of it", "what came is handed out first");
+        for error in [
+            error,
+            here.read(&mut [0; 9]).unwrap_err(),
+            here.write(b"x").unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{error}");
+            assert_eq!(tls_error(&error), Some(&Error::Truncated));
+        }
+    }
+}
+
+/// The transport ends, and so does the handshake, after every byte of each flight. R03 of tests/attacks.tsv.
+#[test]
+fn an_end_at_every_byte_of_the_handshake() {
+    let (mut client, mut server) = streams(EASY);
+    let mut flights: [Vec<u8>; 2] = Default::default();
+    assert!(again(&client.handshake().unwrap_err()));
+    flights[0].extend(&server.socket.receive.borrow().bytes);
+    assert!(again(&server.handshake().unwrap_err()));
+    flights[1].extend(&client.socket.receive.borrow().bytes);
+
+    for (to_server, flight) in [(true, &flights[0]), (false, &flights[1])] {
+        for cut in 0..flight.len() {
+            let (mut client, mut server) = streams(EASY);
+            let here = if to_server { &mut server } else { &mut client };
+            {
+                let mut lane = here.socket.receive.borrow_mut();
+                lane.ended = true;
+                // Only the first record of the server's flight opens under this client's keys: that is enough to get in its middle.
+                lane.bytes.extend(&flight[..cut]);
+            }
+            let error = here.handshake().unwrap_err();
+            assert!(tls_error(&error).is_some(), "cut at {cut}: {error}");
+            assert!(
+                here.socket.calls < 40,
+                "cut at {cut}: {} calls",
+                here.socket.calls
+            );
+            let repeated = here.handshake().unwrap_err();
+            assert_eq!(tls_error(&repeated), tls_error(&error), "cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn a_goodbye_in_the_handshake_ends_it() {
+    for to_server in [true, false] {
+        let (mut client, mut server) = streams(EASY);
+        let here = if to_server { &mut server } else { &mut client };
+        let close_notify = [21, 3, 3, 0, 2, 1, 0];
+        here.socket.receive.borrow_mut().bytes.extend(close_notify);
+        let error = here.handshake().unwrap_err();
+        assert!(
+            tls_error(&error).is_some(),
+            "to server {to_server}: {error}"
+        );
+        assert!(
+            here.socket.calls < 10,
+            "to server {to_server}: {} calls",
+            here.socket.calls
+        );
+    }
+}
+
+/// R13 of tests/attacks.tsv.
+#[test]
+fn a_byte_a_second_does_not_extend_the_deadline() {
+    for at_client in [false, true] {
+        let (mut client, mut server) = streams(EASY);
+        assert!(again(&client.handshake().unwrap_err()), "the hello is out");
+        let here = if at_client { &mut client } else { &mut server };
+        let own = Timeouts {
+            read: Some(Duration::from_secs(3)),
+            write: None,
+        };
+        here.socket.timeouts = own;
+        here.socket.takes.0 = 1_000;
+        here.socket.manners.piece = 1;
+        // A record header that promises much, and then its bytes without end.
+        let mut bytes = VecDeque::from([22, 3, 3, 0x40, 0]);
+        bytes.extend([0_u8; 1000]);
+        here.socket.receive.borrow_mut().bytes = bytes;
+        here.socket.calls = 0;
+        let error = here.handshake().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+        assert!(tls_error(&error).is_none());
+        assert_eq!(here.socket.calls as u64, HANDSHAKE_LIMIT.as_secs());
+        assert_eq!(here.socket.timeouts, own, "the caller's timeouts are back");
+        assert_eq!(here.handshake().unwrap_err().kind(), ErrorKind::TimedOut);
+    }
+}
+
+/// A client that takes nothing: its server stalls in writing until the deadline.
+#[test]
+fn a_peer_that_takes_nothing_does_not_extend_the_deadline() {
+    let (mut client, mut server) = streams(EASY);
+    assert!(again(&client.handshake().unwrap_err()));
+    server.socket.manners.capacity = 10;
+    server.socket.takes.0 = 1_000;
+    let mut calls = 0;
+    let error = loop {
+        calls += 1;
+        let error = server.handshake().unwrap_err();
+        if error.kind() != ErrorKind::WouldBlock {
+            break error;
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+    assert!(calls <= HANDSHAKE_LIMIT.as_secs(), "{calls}");
+}
+
+/// Remembers the timeouts at each read.
+struct Watched(End, Rc<RefCell<Vec<Timeouts>>>);
+
+impl Read for Watched {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.1.borrow_mut().push(self.0.timeouts);
+        self.0.read(out)
+    }
+}
+
+impl Write for Watched {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Socket for Watched {
+    fn timeouts(&self) -> io::Result<Timeouts> {
+        self.0.timeouts()
+    }
+
+    fn set_timeouts(&mut self, timeouts: Timeouts) -> io::Result<()> {
+        self.0.set_timeouts(timeouts)
+    }
+}
+
+#[test]
+fn each_read_of_the_handshake_may_block_until_the_deadline_and_no_longer() {
+    let (_, config) = configs();
+    let time = Arc::new(AtomicU64::new(0));
+    let (_client, mut end) = End::pair(Manners { piece: 1, ..EASY }, &time);
+    end.takes.0 = 4_000;
+    end.receive
+        .borrow_mut()
+        .bytes
+        .extend([22, 3, 3, 0x40, 0, 1, 1, 1]);
+    let seen = Rc::default();
+    let socket = Watched(end, Rc::clone(&seen));
+    let mut server = Stream::new(Clock::Test(time), Connection::server(config), socket);
+    let error = server.handshake().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    let tick = Duration::from_millis(10);
+    let want = [10, 6, 2].map(|seconds| Some(Duration::from_secs(seconds) + tick));
+    let seen: Vec<_> = seen.borrow().iter().map(|timeouts| timeouts.read).collect();
+    assert_eq!(seen, want);
+}
+
+#[test]
+fn an_error_sends_its_alert_and_is_repeated() {
+    for at_client in [true, false] {
+        let (client, server) = connected(EASY);
+        let (mut here, there) = if at_client {
+            (client, server)
+        } else {
+            (server, client)
+        };
+        let before = here.socket.send.borrow().passed;
+        let garbage = [23, 3, 3, 0, 20].into_iter().chain([0; 20]);
+        here.socket.receive.borrow_mut().bytes.extend(garbage);
+        let error = here.read(&mut [0; 9]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidData, "{error}");
+        let fault = tls_error(&error).unwrap().clone();
+        assert!(
+            here.socket.send.borrow().passed > before,
+            "no alert: {error}"
+        );
+        for repeated in [
+            here.read(&mut [0; 9]).unwrap_err(),
+            here.write(b"x").unwrap_err(),
+            here.close().unwrap_err(),
+        ] {
+            assert_eq!(tls_error(&repeated), Some(&fault));
+        }
+        let mut there = there;
+        let error = there.read(&mut [0; 9]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionAborted, "{error}");
+        assert_eq!(
+            tls_error(&error),
+            Some(&Error::Alert(fault.alert().unwrap()))
+        );
+    }
+}
+
+#[test]
+fn a_peer_that_takes_no_alert_does_not_hide_the_error() {
+    let (mut client, _server) = connected(EASY);
+    client.socket.manners.capacity = client.socket.send.borrow().bytes.len();
+    let garbage = [23, 3, 3, 0, 20].into_iter().chain([0; 20]);
+    client.socket.receive.borrow_mut().bytes.extend(garbage);
+    let error = client.read(&mut [0; 9]).unwrap_err();
+    assert!(
+        matches!(tls_error(&error), Some(Error::Fault(_))),
+        "{error}"
+    );
+}
+
+/// R13 of tests/attacks.tsv: what is unread stays in the socket, and the peer is held back by it.
+#[test]
+fn nothing_is_read_from_the_socket_while_plaintext_lies_unread() {
+    let (mut client, mut server) = connected(EASY);
+    client.write_all(&pattern(10 * RECORD)).unwrap();
+    let mut byte = [0];
+    assert_eq!(server.read(&mut byte).unwrap(), 1);
+    let waiting = server.socket.receive.borrow().bytes.len();
+    let calls = server.socket.calls;
+    for _ in 1..1 << 14 {
+        assert_eq!(server.read(&mut byte).unwrap(), 1);
+    }
+    assert_eq!(server.socket.receive.borrow().bytes.len(), waiting);
+    assert_eq!(
+        server.socket.calls, calls,
+        "the first record is still being read"
+    );
+}
+
+#[test]
+fn one_write_for_a_flight_and_for_many_records() {
+    let (mut client, mut server) = streams(EASY);
+    assert!(again(&client.handshake().unwrap_err()));
+    assert_eq!(client.socket.send.borrow().writes, 1, "ClientHello");
+    assert!(again(&server.handshake().unwrap_err()));
+    assert_eq!(server.socket.send.borrow().writes, 1, "the server's flight");
+    client.handshake().unwrap();
+    assert_eq!(client.socket.send.borrow().writes, 2, "Finished");
+    server.handshake().unwrap();
+    assert_eq!(client.write(&pattern(BATCH)).unwrap(), BATCH);
+    assert_eq!(client.socket.send.borrow().writes, 3, "four records");
+    client.update_keys(true).unwrap();
+    client.write_all(b"x").unwrap();
+    assert_eq!(client.socket.send.borrow().writes, 4, "KeyUpdate and data");
+}
+
+#[test]
+fn keys_are_updated_both_ways() {
+    let (mut client, mut server) = connected(EASY);
+    for round in 0..3 {
+        for (from, to) in [(true, "server"), (false, "client")] {
+            let (here, there) = if from {
+                (&mut client, &mut server)
+            } else {
+                (&mut server, &mut client)
+            };
+            here.update_keys(true).unwrap();
+            here.write_all(b"new key").unwrap();
+            let mut received = [0; 7];
+            there.read_exact(&mut received).unwrap();
+            assert_eq!(&received, b"new key", "round {round} to the {to}");
+        }
+    }
+}
+
+#[test]
+fn exporters_agree_and_summaries_too() {
+    let (client, server) = connected(EASY);
+    let mut secrets = [[0; 40]; 2];
+    client
+        .export(b"EXPORTER-test", b"x", &mut secrets[0])
+        .unwrap();
+    server
+        .export(b"EXPORTER-test", b"x", &mut secrets[1])
+        .unwrap();
+    assert_eq!(secrets[0], secrets[1]);
+    let (ours, theirs) = (client.summary().unwrap(), server.summary().unwrap());
+    assert_eq!(ours.group, theirs.group);
+    assert!(ours.group.is_post_quantum());
+    assert_eq!(ours.suite, theirs.suite);
+    assert_eq!(theirs.server_name.as_deref(), Some("example.org"));
+}
+
+#[test]
+fn the_first_read_or_write_does_the_handshake() {
+    let (mut client, mut server) = streams(EASY);
+    let mut received = [0; 2];
+    let mut sent = 0;
+    together(
+        "first use",
+        || send(&mut client, b"hi", &mut sent),
+        || server.read_exact(&mut received),
+    );
+    assert_eq!(&received, b"hi");
+}
+
+#[test]
+fn a_new_configuration_leaves_connections_alone() {
+    let pki = Pki::new();
+    let (old, new) = (pki.leaf("old.example"), pki.leaf("new.example"));
+    let trust = Trust::roots_from_pem(pki.root_pem().as_bytes()).unwrap();
+    let client = ClientConfig::new(trust).build().unwrap();
+    let acceptor = Acceptor::new(server_config(&old));
+    let time = Arc::new(AtomicU64::new(0));
+    let meet = |name: &str, replace: Option<Arc<ServerConfig>>| {
+        let (ours, theirs) = End::pair(EASY, &time);
+        let clock = Clock::Test(Arc::clone(&time));
+        let mut ours = Stream::client_at(clock.clone(), Arc::clone(&client), name, ours).unwrap();
+        let mut theirs = Stream::new(clock, Connection::server(acceptor.config()), theirs);
+        if let Some(config) = replace {
+            acceptor.replace(config); // in the middle of a handshake
+        }
+        together(name, || ours.handshake(), || theirs.handshake());
+        (ours, theirs)
+    };
+    let (mut ours, mut theirs) = meet("old.example", Some(server_config(&new)));
+    meet("new.example", None);
+    ours.write_all(b"still here").unwrap();
+    let mut received = [0; 10];
+    theirs.read_exact(&mut received).unwrap();
+    assert_eq!(&received, b"still here");
+}
+
+#[test]
+fn dropping_sends_nothing() {
+    let (client, server) = connected(EASY);
+    let before = client.socket.send.borrow().passed;
+    drop(client);
+    assert_eq!(server.socket.receive.borrow().passed, before);
+}
+
+#[test]
+fn a_name_that_is_none_is_refused_before_anything_is_sent() {
+    let (config, _) = configs();
+    let (end, other) = End::pair(EASY, &Arc::default());
+    let error = Stream::connect(config, "not a name", end)
+        .map(drop)
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert_eq!(other.receive.borrow().passed, 0);
+}
+
+#[test]
+fn halves_work_from_two_threads_and_close_apart() {
+    use std::os::unix::net::UnixStream;
+    let (client, server) = configs_now();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let second = theirs.try_clone().unwrap();
+    const LEN: usize = 4 << 20; // far more than a socket holds: each side must read while it writes
+    let serve = std::thread::Builder::new()
+        .spawn(move || echo(Stream::accept(server, theirs).unwrap(), second))
+        .unwrap();
+    let second = ours.try_clone().unwrap();
+    let tls = Stream::connect(client, "example.org", ours).unwrap();
+    let (mut reader, mut writer) = tls.split(second).unwrap();
+    let sender = std::thread::Builder::new()
+        .spawn(move || {
+            writer.write_all(&pattern(LEN)).unwrap();
+            writer.close().unwrap();
+            assert!(writer.write(b"x").is_err());
+        })
+        .unwrap();
+    let mut received = Vec::new();
+    reader.read_to_end(&mut received).unwrap();
+    assert!(received == pattern(LEN));
+    sender.join().unwrap();
+    serve.join().unwrap();
+}
+
+fn echo(tls: Stream<std::os::unix::net::UnixStream>, second: std::os::unix::net::UnixStream) {
+    let (mut reader, mut writer) = tls.split(second).unwrap();
+    io::copy(&mut reader, &mut writer).unwrap();
+    writer.close().unwrap();
+}
+
+/// For streams with the system's clock: the certificates of the PKI are valid until 2100.
+fn configs_now() -> (Arc<ClientConfig>, Arc<ServerConfig>) {
+    configs()
+}
+
+#[test]
+fn a_failure_of_one_half_reaches_the_other() {
+    let (client, mut server) = connected(EASY);
+    let spare = End {
+        receive: Rc::default(),
+        send: Rc::clone(&client.socket.send),
+        takes: (0, Arc::default()),
+        ..End::pair(EASY, &Arc::default()).0
+    };
+    let (mut reader, mut writer) = client.split(spare).unwrap();
+    let garbage = [23, 3, 3, 0, 20].into_iter().chain([0; 20]);
+    server.socket.send.borrow_mut().bytes.extend(garbage);
+    let error = reader.read(&mut [0; 9]).unwrap_err();
+    let fault = tls_error(&error).unwrap().clone();
+    assert_eq!(tls_error(&writer.write(b"x").unwrap_err()), Some(&fault));
+    assert_eq!(
+        tls_error(&reader.read(&mut [0; 9]).unwrap_err()),
+        Some(&fault)
+    );
+    let alert = server.read(&mut [0; 9]).unwrap_err();
+    assert_eq!(
+        tls_error(&alert),
+        Some(&Error::Alert(fault.alert().unwrap()))
+    );
+}
+
+fn assert_send<T: Send>() {}
+
+#[test]
+fn streams_can_move_between_threads() {
+    assert_send::<Stream>();
+    assert_send::<super::Reader<std::net::TcpStream>>();
+    assert_send::<super::Writer<std::net::TcpStream>>();
+}
