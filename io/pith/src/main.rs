@@ -1,2 +1,47 @@
-//! pith
-fn main() {}
+//! The `pith` command: a demonstration, a client and a server of TLS 1.3.
+//!
+//! Each subcommand is a file; [`failure`] turns what went wrong into one paragraph that says what was expected, what came and
+//! what to do. Standard output holds what was asked for, standard error all that is said about it.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a command owns its clock, threads and sockets"
+)]
+
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+mod cli;
+mod client;
+mod demo;
+mod failure;
+mod flights;
+mod input;
+mod negotiated;
+mod page;
+mod server;
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Demo => demo::run(),
+        Command::Client(options) => client::run(&options),
+        Command::Server(options) => server::run(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say(format_args!("pith: {failure}"));
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+/// A line on standard error. Nobody there to read it is no reason to fail.
+fn say(line: fmt::Arguments<'_>) {
+    let _heard = writeln!(io::stderr(), "{line}").is_ok();
+}

@@ -1,0 +1,114 @@
+//! What went wrong, as one paragraph for a person: what was expected, what came, what to do.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+
+use pith_tls::{AlertDescription, Error, Fault};
+
+/// The end of a command that did not do what it was asked for.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit_code: u8,
+    paragraph: String,
+}
+
+impl Failure {
+    /// The connection or TLS failed.
+    pub(crate) fn connection(paragraph: impl Into<String>) -> Self {
+        Self {
+            exit_code: 1,
+            paragraph: paragraph.into(),
+        }
+    }
+
+    /// The command line, or a file that it names, cannot be used.
+    pub(crate) fn input(paragraph: impl Into<String>) -> Self {
+        Self {
+            exit_code: 2,
+            paragraph: paragraph.into(),
+        }
+    }
+
+    pub(crate) fn exit_code(&self) -> u8 {
+        self.exit_code
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.paragraph)
+    }
+}
+
+/// Standard output that went away, or is full.
+pub(crate) fn output(error: &io::Error) -> Failure {
+    Failure::connection(format!("standard output cannot be written: {error}"))
+}
+
+/// No TCP connection to `server`.
+pub(crate) fn tcp(server: &str, error: &io::Error) -> Failure {
+    let advice = match error.kind() {
+        ErrorKind::ConnectionRefused => {
+            "nothing listens there: start the server, or correct the port"
+        }
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => {
+            "nothing answers there: correct the address, or look for a firewall on the way"
+        }
+        _ => "correct the address, or look at this machine's network",
+    };
+    Failure::connection(format!("no TCP connection to {server} ({error}): {advice}"))
+}
+
+/// The handshake with `server` failed.
+pub(crate) fn handshake(server: &str, name: &str, error: &io::Error) -> Failure {
+    Failure::connection(match tls(error) {
+        Some(Error::Certificate(error)) => {
+            format!("{server} did not prove that it is {name}: {error}. Nothing was sent to it.")
+        }
+        Some(Error::Fault(Fault::PlainHttp)) => format!(
+            "expected TLS from {server}, but it speaks plain HTTP: use the port on which it serves HTTPS, often 443 or 8443."
+        ),
+        Some(Error::Fault(fault @ (Fault::NoTls13 { .. } | Fault::Downgrade))) => {
+            format!("expected TLS 1.3 from {server}, but {fault}. {OLD_PEER}")
+        }
+        Some(Error::Alert(AlertDescription::PROTOCOL_VERSION)) => {
+            format!(
+                "expected TLS 1.3 from {server}, but it refused with the alert protocol_version. {OLD_PEER}"
+            )
+        }
+        Some(Error::Truncated) => format!(
+            "expected the handshake of TLS 1.3 from {server}, but it closed the connection in the middle without saying why: see that this port speaks TLS, and what the server logged."
+        ),
+        Some(Error::Alert(alert)) => {
+            format!(
+                "{server} ended the handshake: {}. See what the server logged.",
+                Error::Alert(*alert)
+            )
+        }
+        Some(Error::Fault(_)) => format!(
+            "the handshake with {server} failed, because it does not follow TLS 1.3: {error}. See that this port speaks TLS; if it does, its software is at fault."
+        ),
+        _ if error.kind() == ErrorKind::ConnectionReset => format!(
+            "expected the handshake of TLS 1.3 from {server}, but it reset the connection: see that this port speaks TLS, and what the server logged."
+        ),
+        _ => format!("the handshake with {server} failed: {error}."),
+    })
+}
+
+/// The connection to `server` failed after the handshake.
+pub(crate) fn transfer(server: &str, error: &io::Error) -> Failure {
+    Failure::connection(match tls(error) {
+        Some(Error::Truncated) => format!(
+            "{server} ended the connection without close_notify: what it sent may be cut short, by somebody on the way or because it failed; do not take it for complete."
+        ),
+        _ => format!("the connection to {server} failed: {error}."),
+    })
+}
+
+/// The TLS error inside an error of a stream.
+pub(crate) fn tls(error: &io::Error) -> Option<&Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+const OLD_PEER: &str =
+    "Pith speaks nothing older: enable TLS 1.3 on the server, or use another client for it.";
