@@ -1,7 +1,7 @@
 //! Adapters that join Pith to sockets, each behind a feature.
 //!
 //! The core (`pith-tls` and below) takes bytes and times as arguments and never blocks. An adapter owns a socket, a clock and
-//! two buffers, and turns the core into what its callers know: here [`std::Stream`](crate::std::Stream), which is `Read` and
+//! two buffers, and turns the core into what its callers know: here [`std::Stream`], which is `Read` and
 //! `Write`. An adapter adds no protocol of its own, so all of them share one conformance suite: a socket that stalls, splits and
 //! fills at every byte.
 #![forbid(unsafe_code)]

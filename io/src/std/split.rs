@@ -6,7 +6,7 @@
 use std::io::{self, BufRead, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pith_tls::{Connection, Error, Flow, Summary};
+use pith_tls::{Connection, Error, Summary};
 
 use super::Socket;
 use super::buffer::{Input, Output, Step};
@@ -83,9 +83,6 @@ impl<S: Socket> Reader<S> {
         let now = self.clock.now();
         let mut state = self.shared.state();
         state.check()?;
-        if state.tls.status().receive != Flow::Open {
-            return Ok(Step::Closed);
-        }
         let step = self.input.step(&mut state.tls, now);
         drop(state);
         step.map_err(|error| self.fail(error))

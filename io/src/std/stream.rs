@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pith_tls::{
-    AlertDescription, Answer, ClientConfig, Connection, Error, Flow, Local, Question, ServerConfig,
+    AlertDescription, Answer, ClientConfig, Connection, Error, Local, Question, ServerConfig,
     ServerName, Summary,
 };
 
@@ -355,7 +355,7 @@ impl<S: Socket> BufRead for Stream<S> {
         if self.input.plaintext().is_empty() {
             self.check()?;
             self.handshake()?;
-            while self.tls.status().receive == Flow::Open {
+            loop {
                 match self.step()? {
                     Step::Again => {}
                     Step::NeedMore => self.fill()?,

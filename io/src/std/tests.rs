@@ -3,13 +3,14 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pith_tests::pki::Pki;
-use pith_tls::{ClientConfig, Connection, Credential, Error, ServerConfig, Trust};
+use pith_tls::{Answer, ClientConfig, Connection, Credential, Error, ServerConfig, Trust};
 
 use super::buffer::{BATCH, RECORD};
 use super::clock::Clock;
@@ -521,6 +522,27 @@ fn each_read_of_the_handshake_may_block_until_the_deadline_and_no_longer() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods)]
+fn a_silent_client_is_cut_off_at_the_deadline_over_tcp() {
+    let (_, config) = configs();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let _silent = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut tcp, _) = listener.accept().unwrap();
+    let own = Timeouts {
+        read: Some(Duration::from_secs(600)),
+        write: None,
+    };
+    tcp.set_timeouts(own).unwrap();
+    let deadline = Instant::now() + Duration::from_millis(50);
+    let error = Stream::accept_by(config, &tcp, deadline)
+        .map(drop)
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+    assert!(Instant::now() >= deadline);
+    assert_eq!(tcp.timeouts().unwrap(), own);
+}
+
+#[test]
 fn an_error_sends_its_alert_and_is_repeated() {
     for at_client in [true, false] {
         let (client, server) = connected(EASY);
@@ -683,6 +705,33 @@ fn a_new_configuration_leaves_connections_alone() {
 }
 
 #[test]
+fn a_question_waits_for_its_answer() {
+    let pki = Pki::new();
+    let leaf = pki.leaf("example.org");
+    let trust = Trust::roots_from_pem(pki.root_pem().as_bytes()).unwrap();
+    let client = ClientConfig::new(trust).build().unwrap();
+    let shown = server_config(&leaf);
+    let (chain, key) = (leaf.chain_pem.as_bytes(), leaf.key_pem.as_bytes());
+    let asking = ServerConfig::new(Credential::from_pem(chain, key).unwrap());
+    let asking = asking.ask_config(true).build().unwrap();
+    let time = Arc::new(AtomicU64::new(0));
+    let clock = Clock::Test(Arc::clone(&time));
+    let (ours, theirs) = End::pair(EASY, &time);
+    let mut client = Stream::client_at(clock.clone(), client, "example.org", ours).unwrap();
+    let mut server = Stream::new(clock, Connection::server(asking), theirs);
+    assert!(server.question().is_none());
+    assert!(again(&client.handshake().unwrap_err()));
+    for _ in 0..2 {
+        let error = server.handshake().unwrap_err();
+        assert!(error.to_string().contains("Stream::question"), "{error}");
+    }
+    let answer = Answer::config(server.question().unwrap(), Some(shown));
+    server.answer(answer).unwrap();
+    together("answered", || client.handshake(), || server.handshake());
+    assert!(server.question().is_none());
+}
+
+#[test]
 fn dropping_sends_nothing() {
     let (client, server) = connected(EASY);
     let before = client.socket.send.borrow().passed;
@@ -770,6 +819,6 @@ fn assert_send<T: Send>() {}
 #[test]
 fn streams_can_move_between_threads() {
     assert_send::<Stream>();
-    assert_send::<super::Reader<std::net::TcpStream>>();
-    assert_send::<super::Writer<std::net::TcpStream>>();
+    assert_send::<super::Reader<TcpStream>>();
+    assert_send::<super::Writer<TcpStream>>();
 }
