@@ -1,8 +1,11 @@
-//! What the tests of Pith share: a PKI made on the spot, connections joined in memory, and a peer that
-//! a test scripts record by record.
+//! What the tests of Pith share: a PKI made on the spot, connections joined in memory, engines joined without records, and
+//! peers that a test scripts record by record or message by message.
 
 #![forbid(unsafe_code)]
 
+pub mod engine;
+pub mod message;
 pub mod pair;
 pub mod pki;
+pub mod script;
 pub mod scripted;

@@ -1,0 +1,298 @@
+//! Scripted peers: a server and a client whose every message a test writes, with a key schedule of their own.
+//!
+//! They do what a library never would, and still have a Finished that fits, so that a test can tell a message that was refused
+//! from a handshake that was altered. They have no records; the test carries their bytes to an engine by levels. The schedule
+//! follows RFC 9846 section 7.1 and shares only the primitives with the library.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+
+use pith_crypto::hkdf::{derive_secret, extract};
+use pith_crypto::mac::hmac;
+use pith_crypto::{Hash, Secret, SignatureScheme, SigningKey};
+use pith_pq::{Group, Offer, Share};
+
+use crate::message::{
+    Extensions, Hello, RETRY_RANDOM, certificate, certificate_verify, codes, kind, message, share,
+    vec8, vec16,
+};
+use crate::pair::NAME;
+use crate::pki::Identity;
+
+/// The transcript and the secrets of one handshake.
+pub struct Schedule {
+    hash: Hash,
+    transcript: Vec<u8>,
+    handshake: Option<Secret>,
+    finished: Option<[Secret; 2]>,
+}
+
+impl Schedule {
+    fn new(suite: u16) -> Self {
+        Self {
+            hash: if suite == 0x1302 {
+                Hash::Sha384
+            } else {
+                Hash::Sha256
+            },
+            transcript: Vec::new(),
+            handshake: None,
+            finished: None,
+        }
+    }
+
+    /// Adds a message and hands it back.
+    pub fn add(&mut self, message: Vec<u8>) -> Vec<u8> {
+        self.transcript.extend_from_slice(&message);
+        message
+    }
+
+    /// Puts the digest of a first hello in its place.
+    fn retry(&mut self) {
+        let digest = self.digest();
+        self.transcript = message(kind::MESSAGE_HASH, &digest);
+    }
+
+    fn digest(&self) -> Vec<u8> {
+        self.hash.digest(&self.transcript).as_ref().to_vec()
+    }
+
+    /// After the ServerHello.
+    fn shared(&mut self, shared: &[u8]) {
+        let (hash, zeros) = (self.hash, vec![0; self.hash.len()]);
+        let early = extract(hash, &zeros, &zeros).unwrap();
+        let empty = hash.digest(&[]);
+        let derived = derive_secret(hash, &early, "derived", empty.as_ref()).unwrap();
+        let handshake = extract(hash, derived.expose(), shared).unwrap();
+        let key = |label| {
+            let traffic = derive_secret(hash, &handshake, label, &self.digest()).unwrap();
+            derive_secret(hash, &traffic, "finished", &[]).unwrap()
+        };
+        self.finished = Some([key("c hs traffic"), key("s hs traffic")]);
+        self.handshake = Some(handshake);
+    }
+
+    fn finished(&self, server: bool) -> Vec<u8> {
+        let key = &self.finished.as_ref().unwrap()[usize::from(server)];
+        let mac = hmac(self.hash, key.expose(), &self.digest()).unwrap();
+        message(kind::FINISHED, mac.expose())
+    }
+
+    /// What a CertificateVerify of a server signs.
+    pub fn content(&self) -> Vec<u8> {
+        let context = b"TLS 1.3, server CertificateVerify\0";
+        [&[b' '; 64], &context[..], &self.digest()].concat()
+    }
+}
+
+/// A server that does as it is told.
+pub struct ScriptedServer {
+    /// The client's hello, the newest.
+    pub client: Hello,
+    /// The transcript and secrets.
+    pub schedule: Schedule,
+    suite: u16,
+    shared: Vec<u8>,
+}
+
+impl ScriptedServer {
+    /// Takes a ClientHello.
+    pub fn new(client_hello: &[u8], suite: u16) -> Self {
+        let mut schedule = Schedule::new(suite);
+        schedule.add(client_hello.to_vec());
+        Self {
+            client: Hello::parse(client_hello),
+            schedule,
+            suite,
+            shared: Vec::new(),
+        }
+    }
+
+    /// A ServerHello for the client's first share, not sent yet.
+    pub fn hello(&mut self) -> Hello {
+        let (code, value) = self.client.shares()[0].clone();
+        let group = Group::from_code(code).unwrap();
+        let (reply, shared) = pith_pq::answer(group, &value).unwrap();
+        self.shared = shared.expose().to_vec();
+        let mut extensions = Extensions::default();
+        extensions.push(43, [3, 4]);
+        extensions.push(51, share(code, &reply));
+        self.blank([0x5e; 32], extensions)
+    }
+
+    /// A HelloRetryRequest with these extensions behind `supported_versions`, not sent yet.
+    pub fn retry(&self, rest: &[(u16, Vec<u8>)]) -> Hello {
+        let versions = (43, vec![3, 4]);
+        let extensions = Extensions([&[versions], rest].concat());
+        self.blank(RETRY_RANDOM, extensions)
+    }
+
+    fn blank(&self, random: [u8; 32], extensions: Extensions) -> Hello {
+        Hello {
+            kind: kind::SERVER_HELLO,
+            version: 0x0303,
+            random,
+            session_id: self.client.session_id.clone(),
+            suites: vec![self.suite],
+            compression: vec![0],
+            extensions,
+        }
+    }
+
+    /// Sends a hello: a ServerHello makes the secrets, a HelloRetryRequest begins the transcript anew.
+    pub fn send_hello(&mut self, hello: &Hello) -> Vec<u8> {
+        if hello.random == RETRY_RANDOM {
+            self.schedule.retry();
+        }
+        let bytes = self.schedule.add(hello.encode());
+        if hello.random != RETRY_RANDOM {
+            self.schedule.shared(&self.shared);
+        }
+        bytes
+    }
+
+    /// Takes the second ClientHello.
+    pub fn second(&mut self, client_hello: &[u8]) {
+        self.client = Hello::parse(client_hello);
+        self.schedule.add(client_hello.to_vec());
+    }
+
+    /// Sends any message.
+    pub fn send(&mut self, message: Vec<u8>) -> Vec<u8> {
+        self.schedule.add(message)
+    }
+
+    /// Sends the chain of an identity.
+    pub fn certificate(&mut self, identity: &Identity) -> Vec<u8> {
+        self.send(certificate(&[], &entries(identity)))
+    }
+
+    /// Sends a CertificateVerify with the first scheme of the identity's key.
+    pub fn verify(&mut self, identity: &Identity) -> Vec<u8> {
+        let key = SigningKey::from_der(&identity.key).unwrap();
+        let scheme = key.schemes()[0];
+        let signature = key.sign(scheme, &self.schedule.content()).unwrap();
+        self.send(certificate_verify(scheme.0, &signature))
+    }
+
+    /// Sends the Finished.
+    pub fn finished(&mut self) -> Vec<u8> {
+        let finished = self.schedule.finished(true);
+        self.send(finished)
+    }
+
+    /// Whether these messages of the client end its side of the handshake.
+    pub fn accepts(&mut self, flight: &[Vec<u8>]) -> bool {
+        let (finished, before) = flight.split_last().unwrap();
+        for message in before {
+            self.schedule.add(message.clone());
+        }
+        *finished == self.schedule.finished(false)
+    }
+}
+
+/// The entries of a Certificate message for a chain.
+pub fn entries(identity: &Identity) -> Vec<(Vec<u8>, Extensions)> {
+    let each = |der: &pki_types::CertificateDer<'_>| (der.to_vec(), Extensions::default());
+    identity.chain.iter().map(each).collect()
+}
+
+/// A client that does as it is told. It believes every certificate.
+pub struct ScriptedClient {
+    /// What it offers; a test changes it before it is sent.
+    pub hello: Hello,
+    schedule: Option<Schedule>,
+    sent: Vec<u8>,
+    offer: Option<Offer>,
+}
+
+impl ScriptedClient {
+    /// A client with shares of these groups, which are also the groups that it names.
+    pub fn new(groups: &[Group]) -> Self {
+        let (offer, shares) = pith_pq::offer(groups).unwrap();
+        let named: Vec<u16> = groups.iter().map(|group| group.code()).collect();
+        let schemes = [
+            SignatureScheme::ECDSA_SECP256R1_SHA256.0,
+            SignatureScheme::ED25519.0,
+        ];
+        let mut hello = Hello {
+            kind: kind::CLIENT_HELLO,
+            version: 0x0303,
+            random: [0xc1; 32],
+            session_id: vec![7; 32],
+            suites: vec![0x1301, 0x1302, 0x1303],
+            compression: vec![0],
+            extensions: Extensions::default(),
+        };
+        let extensions = &mut hello.extensions;
+        extensions.push(0, vec16(&[&[0], &vec16(NAME.as_bytes())[..]].concat()));
+        extensions.push(43, vec8(&[3, 4]));
+        extensions.push(10, vec16(&codes(&named)));
+        extensions.push(13, vec16(&codes(&schemes)));
+        hello.set_shares(&values(&shares));
+        Self {
+            hello,
+            schedule: None,
+            sent: Vec::new(),
+            offer: Some(offer),
+        }
+    }
+
+    /// The ClientHello.
+    pub fn send(&mut self) -> Vec<u8> {
+        self.sent = self.hello.encode();
+        if let Some(schedule) = &mut self.schedule {
+            schedule.add(self.sent.clone());
+        }
+        self.sent.clone()
+    }
+
+    /// Takes a HelloRetryRequest and prepares a share of the group that it names. The hello can be changed again.
+    pub fn retry(&mut self, message: &[u8]) {
+        let retry = Hello::parse(message);
+        let mut schedule = Schedule::new(retry.suites[0]);
+        schedule.add(self.sent.clone());
+        schedule.retry();
+        schedule.add(message.to_vec());
+        self.schedule = Some(schedule);
+        let code = u16::from_be_bytes(retry.extensions.body(51).try_into().unwrap());
+        let (offer, shares) = pith_pq::offer(&[Group::from_code(code).unwrap()]).unwrap();
+        self.offer = Some(offer);
+        self.hello.set_shares(&values(&shares));
+    }
+
+    /// Takes the server's whole flight and answers it with the Finished. The server's own Finished must fit.
+    pub fn finish(&mut self, flight: &[Vec<u8>]) -> Vec<u8> {
+        let hello = Hello::parse(&flight[0]);
+        let mut schedule = self.schedule.take().unwrap_or_else(|| {
+            let mut schedule = Schedule::new(hello.suites[0]);
+            schedule.add(self.sent.clone());
+            schedule
+        });
+        schedule.add(flight[0].clone());
+        let entry = hello.extensions.body(51);
+        let group = Group::from_code(u16::from_be_bytes([entry[0], entry[1]])).unwrap();
+        let shared = self
+            .offer
+            .take()
+            .unwrap()
+            .finish(group, &entry[4..])
+            .unwrap();
+        schedule.shared(shared.expose());
+        let (finished, middle) = flight[1..].split_last().unwrap();
+        for message in middle {
+            schedule.add(message.clone());
+        }
+        assert_eq!(*finished, schedule.finished(true), "the server's Finished");
+        schedule.add(finished.clone());
+        schedule.finished(false)
+    }
+}
+
+fn values(shares: &[Share]) -> Vec<(u16, Vec<u8>)> {
+    let each = |share: &Share| (share.group.code(), share.bytes.clone());
+    shares.iter().map(each).collect()
+}
