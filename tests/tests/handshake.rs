@@ -118,3 +118,26 @@ fn nothing_in_common_is_named() {
         assert_eq!(alert, Error::Alert(want.alert()), "the client learns why");
     }
 }
+
+#[test]
+fn a_server_keeps_its_version_after_a_retry() {
+    let pki = Pki::new();
+    let server = ServerConfig::new(credential(&pki.leaf(NAME))).groups(&[Group::Secp384r1]);
+    let client = ClientConfig::new(trust(&pki)).build().unwrap();
+    let mut pair = Pair::new(&client, &server.build().unwrap());
+    let hello = pair.client.output();
+    pair.server.input(&hello).unwrap();
+    let retry = pair.server.output();
+    pair.client.input(&retry).unwrap();
+    let hello = pair.client.output();
+    pair.server.input(&hello).unwrap();
+    let mut flight = pair.server.output();
+    // supported_versions becomes an extension that nobody knows: what is left is a ServerHello of TLS 1.2.
+    let versions = [0, 43, 0, 2, 3, 4];
+    let at = flight.windows(6).position(|window| window == versions);
+    flight[at.unwrap() + 1] = 99;
+    assert_eq!(
+        pair.client.input(&flight),
+        Err(Error::Fault(Fault::SelectedVersion))
+    );
+}

@@ -225,7 +225,14 @@ impl WaitSecondServerHello {
             transcript,
             suite,
         } = *self;
-        let server = ServerHello::decode(message.body, &offered)?;
+        let server = ServerHello::decode(message.body, &offered).map_err(|fault| {
+            // rfc9846#4.2.4-10: after a retry by TLS 1.3, an older version is a change and not an older server.
+            if matches!(fault, Fault::NoTls13 { .. } | Fault::Downgrade) {
+                Fault::SelectedVersion
+            } else {
+                fault
+            }
+        })?;
         // rfc9846#4.2.4-9
         if server.suite != suite.code() {
             return Err(Fault::SuiteChanged.into());
