@@ -151,12 +151,20 @@ impl Options {
             | "-no-ticket"
             | "-use-export-context"
             | "-implicit-handshake"
+            | "-no-op-extra-handshake"
+            | "-use-old-client-cert-callback"
             | "-no-tls1"
             | "-no-tls11"
             | "-no-legacy-server-connect"
             | "-renegotiate-freely"
             | "-expect-secure-renegotiation"
             | "-expect-extended-master-secret" => {}
+            // The other code point is the one that drafts of RFC 9001 had.
+            "-quic-use-legacy-codepoint" => {
+                if text()? != "0" {
+                    return Err(Unsupported(flag.to_owned()));
+                }
+            }
             // Pith's preference is the same on processors without AES instructions.
             "-expect-cipher-no-aes" => drop(text()?),
             "-expect-verify-result" => {}
