@@ -91,15 +91,17 @@ fn copy(
     Ok(())
 }
 
-/// Standard input to the server, then close_notify.
+/// Standard input to the server, then close_notify, also if it cannot be read to its end.
 fn send(writer: &Mutex<Writer<TcpStream>>) -> io::Result<()> {
     let mut buffer = vec![0; 64 << 10];
     let mut input = io::stdin().lock();
     loop {
-        let count = input.read(&mut buffer)?;
+        let read = input.read(&mut buffer);
         let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = *read.as_ref().unwrap_or(&0);
         if count == 0 {
-            return writer.close();
+            writer.close()?;
+            return read.map(drop);
         }
         writer.write_all(buffer.get(..count).unwrap_or_default())?;
         writer.flush()?;

@@ -194,6 +194,24 @@ fn client_shows_the_page_of_the_server() {
 }
 
 #[test]
+fn client_ends_when_the_server_does() {
+    let (folder, pki) = (Folder::new("ends"), Pki::new());
+    let ca = folder.file("trusted.pem", &pki.root_pem());
+    let server = Server::start(&folder.identity("leaf", &leaf(&pki, |_| ())), "--http");
+    let mut client = pith(&["client", &server.address, "--ca", &ca])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = client.stdin.take().unwrap();
+    stdin.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap(); // and it stays open
+    let output = client.wait_with_output().unwrap();
+    check("ends", &output, 0, &[]);
+    assert!(output.stdout.ends_with(b"</html>\n"));
+}
+
+#[test]
 fn echo_returns_all_after_half_close() {
     let (folder, pki) = (Folder::new("echo"), Pki::new());
     let ca = folder.file("trusted.pem", &pki.root_pem());

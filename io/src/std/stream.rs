@@ -36,11 +36,13 @@ pub struct Stream<S = TcpStream> {
     input: Input,
     output: Output,
     clock: Clock,
-    deadline: Deadline,
+    /// `None` once the handshake is done, and its last flight sent.
+    deadline: Option<Deadline>,
     failed: Option<Error>,
 }
 
 /// When the handshake must be done.
+#[derive(Clone, Copy)]
 struct Deadline {
     /// What the caller gave, for the error.
     limit: Duration,
@@ -111,19 +113,22 @@ impl<S: Socket> Stream<S> {
     /// - A wrapped [`pith_tls::Error`], final.
     pub fn handshake(&mut self) -> io::Result<()> {
         self.check()?;
-        if self.tls.summary().is_some() && self.output.is_empty() {
+        let Some(deadline) = self.deadline else {
             return Ok(());
-        }
+        };
         let own = self.socket.timeouts()?;
         let result = loop {
-            match self.drive(own) {
+            match self.drive(own, deadline) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if is_stall(&error) && error.get_ref().is_none() => {
-                    break self.time_left().map_or_else(Err, |_| Err(error));
+                    break self.time_left(deadline).map_or_else(Err, |_| Err(error));
                 }
                 other => break other,
             }
         };
+        if result.is_ok() {
+            self.deadline = None;
+        }
         let restored = self.socket.set_timeouts(own);
         result.and(restored)
     }
@@ -230,10 +235,10 @@ impl<S: Socket> Stream<S> {
             input: Input::new(),
             output: Output::new(),
             clock,
-            deadline: Deadline {
+            deadline: Some(Deadline {
                 limit: HANDSHAKE_LIMIT,
                 at,
-            },
+            }),
             failed: None,
         }
     }
@@ -245,7 +250,7 @@ impl<S: Socket> Stream<S> {
     fn by(mut self, deadline: Instant) -> Self {
         let limit = deadline.saturating_duration_since(Instant::now());
         let at = self.clock.now().monotonic.saturating_add(limit);
-        self.deadline = Deadline { limit, at };
+        self.deadline = Some(Deadline { limit, at });
         self
     }
 
@@ -256,17 +261,18 @@ impl<S: Socket> Stream<S> {
 
     /// Goes on with the handshake until it is done or the socket stalls. All that is at hand is handled before anything is written
     /// or read, so that a flight goes out in one write if the socket takes it.
-    fn drive(&mut self, own: Timeouts) -> io::Result<()> {
+    fn drive(&mut self, own: Timeouts, deadline: Deadline) -> io::Result<()> {
         while self.tls.summary().is_none() {
             match self.step()? {
                 Step::Again => {}
                 Step::NeedMore => {
-                    self.push_flight(own)?;
-                    self.socket.set_timeouts(own.within(self.time_left()?))?;
+                    self.push_flight(own, deadline)?;
+                    self.socket
+                        .set_timeouts(own.within(self.time_left(deadline)?))?;
                     self.fill()?;
                 }
                 Step::Blocked => {
-                    self.push_flight(own)?;
+                    self.push_flight(own, deadline)?;
                     return Err(question_open());
                 }
                 // A peer that says goodbye in the handshake gets no further chance (known as CVE-2024-32650 elsewhere).
@@ -278,25 +284,26 @@ impl<S: Socket> Stream<S> {
                 }
             }
         }
-        self.push_flight(own)
+        self.push_flight(own, deadline)
     }
 
     /// Writes all that is queued, within the deadline.
-    fn push_flight(&mut self, own: Timeouts) -> io::Result<()> {
+    fn push_flight(&mut self, own: Timeouts, deadline: Deadline) -> io::Result<()> {
         loop {
             self.output.queue(&mut self.tls);
             if self.output.is_empty() {
                 return self.socket.flush();
             }
-            self.socket.set_timeouts(own.within(self.time_left()?))?;
+            self.socket
+                .set_timeouts(own.within(self.time_left(deadline)?))?;
             self.output.push(&mut self.socket)?;
         }
     }
 
     /// What is left until the deadline, and a little more: the system counts in ticks, and may wake one early.
-    fn time_left(&self) -> io::Result<Duration> {
-        match self.deadline.at.checked_sub(self.clock.now().monotonic) {
-            None | Some(Duration::ZERO) => Err(past_deadline(self.deadline.limit)),
+    fn time_left(&self, deadline: Deadline) -> io::Result<Duration> {
+        match deadline.at.checked_sub(self.clock.now().monotonic) {
+            None | Some(Duration::ZERO) => Err(past_deadline(deadline.limit)),
             Some(left) => Ok(left.saturating_add(TICK)),
         }
     }

@@ -611,6 +611,40 @@ fn nothing_is_read_from_the_socket_while_plaintext_lies_unread() {
 }
 
 #[test]
+fn a_write_that_stalls_long_after_the_handshake_keeps_nobody_from_reading() {
+    let (mut client, mut server) = connected(EASY);
+    client.socket.manners.capacity = 100;
+    client
+        .socket
+        .takes
+        .1
+        .fetch_add(3_600_000, Ordering::Relaxed); // an hour
+    assert_eq!(
+        client.write(&pattern(1000)).unwrap(),
+        1000,
+        "sealed, and sent in part"
+    );
+    assert_eq!(
+        client.write(b"more").unwrap_err().kind(),
+        ErrorKind::WouldBlock
+    );
+    server.write_all(b"answer").unwrap();
+    let mut received = [0; 6];
+    client.read_exact(&mut received).unwrap();
+    assert_eq!(&received, b"answer");
+    assert_eq!(
+        client.socket.send.borrow().bytes.len(),
+        100,
+        "reading writes nothing"
+    );
+    client.socket.manners.capacity = usize::MAX;
+    client.flush().unwrap();
+    let mut received = Vec::new();
+    receive(&mut server, &mut received, 1000).unwrap();
+    assert_eq!(received, pattern(1000));
+}
+
+#[test]
 fn one_write_for_a_flight_and_for_many_records() {
     let (mut client, mut server) = streams(EASY);
     assert!(again(&client.handshake().unwrap_err()));
@@ -821,4 +855,5 @@ fn streams_can_move_between_threads() {
     assert_send::<Stream>();
     assert_send::<super::Reader<TcpStream>>();
     assert_send::<super::Writer<TcpStream>>();
+    assert_send::<Arc<Acceptor>>();
 }
