@@ -167,7 +167,10 @@ fn identity<'a>(key: &KeyPair, chain: impl Iterator<Item = &'a Certificate> + Cl
 fn leaf_params(names: &[&str]) -> CertificateParams {
     let mut params = params("Pith Test Leaf", names);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+    params.extended_key_usages = vec![
+        rcgen::ExtendedKeyUsagePurpose::ServerAuth,
+        rcgen::ExtendedKeyUsagePurpose::ClientAuth,
+    ];
     params
 }
 

@@ -181,7 +181,10 @@ struct Counting {
 impl ChainVerifier for Counting {
     fn verify(&self, peer: &PeerChain<'_>) -> Verdict {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        assert_eq!((peer.name.to_str().as_ref(), peer.now), (NAME, NOW));
+        assert_eq!(
+            (peer.name.unwrap().to_str().as_ref(), peer.now),
+            (NAME, NOW)
+        );
         assert_eq!(peer.certificates.len(), 1);
         let why = Reason::Rejected(PeerText::new("not on the list"));
         Verdict::Now(if self.refuses {

@@ -108,6 +108,8 @@ pub struct ClientConfig {
     pub(crate) shares: Vec<Group>,
     pub(crate) schemes: Vec<SignatureScheme>,
     pub(crate) protocols: Vec<Vec<u8>>,
+    pub(crate) credentials: Vec<Credential>,
+    pub(crate) request_ocsp: bool,
     pub(crate) keep_peer_chain: bool,
 }
 
@@ -123,6 +125,8 @@ impl ClientConfig {
             verifier: None,
             common: Common::new(),
             shares: None,
+            credentials: Vec::new(),
+            request_ocsp: false,
             keep_peer_chain: false,
         }
     }
@@ -135,6 +139,8 @@ pub struct ClientConfigBuilder {
     verifier: Option<Arc<dyn ChainVerifier>>,
     common: Common,
     shares: Option<Vec<Group>>,
+    credentials: Vec<Credential>,
+    request_ocsp: bool,
     keep_peer_chain: bool,
 }
 
@@ -167,6 +173,20 @@ impl ClientConfigBuilder {
     /// A check of the server's chain on top of `trust`, which it cannot weaken.
     pub fn verifier(mut self, verifier: Arc<dyn ChainVerifier>) -> Self {
         self.verifier = Some(verifier);
+        self
+    }
+
+    /// Adds a credential for servers that ask for one (mutual TLS). Of several, the one is shown whose key and issuer suit the
+    /// server best; with none that suits, an empty list is sent and the server decides.
+    pub fn credential(mut self, credential: Credential) -> Self {
+        self.credentials.push(credential);
+        self
+    }
+
+    /// Whether to ask for an OCSP response, stapled to the server's certificate. It comes in
+    /// [`Summary`](crate::Summary), unread.
+    pub fn request_ocsp(mut self, request: bool) -> Self {
+        self.request_ocsp = request;
         self
     }
 
@@ -211,11 +231,18 @@ impl ClientConfigBuilder {
             suites,
             shares,
             groups,
-            schemes: auth::schemes().chain(CHAIN_ONLY).collect(),
+            schemes: offered_schemes(),
             protocols,
+            credentials: self.credentials,
+            request_ocsp: self.request_ocsp,
             keep_peer_chain: self.keep_peer_chain,
         }))
     }
+}
+
+/// All schemes that may stand in a peer's chain, those for CertificateVerify first.
+fn offered_schemes() -> Vec<SignatureScheme> {
+    auth::schemes().chain(CHAIN_ONLY).collect()
 }
 
 /// [`DEFAULT_SHARES`] for other lists of groups: the first post-quantum and the first classical one.
@@ -233,9 +260,36 @@ fn default_shares(groups: &[Group]) -> Vec<Group> {
         .collect()
 }
 
+/// Whether a server asks its clients for certificates.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub enum ClientAuth {
+    /// It does not ask.
+    #[default]
+    None,
+    /// It asks, and a client without a certificate is accepted; one with a certificate that is not trusted is not.
+    Optional(Trust),
+    /// It asks, and a client without a certificate is refused.
+    Required(Trust),
+}
+
+impl ClientAuth {
+    pub(crate) fn trust(&self) -> Option<&Trust> {
+        match self {
+            Self::None => None,
+            Self::Optional(trust) | Self::Required(trust) => Some(trust),
+        }
+    }
+}
+
 /// What a server shows and accepts.
 pub struct ServerConfig {
-    pub(crate) credential: Credential,
+    pub(crate) credentials: Vec<Credential>,
+    pub(crate) client_auth: ClientAuth,
+    pub(crate) verifier: Option<Arc<dyn ChainVerifier>>,
+    pub(crate) schemes: Vec<SignatureScheme>,
+    pub(crate) authorities: Vec<Vec<u8>>,
+    pub(crate) keep_peer_chain: bool,
     pub(crate) suites: Vec<CipherSuite>,
     pub(crate) groups: Vec<Group>,
     pub(crate) protocols: Vec<Vec<u8>>,
@@ -250,7 +304,10 @@ impl ServerConfig {
     )]
     pub fn new(credential: Credential) -> ServerConfigBuilder {
         ServerConfigBuilder {
-            credential,
+            credentials: vec![credential],
+            client_auth: ClientAuth::None,
+            verifier: None,
+            keep_peer_chain: false,
             common: Common::new(),
             ask_config: false,
         }
@@ -260,7 +317,10 @@ impl ServerConfig {
 /// Builds a [`ServerConfig`].
 #[must_use]
 pub struct ServerConfigBuilder {
-    credential: Credential,
+    credentials: Vec<Credential>,
+    client_auth: ClientAuth,
+    verifier: Option<Arc<dyn ChainVerifier>>,
+    keep_peer_chain: bool,
     common: Common,
     ask_config: bool,
 }
@@ -286,6 +346,31 @@ impl ServerConfigBuilder {
         self
     }
 
+    /// Adds another credential. Each client gets the first that it can verify, if possible one for the name that it asks
+    /// for, and from a CA that it says it trusts.
+    pub fn credential(mut self, credential: Credential) -> Self {
+        self.credentials.push(credential);
+        self
+    }
+
+    /// Whether clients are asked for certificates, and what they must show.
+    pub fn client_auth(mut self, client_auth: ClientAuth) -> Self {
+        self.client_auth = client_auth;
+        self
+    }
+
+    /// A check of a client's chain on top of the trust in [`ClientAuth`], which it cannot weaken.
+    pub fn verifier(mut self, verifier: Arc<dyn ChainVerifier>) -> Self {
+        self.verifier = Some(verifier);
+        self
+    }
+
+    /// Whether connections keep the client's certificates (some KiB each) for [`Summary`](crate::Summary).
+    pub fn keep_peer_chain(mut self, keep: bool) -> Self {
+        self.keep_peer_chain = keep;
+        self
+    }
+
     /// Whether each connection asks for its configuration once it has the client's hello
     /// ([`Topic::Config`](crate::Topic::Config)). Until then this one serves.
     pub fn ask_config(mut self, ask: bool) -> Self {
@@ -304,8 +389,17 @@ impl ServerConfigBuilder {
             groups,
             protocols,
         } = self.common;
+        let authorities = self.client_auth.trust().map(Trust::authorities);
+        // More names than this help no client to choose, and would not fit beside the rest of the flight.
+        let fit =
+            |names: &Vec<Vec<u8>>| names.iter().map(Vec::len).sum::<usize>() <= AUTHORITIES_BYTES;
         Ok(Arc::new(ServerConfig {
-            credential: self.credential,
+            credentials: self.credentials,
+            client_auth: self.client_auth,
+            verifier: self.verifier,
+            schemes: offered_schemes(),
+            authorities: authorities.filter(fit).unwrap_or_default(),
+            keep_peer_chain: self.keep_peer_chain,
             suites,
             groups,
             protocols,
@@ -313,3 +407,6 @@ impl ServerConfigBuilder {
         }))
     }
 }
+
+/// Bytes of the names of CAs that a server sends in a CertificateRequest; where there are more, it sends none.
+const AUTHORITIES_BYTES: usize = 8 << 10;

@@ -169,7 +169,6 @@ faults! {
     UnexpectedLevel => UNEXPECTED_MESSAGE, "RFC 9001 4.1.3", "handshake bytes came under the keys of another level";
     MessageTooLong { limit: usize = "The limit in bytes", announced: usize = "The announced length, header included" } =>
         ILLEGAL_PARAMETER, "4", "a handshake message is longer than the limit";
-    TooMuchEarlyData => UNEXPECTED_MESSAGE, "4.3.10", "more early data came than a server skips";
     TooManyQuietMessages => UNEXPECTED_MESSAGE, "4.7", "too many handshake messages came without application data";
     Malformed { message: MessageKind = "The message" } => DECODE_ERROR, "6", "a message does not follow its syntax";
 
@@ -223,6 +222,8 @@ faults! {
     CertificateContext => ILLEGAL_PARAMETER, "4.4.2", "certificate_request_context is not empty in the handshake";
     EmptyCertificate => DECODE_ERROR, "4.5.1.3", "the server sent no certificate";
     ChainTooLong => BAD_CERTIFICATE, "4.5.1", "the peer's certificate chain is longer than the limit";
+    NoClientCertificate =>
+        CERTIFICATE_REQUIRED, "4.5.1.3", "the client showed no certificate, which this server requires";
     CertificateUnparsable => BAD_CERTIFICATE, "4.5.1", "the peer's certificate cannot be parsed";
     CertificateVerifyScheme =>
         ILLEGAL_PARAMETER, "4.5.2", "CertificateVerify uses a signature scheme that was not offered for it";

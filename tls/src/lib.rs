@@ -50,7 +50,7 @@ pub use auth::{
     Reason, Roots, Signature, Signer, Trust, Verdict, Which, key_pin,
 };
 pub use config::{
-    ClientConfig, ClientConfigBuilder, DEFAULT_GROUPS, DEFAULT_SHARES, ServerConfig,
+    ClientAuth, ClientConfig, ClientConfigBuilder, DEFAULT_GROUPS, DEFAULT_SHARES, ServerConfig,
     ServerConfigBuilder,
 };
 pub use connection::{Connection, Flow, Received, Sent, Status};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use pith_crypto::{SignatureScheme, SigningKey};
 use pki_types::pem::PemObject;
-use pki_types::{CertificateDer, PrivateKeyDer};
+use pki_types::{CertificateDer, DnsName, PrivateKeyDer, ServerName};
 use zeroize::Zeroize;
 
 use super::error::{CertificateError, ConfigError, Reason, Which};
@@ -17,6 +17,8 @@ use super::{der, webpki};
 use crate::Now;
 use crate::error::Error;
 use crate::limits::{CHAIN_BYTES, CHAIN_CERTIFICATES};
+use crate::wire::certificate::Authorities;
+use crate::wire::reader::Codes;
 
 /// Signs for a credential. `message` is all that is to be signed; hash it as the scheme says.
 pub trait Signer: Send + Sync {
@@ -41,6 +43,17 @@ pub enum Signature {
 pub struct Credential {
     chain: Arc<[CertificateDer<'static>]>,
     signer: Arc<dyn Signer>,
+    ocsp: Option<Arc<[u8]>>,
+}
+
+/// What a peer wants of a credential.
+pub(crate) struct Wanted<'a> {
+    /// The name that it asked for.
+    pub(crate) name: Option<&'a DnsName<'a>>,
+    /// The signature schemes that it takes.
+    pub(crate) schemes: Codes<'a>,
+    /// The CAs that it trusts, where it says so.
+    pub(crate) authorities: Authorities<'a>,
 }
 
 impl Credential {
@@ -107,7 +120,64 @@ impl Credential {
         Ok(Self {
             chain: chain.into(),
             signer,
+            ocsp: None,
         })
+    }
+
+    /// Staples an OCSP response to the leaf, for peers that ask for one (RFC 6066 section 8). This library never looks into
+    /// it; take a new credential into a new configuration before it expires.
+    #[must_use]
+    pub fn with_ocsp(self, response: &[u8]) -> Self {
+        let ocsp = (!response.is_empty()).then(|| response.into());
+        Self { ocsp, ..self }
+    }
+
+    /// The credential that suits a peer best, and the scheme to sign with: one that can sign, if possible for the name asked
+    /// for and from a CA that the peer trusts; the first of equals.
+    pub(crate) fn choose<'c>(
+        credentials: &'c [Self],
+        wanted: &Wanted<'_>,
+    ) -> Option<(&'c Self, SignatureScheme)> {
+        let mut usable = credentials.iter().filter_map(|credential| {
+            let schemes = credential.signer.schemes().iter().copied();
+            let scheme = schemes
+                .into_iter()
+                .find(|scheme| wanted.schemes.contains(scheme.0))?;
+            Some((credential, scheme))
+        });
+        let unsuitable = |credential: &Self| {
+            (
+                !credential.is_for(wanted.name),
+                !credential.is_from(wanted.authorities),
+            )
+        };
+        match credentials {
+            [_] => usable.next(),
+            _ => usable.min_by_key(|(credential, _)| unsuitable(credential)),
+        }
+    }
+
+    fn is_for(&self, name: Option<&DnsName<'_>>) -> bool {
+        let name = name.map(|name| ServerName::DnsName(name.borrow()));
+        name.is_none_or(|name| {
+            self.chain
+                .first()
+                .is_some_and(|leaf| webpki::is_for(leaf, &name))
+        })
+    }
+
+    fn is_from(&self, authorities: Authorities<'_>) -> bool {
+        let trusted = |name: &[u8]| {
+            let contents = |name| der::split(name).map(|(_, contents, _)| contents);
+            authorities
+                .iter()
+                .any(|trusted| contents(trusted) == Some(name))
+        };
+        authorities.is_empty()
+            || self
+                .chain
+                .iter()
+                .any(|certificate| webpki::issuer(certificate).is_some_and(|name| trusted(&name)))
     }
 
     /// The chain, the leaf first.
@@ -130,6 +200,10 @@ impl Credential {
 
     pub(crate) fn signer(&self) -> &dyn Signer {
         &*self.signer
+    }
+
+    pub(crate) fn ocsp(&self) -> Option<&[u8]> {
+        self.ocsp.as_deref()
     }
 }
 

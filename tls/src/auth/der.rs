@@ -34,6 +34,27 @@ pub(super) fn split(value: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((*tag, content, rest))
 }
 
+/// The content of a SEQUENCE, with its header again.
+pub(super) fn sequence(content: &[u8]) -> Vec<u8> {
+    let length = content.len().to_be_bytes();
+    let first = length
+        .iter()
+        .position(|byte| *byte != 0)
+        .unwrap_or(length.len());
+    let length = length.get(first..).unwrap_or_default();
+    let mut out = vec![0x30];
+    match length {
+        [] => out.push(0),
+        [short @ 0..=0x7f] => out.push(*short),
+        long => {
+            out.push(0x80 | u8::try_from(long.len()).unwrap_or(0x7f));
+            out.extend_from_slice(long);
+        }
+    }
+    out.extend_from_slice(content);
+    out
+}
+
 /// The last common name of a distinguished name, given without its outer SEQUENCE.
 pub(super) fn common_name(name: &[u8]) -> Option<String> {
     let mut found = None;
@@ -147,6 +168,19 @@ mod tests {
                 .map(|item| item.map(|_| ()))
                 .collect::<Option<Vec<_>>>();
             assert_eq!(count.map(|items| items.len()), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_sequence_splits_into_what_it_was_made_of() {
+        for length in [0, 1, 127, 128, 255, 256, 70_000] {
+            let content = vec![7; length];
+            let whole = sequence(&content);
+            assert_eq!(
+                split(&whole),
+                Some((0x30, &content[..], &[][..])),
+                "{length}"
+            );
         }
     }
 

@@ -364,7 +364,7 @@ impl fmt::Display for Reason {
                 "has a name that one of its CAs may not issue for: use another name or CA"
             }
             Self::Purpose => {
-                "is not for TLS servers: have it issued with serverAuth in its Extended Key Usage"
+                "is not for this role: have it issued with serverAuth (clientAuth for a client) in its Extended Key Usage"
             }
             Self::NotForSigning => {
                 "may not sign, as TLS 1.3 needs: have it issued with digitalSignature in its Key Usage"

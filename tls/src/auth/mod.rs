@@ -17,5 +17,6 @@ pub use credential::{Credential, Signature, Signer};
 pub use error::{CertificateError, ConfigError, PeerText, Reason, Which};
 pub use verify::{ChainVerifier, PeerChain, PinnedKeys, Roots, Trust, Verdict, key_pin};
 
-pub(crate) use verify::{PeerProof, verify_chain, verify_signature};
+pub(crate) use credential::Wanted;
+pub(crate) use verify::{Peer, PeerProof, verify_chain, verify_signature};
 pub(crate) use webpki::schemes;

@@ -36,7 +36,7 @@ fn name(name: &str) -> ServerName<'static> {
 
 fn verify(pki: &Pki, identity: &Identity, host: &str) -> Result<(), CertificateError> {
     let trust = Trust::roots_from_der(&[pki.root()]).unwrap();
-    verify_chain(&trust, &identity.chain, &name(host), NOW)
+    verify_chain(&trust, &identity.chain, Peer::Server(&name(host)), NOW)
 }
 
 fn patched(mut identity: Identity, from: &[u8], to: &[u8]) -> Identity {

@@ -14,7 +14,7 @@ use super::webpki::{self, SignatureError};
 use crate::Now;
 use crate::error::{Error, Fault};
 
-/// What a client trusts. There is no way to trust everything: a self-signed peer is pinned.
+/// What one side trusts of the other. There is no way to trust everything: a self-signed peer is pinned.
 #[derive(Debug, Clone)]
 pub enum Trust {
     /// Certificates that lead to one of these roots, for the name asked for, at the time given.
@@ -39,8 +39,8 @@ pub struct PinnedKeys(Vec<[u8; 32]>);
 pub struct PeerChain<'a> {
     /// The leaf, then what came with it, in the peer's order.
     pub certificates: &'a [CertificateDer<'a>],
-    /// The name that the peer was to prove.
-    pub name: &'a ServerName<'a>,
+    /// The name that a server was to prove; a client has none.
+    pub name: Option<&'a ServerName<'a>>,
     /// The time of the check.
     pub now: Now,
 }
@@ -67,6 +67,17 @@ pub enum Verdict {
 pub(crate) struct PeerProof(());
 
 impl Trust {
+    /// The distinguished names of the roots, in DER, as a CertificateRequest names them.
+    pub(crate) fn authorities(&self) -> Vec<Vec<u8>> {
+        match self {
+            Self::Roots(Roots(anchors)) => anchors
+                .iter()
+                .map(|anchor| der::sequence(&anchor.subject))
+                .collect(),
+            Self::PinnedKeys(_) => Vec::new(),
+        }
+    }
+
     /// Trusts the CA certificates of a PEM file. Sections of other kinds are passed over.
     ///
     /// # Errors
@@ -129,17 +140,26 @@ pub fn key_pin(certificate: &CertificateDer<'_>) -> Result<[u8; 32], ConfigError
     pin(certificate).map_err(|reason| refused_certificate("those to pin", 0, reason))
 }
 
-/// Decides whether a server's `chain` is trusted for `name`.
+/// Who shows a chain, and so what it must be good for.
+#[derive(Clone, Copy)]
+pub(crate) enum Peer<'a> {
+    /// A server, for this name.
+    Server(&'a ServerName<'a>),
+    /// A client. Which one it is, is the application's business.
+    Client,
+}
+
+/// Decides whether a peer's `chain` is trusted.
 pub(crate) fn verify_chain(
     trust: &Trust,
     chain: &[CertificateDer<'_>],
-    name: &ServerName<'_>,
+    peer: Peer<'_>,
     now: Now,
 ) -> Result<(), CertificateError> {
     let at_leaf = |reason| CertificateError::new(Which::Leaf, reason);
     let leaf = chain.first().ok_or(at_leaf(Reason::Absent))?;
     match trust {
-        Trust::Roots(Roots(anchors)) => webpki::verify_server(anchors, chain, name, now.unix)?,
+        Trust::Roots(Roots(anchors)) => webpki::verify_peer(anchors, chain, peer, now.unix)?,
         Trust::PinnedKeys(PinnedKeys(pins)) => {
             let key = pin(leaf).map_err(at_leaf)?;
             if !pins.contains(&key) {
@@ -177,8 +197,9 @@ pub(crate) fn verify_signature(
 }
 
 impl PeerProof {
-    /// For a server that asked its client for no certificate. A client has no use for this: its peer always proves itself.
-    pub(crate) fn client_not_asked() -> Self {
+    /// For a server that asked its client for no certificate, or allows it to have none. A client has no use for this: its
+    /// peer always proves itself.
+    pub(crate) fn not_required() -> Self {
         Self(())
     }
 }

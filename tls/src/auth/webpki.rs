@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::der;
 use super::error::{CertificateError, NAMES, PeerText, Reason, Which};
+use super::verify::Peer;
 use crate::limits::CHAIN_SAME_SUBJECT;
 
 type Algorithm = &'static dyn SignatureVerificationAlgorithm;
@@ -91,11 +92,11 @@ pub(super) fn verify_signature(
     })
 }
 
-/// Checks that `chain` leads from a server's certificate for `name` to one of `anchors`.
-pub(super) fn verify_server(
+/// Checks that `chain` leads from the peer's certificate to one of `anchors`.
+pub(super) fn verify_peer(
     anchors: &[TrustAnchor<'_>],
     chain: &[CertificateDer<'_>],
-    name: &ServerName<'_>,
+    peer: Peer<'_>,
     now: Duration,
 ) -> Result<(), CertificateError> {
     let (leaf, intermediates) = chain
@@ -105,24 +106,43 @@ pub(super) fn verify_server(
         let reason = Reason::TooComplex("certificates of one subject");
         return Err(CertificateError::new(Which::Chain, reason));
     }
-    let path = parse(leaf).and_then(|leaf| verify_path(&leaf, anchors, intermediates, now));
+    let usage = match peer {
+        Peer::Server(_) => KeyUsage::server_auth(),
+        Peer::Client => KeyUsage::client_auth(),
+    };
+    let path = parse(leaf).and_then(|leaf| verify_path(&leaf, anchors, intermediates, now, usage));
     path.map_err(|error| {
         if error == Error::UnknownIssuer {
             return unknown_issuer(chain, anchors.len());
         }
-        CertificateError::new(locate(&error, chain, now), reason(error))
+        CertificateError::new(locate(&error, chain, now, usage), reason(error))
     })?;
+    let Peer::Server(name) = peer else {
+        return Ok(());
+    };
     let named = parse(leaf).and_then(|leaf| leaf.verify_is_valid_for_subject_name(name));
     named.map_err(|error| CertificateError::new(Which::Leaf, reason(error)))
 }
 
+/// Whether a certificate has this name.
+pub(super) fn is_for(certificate: &CertificateDer<'_>, name: &ServerName<'_>) -> bool {
+    parse(certificate).is_ok_and(|leaf| leaf.verify_is_valid_for_subject_name(name).is_ok())
+}
+
+/// The issuer's distinguished name, without its outer SEQUENCE.
+pub(super) fn issuer(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
+    parse(certificate)
+        .ok()
+        .map(|certificate| certificate.issuer().to_vec())
+}
+
 /// What is wrong with a certificate by itself: its encoding, its dates, a CA's as a leaf.
 pub(super) fn inspect(certificate: &CertificateDer<'_>, now: Duration) -> Result<(), Reason> {
-    let error = alone(certificate, now);
-    if error == Error::UnknownIssuer {
-        return Ok(()); // it has passed all that comes before the search for its issuer
+    match alone(certificate, now, KeyUsage::server_auth()) {
+        // It has passed all that comes before the search for its issuer; its role is not known here.
+        Error::UnknownIssuer | Error::RequiredEkuNotFoundContext(_) => Ok(()),
+        error => Err(reason(error)),
     }
-    Err(reason(error))
 }
 
 /// The SubjectPublicKeyInfo of a certificate, with its outer SEQUENCE.
@@ -149,8 +169,9 @@ fn verify_path(
     anchors: &[TrustAnchor<'_>],
     intermediates: &[CertificateDer<'_>],
     now: Duration,
+    usage: KeyUsage,
 ) -> Result<(), Error> {
-    let (all, usage) = (::webpki::ALL_VERIFICATION_ALGS, KeyUsage::server_auth());
+    let all = ::webpki::ALL_VERIFICATION_ALGS;
     let now = UnixTime::since_unix_epoch(now);
     leaf.verify_for_usage(all, anchors, intermediates, now, usage, None, None)?;
     Ok(())
@@ -172,9 +193,9 @@ fn most_of_one_subject(certificates: &[CertificateDer<'_>]) -> usize {
 }
 
 /// The error of a certificate on its own. Without roots there is always one: UnknownIssuer when nothing else is wrong.
-fn alone(certificate: &CertificateDer<'_>, now: Duration) -> Error {
+fn alone(certificate: &CertificateDer<'_>, now: Duration, usage: KeyUsage) -> Error {
     let verified =
-        parse(certificate).and_then(|certificate| verify_path(&certificate, &[], &[], now));
+        parse(certificate).and_then(|certificate| verify_path(&certificate, &[], &[], now, usage));
     verified.err().unwrap_or(Error::UnknownIssuer)
 }
 
@@ -186,11 +207,11 @@ fn which(place: usize) -> Which {
 }
 
 /// The certificate that made verification fail with `error`, as far as that can be told.
-fn locate(error: &Error, chain: &[CertificateDer<'_>], now: Duration) -> Which {
+fn locate(error: &Error, chain: &[CertificateDer<'_>], now: Duration, usage: KeyUsage) -> Which {
     // A CA is at fault for being none; any other certificate for the very error that it has by itself.
     let not_a_ca = *error == Error::EndEntityUsedAsCa;
     let own = chain.iter().enumerate().position(|(place, certificate)| {
-        let own = alone(certificate, now);
+        let own = alone(certificate, now, usage);
         if not_a_ca {
             place > 0 && own != Error::CaUsedAsEndEntity
         } else {
@@ -218,7 +239,7 @@ fn locate(error: &Error, chain: &[CertificateDer<'_>], now: Duration) -> Which {
         .iter()
         .filter_map(|issuer| anchor_from_trusted_cert(issuer).ok())
         .collect();
-    match parse(leaf).and_then(|leaf| verify_path(&leaf, &issuers, &[], now)) {
+    match parse(leaf).and_then(|leaf| verify_path(&leaf, &issuers, &[], now, usage)) {
         Err(again) if again == *error => Which::Leaf,
         Ok(()) if intermediates.len() == 1 => which(1),
         _ => Which::Chain,

@@ -103,7 +103,7 @@ mod tests {
     fn connected() -> Connected {
         let exporter = Secret::new(&[7; 32]).expect("short");
         Connected::new(
-            PeerProof::client_not_asked(),
+            PeerProof::not_required(),
             CipherSuite::Aes128GcmSha256,
             exporter,
         )

@@ -13,6 +13,7 @@ pub(crate) mod client;
 pub(crate) mod connected;
 mod joiner;
 pub(crate) mod output;
+mod peer;
 pub(crate) mod server;
 mod verify_input;
 
@@ -318,6 +319,7 @@ impl Handshake {
     fn message_limit(&self) -> usize {
         match &self.role {
             Role::Client(state) if state.expects_certificate() => limits::HANDSHAKE_MESSAGE,
+            Role::Server(state) if state.expects_certificate() => limits::HANDSHAKE_MESSAGE,
             Role::Client(_) | Role::Server(_) | Role::Failed => {
                 limits::HANDSHAKE_MESSAGE_WITHOUT_CERTIFICATE
             }

@@ -58,8 +58,6 @@ pub enum Output {
     UpdateKeys(Direction),
     /// Send a ChangeCipherSpec record (RFC 9846 appendix E.4). Never for QUIC.
     ChangeCipherSpec,
-    /// The client offered early data, which this server does not accept: skip what comes of it.
-    SkipEarlyData,
     /// The peer's QUIC transport parameters, not yet authenticated.
     PeerTransportParameters(Bytes),
     /// A question to whoever drives the connection. Nothing goes on before it is answered.
@@ -84,6 +82,10 @@ pub struct Summary {
     pub server_name: Option<Box<str>>,
     /// The scheme of the signature in the server's CertificateVerify.
     pub signature_scheme: SignatureScheme,
+    /// The scheme of the signature in a client's CertificateVerify, where it showed a certificate.
+    pub client_signature_scheme: Option<SignatureScheme>,
+    /// The OCSP response that the server stapled, if it was asked for one. Nobody has looked into it yet.
+    pub ocsp_response: Option<Vec<u8>>,
     /// The peer's certificates, leaf first, where the configuration keeps them.
     pub peer_chain: Option<Vec<CertificateDer<'static>>>,
 }
@@ -108,8 +110,8 @@ pub enum Topic {
     VerifyChain {
         /// The peer's certificates, leaf first. The configured trust has accepted them.
         chain: Vec<CertificateDer<'static>>,
-        /// The name that the client asked for.
-        name: ServerName<'static>,
+        /// The name that a server has to prove; none for a client's chain.
+        name: Option<ServerName<'static>>,
     },
     /// A signer that needs time: [`Answer::signature`].
     Sign {

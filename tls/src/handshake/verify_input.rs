@@ -2,12 +2,16 @@
 
 /// The content that a server signs, over the transcript up to its Certificate.
 pub(crate) fn server_content(transcript: &[u8]) -> Vec<u8> {
-    [
-        &[b' '; 64][..],
-        b"TLS 1.3, server CertificateVerify\0",
-        transcript,
-    ]
-    .concat()
+    content(b"TLS 1.3, server CertificateVerify", transcript)
+}
+
+/// The content that a client signs, over the transcript up to its Certificate.
+pub(crate) fn client_content(transcript: &[u8]) -> Vec<u8> {
+    content(b"TLS 1.3, client CertificateVerify", transcript)
+}
+
+fn content(context: &[u8], transcript: &[u8]) -> Vec<u8> {
+    [&[b' '; 64][..], context, &[0], transcript].concat()
 }
 
 #[cfg(test)]

@@ -10,62 +10,169 @@ use super::writer::Writer;
 use crate::error::Fault;
 use crate::limits;
 
-/// Decodes a Certificate message of the main handshake: the certificates, leaf first.
-pub(crate) fn decode_certificate<'a>(
-    body: &'a [u8],
-    offered: &[E],
-) -> Result<Vec<CertificateDer<'a>>, Fault> {
-    let mut reader = Reader::new(body, M::Certificate);
-    // rfc9846#4.5.1-5
-    if !reader.vec8(0)?.is_empty() {
-        return Err(Fault::CertificateContext);
-    }
-    let mut list = Reader::new(reader.vec24(0)?, M::Certificate);
-    reader.finish()?;
-    let mut chain = Vec::new();
-    while !list.is_empty() {
-        if chain.len() >= limits::CHAIN_CERTIFICATES {
-            return Err(Fault::ChainTooLong);
-        }
-        chain.push(CertificateDer::from(list.vec24(1)?));
-        read_responses(&mut list, offered)?;
-    }
-    Ok(chain)
+/// A Certificate message of the main handshake as it came.
+pub(crate) struct Certificate<'a> {
+    /// The certificates, leaf first.
+    pub(crate) chain: Vec<CertificateDer<'a>>,
+    /// The OCSP response stapled to the leaf. Its contents are the application's business (T13).
+    pub(crate) ocsp: Option<&'a [u8]>,
 }
 
-/// Encodes a Certificate message of the main handshake.
-pub(crate) fn encode_certificate(writer: &mut Writer, chain: &[CertificateDer<'_>]) {
+impl<'a> Certificate<'a> {
+    pub(crate) fn decode(body: &'a [u8], offered: &[E]) -> Result<Self, Fault> {
+        let mut reader = Reader::new(body, M::Certificate);
+        // rfc9846#4.5.1-5
+        if !reader.vec8(0)?.is_empty() {
+            return Err(Fault::CertificateContext);
+        }
+        let mut list = Reader::new(reader.vec24(0)?, M::Certificate);
+        reader.finish()?;
+        let mut found = Self {
+            chain: Vec::new(),
+            ocsp: None,
+        };
+        while !list.is_empty() {
+            if found.chain.len() >= limits::CHAIN_CERTIFICATES {
+                return Err(Fault::ChainTooLong);
+            }
+            let leaf = found.chain.is_empty();
+            found.chain.push(CertificateDer::from(list.vec24(1)?));
+            for extension in read_responses(&mut list, offered)? {
+                if extension.kind == E::STATUS_REQUEST {
+                    let response = status(Reader::new(extension.body, M::Certificate))?;
+                    found.ocsp = leaf.then_some(response).or(found.ocsp);
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A CertificateStatus of RFC 6066 section 8 (rfc9846#4.5.1.1-1): its response.
+fn status<'a>(mut reader: Reader<'a>) -> Result<&'a [u8], Fault> {
+    if reader.u8()? != OCSP {
+        return Err(reader.malformed());
+    }
+    let response = reader.vec24(1)?;
+    reader.finish()?;
+    Ok(response)
+}
+
+/// The one status type there is.
+pub(crate) const OCSP: u8 = 1;
+
+/// Encodes a Certificate message of the main handshake, an OCSP response with the leaf.
+pub(crate) fn encode_certificate(
+    writer: &mut Writer,
+    chain: &[CertificateDer<'_>],
+    ocsp: Option<&[u8]>,
+) {
     writer.message(M::Certificate, |w| {
         w.vec8(|_| {});
         w.vec24(|w| {
+            let mut staple = ocsp;
             for certificate in chain {
                 w.vec24(|w| w.bytes(certificate));
-                w.vec16(|_| {});
+                w.vec16(|w| {
+                    if let Some(response) = staple.take() {
+                        w.u16(E::STATUS_REQUEST.0);
+                        w.vec16(|w| {
+                            w.u8(OCSP);
+                            w.vec24(|w| w.bytes(response));
+                        });
+                    }
+                });
             }
         });
     });
 }
 
-/// Checks a CertificateRequest of the main handshake; this client answers it with an empty Certificate.
-pub(crate) fn decode_request(body: &[u8]) -> Result<(), Fault> {
-    let mut reader = Reader::new(body, M::CertificateRequest);
-    // rfc9846#4.4.2-3
-    if !reader.vec8(0)?.is_empty() {
-        return Err(Fault::CertificateContext);
+/// A CertificateRequest of the main handshake as it came.
+pub(crate) struct CertificateRequest<'a> {
+    pub(crate) schemes: Codes<'a>,
+    pub(crate) authorities: Authorities<'a>,
+}
+
+impl<'a> CertificateRequest<'a> {
+    pub(crate) fn decode(body: &'a [u8]) -> Result<Self, Fault> {
+        let mut reader = Reader::new(body, M::CertificateRequest);
+        // rfc9846#4.4.2-3
+        if !reader.vec8(0)?.is_empty() {
+            return Err(Fault::CertificateContext);
+        }
+        let extensions = read_requests(&mut reader)?;
+        reader.finish()?;
+        let open = |kind: E| {
+            let found = extensions.iter().find(|extension| extension.kind == kind);
+            found.map(|extension| Reader::new(extension.body, M::CertificateRequest))
+        };
+        // rfc9846#4.4.2-4
+        let missing = Fault::MissingExtension {
+            extension: E::SIGNATURE_ALGORITHMS,
+            message: M::CertificateRequest,
+        };
+        let mut schemes = open(E::SIGNATURE_ALGORITHMS).ok_or(missing)?;
+        let list = Codes::new(schemes.vec16(2)?, &schemes)?;
+        schemes.finish()?;
+        let authorities = match open(E::CERTIFICATE_AUTHORITIES) {
+            Some(reader) => Authorities::decode(reader)?,
+            None => Authorities::default(),
+        };
+        Ok(Self {
+            schemes: list,
+            authorities,
+        })
     }
-    let extensions = read_requests(&mut reader)?;
-    reader.finish()?;
-    // rfc9846#4.4.2-4
-    let schemes = extensions
-        .iter()
-        .find(|extension| extension.kind == E::SIGNATURE_ALGORITHMS);
-    let missing = Fault::MissingExtension {
-        extension: E::SIGNATURE_ALGORITHMS,
-        message: M::CertificateRequest,
-    };
-    let mut schemes = Reader::new(schemes.ok_or(missing)?.body, M::CertificateRequest);
-    Codes::new(schemes.vec16(2)?, &schemes)?;
-    schemes.finish()
+}
+
+/// Encodes a CertificateRequest of the main handshake.
+pub(crate) fn encode_request(
+    writer: &mut Writer,
+    schemes: &[SignatureScheme],
+    authorities: &[Vec<u8>],
+) {
+    writer.message(M::CertificateRequest, |w| {
+        w.vec8(|_| {});
+        w.vec16(|w| {
+            w.u16(E::SIGNATURE_ALGORITHMS.0);
+            w.vec16(|w| w.vec16(|w| schemes.iter().for_each(|scheme| w.u16(scheme.0))));
+            if !authorities.is_empty() {
+                w.u16(E::CERTIFICATE_AUTHORITIES.0);
+                w.vec16(|w| {
+                    w.vec16(|w| {
+                        authorities
+                            .iter()
+                            .for_each(|name| w.vec16(|w| w.bytes(name)))
+                    });
+                });
+            }
+        });
+    });
+}
+
+/// The distinguished names of acceptable CAs (RFC 9846 section 4.3.4), each in DER; their framing is checked.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Authorities<'a>(&'a [u8]);
+
+impl<'a> Authorities<'a> {
+    pub(crate) fn decode(mut reader: Reader<'a>) -> Result<Self, Fault> {
+        let names = reader.vec16(3)?;
+        let mut list = Reader::new(names, reader.message());
+        reader.finish()?;
+        while !list.is_empty() {
+            list.vec16(1)?;
+        }
+        Ok(Self(names))
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = &'a [u8]> {
+        let mut list = Reader::new(self.0, M::CertificateRequest);
+        core::iter::from_fn(move || list.vec16(1).ok())
+    }
 }
 
 /// A CertificateVerify as it came.
@@ -101,8 +208,63 @@ mod tests {
         let chain: Vec<CertificateDer<'_>> = (0..count)
             .map(|_| CertificateDer::from(&b"certificate"[..]))
             .collect();
-        encode_certificate(&mut writer, &chain);
+        encode_certificate(&mut writer, &chain, None);
         writer.finish().expect("short").split_off(4)
+    }
+
+    fn refusal(body: &[u8]) -> Result<(), Fault> {
+        Certificate::decode(body, &[]).map(drop)
+    }
+
+    #[test]
+    fn a_staple_comes_back_with_the_leaf_alone() {
+        let mut writer = Writer::default();
+        let certificate = CertificateDer::from(&b"certificate"[..]);
+        encode_certificate(
+            &mut writer,
+            &[certificate.clone(), certificate],
+            Some(b"response"),
+        );
+        let bytes = writer.finish().expect("short").split_off(4);
+        let got = Certificate::decode(&bytes, &[E::STATUS_REQUEST]).expect("well formed");
+        assert_eq!((got.chain.len(), got.ocsp), (2, Some(&b"response"[..])));
+        let unsolicited = Fault::UnsolicitedExtension {
+            extension: E::STATUS_REQUEST,
+            message: M::Certificate,
+        };
+        assert_eq!(refusal(&bytes), Err(unsolicited));
+        for (name, body) in [
+            ("another type", &[2, 0, 0, 1, 7][..]),
+            ("empty", &[1, 0, 0, 0]),
+            ("more", &[1, 0, 0, 1, 7, 7]),
+        ] {
+            assert!(status(Reader::new(body, M::Certificate)).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn authorities_come_back_as_they_went() {
+        let names = [b"first".to_vec(), b"second".to_vec()];
+        let mut writer = Writer::default();
+        encode_request(&mut writer, &[SignatureScheme::ED25519], &names);
+        let bytes = writer.finish().expect("short").split_off(4);
+        let got = CertificateRequest::decode(&bytes).expect("well formed");
+        assert!(got.authorities.iter().eq(names.iter().map(Vec::as_slice)));
+        assert!(got.schemes.contains(SignatureScheme::ED25519.0));
+        for cut in 0..bytes.len() {
+            assert!(
+                CertificateRequest::decode(&bytes[..cut]).is_err(),
+                "cut at {cut}"
+            );
+        }
+        let authorities = |bytes| Authorities::decode(Reader::new(bytes, M::CertificateRequest));
+        for (name, bytes) in [
+            ("none", &[0, 0][..]),
+            ("an empty name", &[0, 2, 0, 0]),
+            ("cut", &[0, 3, 0, 2, 7]),
+        ] {
+            assert!(authorities(bytes).is_err(), "{name}");
+        }
     }
 
     #[test]
@@ -115,26 +277,20 @@ mod tests {
             (limit + 1, Err(Fault::ChainTooLong)),
         ] {
             assert_eq!(
-                decode_certificate(&chain(count), &[]).map(|chain| chain.len()),
+                Certificate::decode(&chain(count), &[]).map(|found| found.chain.len()),
                 want,
                 "{count} certificates"
             );
         }
         let bytes = chain(2);
         for cut in 0..bytes.len() {
-            assert!(
-                decode_certificate(&bytes[..cut], &[]).is_err(),
-                "cut at {cut}"
-            );
+            assert!(refusal(&bytes[..cut]).is_err(), "cut at {cut}");
         }
-        assert!(decode_certificate(&[&bytes[..], &[0]].concat(), &[]).is_err());
-        assert_eq!(
-            decode_certificate(&[1, 7, 0, 0, 0], &[]),
-            Err(Fault::CertificateContext)
-        );
+        assert!(refusal(&[&bytes[..], &[0]].concat()).is_err());
+        assert_eq!(refusal(&[1, 7, 0, 0, 0]), Err(Fault::CertificateContext));
         let empty_entry = [0, 0, 0, 5, 0, 0, 0, 0, 0];
         assert_eq!(
-            decode_certificate(&empty_entry, &[]),
+            refusal(&empty_entry),
             Err(Fault::Malformed {
                 message: M::Certificate
             })
@@ -175,7 +331,7 @@ mod tests {
             ),
         ];
         for (name, body, want) in rows {
-            assert_eq!(decode_request(body), *want, "{name}");
+            assert_eq!(CertificateRequest::decode(body).map(drop), *want, "{name}");
         }
     }
 

@@ -8,6 +8,7 @@ use pith_crypto::SignatureScheme;
 use pith_pq::{Group, Share};
 use pki_types::{DnsName, ServerName};
 
+use super::certificate::{Authorities, OCSP};
 use super::extensions::{Block, Extension, read_requests};
 use super::reader::{Codes, Reader};
 use super::registry::{ExtensionType as E, MessageKind as M};
@@ -31,6 +32,8 @@ pub(crate) struct ClientHello<'a> {
     /// Not empty where it is there.
     pub(crate) protocols: Vec<&'a [u8]>,
     pub(crate) transport_parameters: Option<&'a [u8]>,
+    /// The CAs that the client trusts, where it says so.
+    pub(crate) authorities: Authorities<'a>,
     extensions: Vec<Extension<'a>>,
 }
 
@@ -127,8 +130,21 @@ impl<'a> ClientHello<'a> {
                 .transpose()?
                 .unwrap_or_default(),
             transport_parameters: find(E::QUIC_TRANSPORT_PARAMETERS),
+            authorities: open(E::CERTIFICATE_AUTHORITIES)
+                .map(Authorities::decode)
+                .transpose()?
+                .unwrap_or_default(),
             extensions,
         })
+    }
+
+    /// Whether the client wants an OCSP response. Other types of status are ignored.
+    pub(crate) fn wants_ocsp(&self) -> bool {
+        let request = self
+            .extensions
+            .iter()
+            .find(|extension| extension.kind == E::STATUS_REQUEST);
+        request.is_some_and(|request| request.body.first() == Some(&OCSP))
     }
 
     /// Whether the client offered this extension.
@@ -239,6 +255,7 @@ pub(crate) struct ClientOffer<'a> {
     pub(crate) schemes: &'a [SignatureScheme],
     pub(crate) protocols: &'a [Vec<u8>],
     pub(crate) transport_parameters: Option<&'a [u8]>,
+    pub(crate) request_ocsp: bool,
 }
 
 impl ClientOffer<'_> {
@@ -296,6 +313,10 @@ impl ClientOffer<'_> {
                 });
             });
         }
+        if self.request_ocsp {
+            // No responders and no request extensions (RFC 6066 section 8).
+            block.put(E::STATUS_REQUEST, |w| w.bytes(&[OCSP, 0, 0, 0, 0]));
+        }
         if let Some(parameters) = self.transport_parameters {
             block.put(E::QUIC_TRANSPORT_PARAMETERS, |w| w.bytes(parameters));
         }
@@ -335,6 +356,7 @@ mod tests {
             ],
             protocols: &*PROTOCOLS,
             transport_parameters: None,
+            request_ocsp: false,
         }
     }
 

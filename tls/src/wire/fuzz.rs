@@ -1,6 +1,6 @@
 //! A fuzz target for each parser: any bytes give a value or a fault, and what is accepted is what it says.
 
-use super::certificate::{CertificateVerify, decode_certificate, decode_request, encode_verify};
+use super::certificate::{Certificate, CertificateRequest, CertificateVerify, encode_verify};
 use super::client_hello::ClientHello;
 use super::encrypted_extensions::EncryptedExtensions;
 use super::extensions::read_requests;
@@ -12,7 +12,8 @@ use super::writer::Writer;
 use crate::limits;
 
 const ITERATIONS: usize = 5000;
-const OFFERED: [E; 6] = [
+const OFFERED: [E; 7] = [
+    E::STATUS_REQUEST,
     E::SERVER_NAME,
     E::SUPPORTED_VERSIONS,
     E::KEY_SHARE,
@@ -101,11 +102,14 @@ fn certificate() {
     bolero::check!()
         .with_iterations(ITERATIONS)
         .for_each(|bytes: &[u8]| {
-            if let Ok(chain) = decode_certificate(bytes, &OFFERED) {
+            if let Ok(Certificate { chain, ocsp }) = Certificate::decode(bytes, &OFFERED) {
+                assert!(ocsp.is_none_or(|response| !response.is_empty()));
                 assert!(chain.len() <= limits::CHAIN_CERTIFICATES);
                 assert!(chain.iter().all(|certificate| !certificate.is_empty()));
             }
-            decode_request(bytes).unwrap_or_default();
+            if let Ok(request) = CertificateRequest::decode(bytes) {
+                assert!(request.authorities.iter().all(|name| !name.is_empty()));
+            }
         });
 }
 

@@ -173,8 +173,8 @@ fn refusals_say_what_to_do() {
             &pki,
             bent(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]),
             Alert::UNSUPPORTED_CERTIFICATE,
-            "the leaf certificate is not for TLS servers: \
-             have it issued with serverAuth in its Extended Key Usage",
+            "the leaf certificate is not for this role: \
+             have it issued with serverAuth (clientAuth for a client) in its Extended Key Usage",
         ),
         (
             &pki,
@@ -211,7 +211,7 @@ fn refusals_say_what_to_do() {
     let error = verify_chain(
         &Trust::roots_from_der(&[pki.root()]).unwrap(),
         &[],
-        &name("a.test"),
+        Peer::Server(&name("a.test")),
         NOW,
     )
     .unwrap_err();

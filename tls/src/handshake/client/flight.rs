@@ -3,26 +3,25 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pith_crypto::SignatureScheme;
+use pith_crypto::{Secret, SignatureScheme};
 use pith_pq::Group;
 use pki_types::{CertificateDer, ServerName};
 
 use super::State;
-use crate::auth::{
-    CertificateError, PeerChain, PeerProof, Verdict, schemes, verify_chain, verify_signature,
-};
+use crate::auth::{CertificateError, Credential, PeerProof, Signature, Wanted};
 use crate::config::ClientConfig;
-use crate::error::{Error, Fault};
+use crate::error::{Error, Fault, Local};
 use crate::handshake::Context;
 use crate::handshake::connected::Connected;
 use crate::handshake::joiner::Message;
 use crate::handshake::output::{Direction, Level, Output, Summary, Topic};
-use crate::handshake::verify_input::server_content;
-use crate::schedule::secrets::{FinishedKey, HandshakeSecret};
+use crate::handshake::peer::{check_verify, judge};
+use crate::handshake::verify_input::{client_content, server_content};
+use crate::schedule::secrets::{FinishedKey, HandshakeSecret, Traffic};
 use crate::schedule::transcript::Transcript;
 use crate::suite::CipherSuite;
 use crate::wire::certificate::{
-    CertificateVerify, decode_certificate, decode_request, encode_certificate,
+    Certificate, CertificateRequest, encode_certificate, encode_verify,
 };
 use crate::wire::encrypted_extensions::EncryptedExtensions;
 use crate::wire::writer::Writer;
@@ -46,8 +45,15 @@ pub(crate) struct WaitEncryptedExtensions {
 pub(crate) struct WaitCertificate {
     base: WaitEncryptedExtensions,
     protocol: Option<Box<[u8]>>,
-    /// The server wants a certificate of this client.
-    requested: bool,
+    own: Own,
+}
+
+/// What the server wants of this client, and gets.
+enum Own {
+    NotRequested,
+    /// rfc9846#4.5.1-3: no suitable certificate.
+    Nothing,
+    Credential(Credential, SignatureScheme),
 }
 
 /// Between WAIT_CERT and WAIT_CV: a verdict of the application is pending.
@@ -57,13 +63,26 @@ pub(crate) struct AskingVerdict(WaitCertificateVerify);
 pub(crate) struct WaitCertificateVerify {
     base: WaitCertificate,
     chain: Vec<CertificateDer<'static>>,
+    ocsp: Option<Vec<u8>>,
 }
 
 /// WAIT_FINISHED: the server is who it has to be, if the handshake was not altered.
 pub(crate) struct WaitFinished {
-    base: WaitCertificate,
-    chain: Vec<CertificateDer<'static>>,
+    base: WaitCertificateVerify,
     scheme: SignatureScheme,
+    proof: PeerProof,
+}
+
+/// The server is done, and this client's signature is pending.
+pub(crate) struct AskingSignature(Closing);
+
+/// All that the client's Finished needs.
+struct Closing {
+    transcript: Transcript,
+    client_finished: FinishedKey,
+    traffic: Traffic,
+    exporter: Secret,
+    summary: Summary,
     proof: PeerProof,
 }
 
@@ -96,19 +115,28 @@ impl WaitEncryptedExtensions {
         }
         self.transcript.add(message.whole);
         let protocol = found.protocol.map(Box::from);
+        let own = Own::NotRequested;
         Ok(State::WaitCertificateOrRequest(Box::new(WaitCertificate {
             base: *self,
             protocol,
-            requested: false,
+            own,
         })))
     }
 }
 
 impl WaitCertificate {
     pub(super) fn on_request(mut self: Box<Self>, message: Message<'_>) -> Result<State, Error> {
-        decode_request(message.body)?;
+        let request = CertificateRequest::decode(message.body)?;
+        let wanted = Wanted {
+            name: None,
+            schemes: request.schemes,
+            authorities: request.authorities,
+        };
+        self.own = match Credential::choose(&self.base.config.credentials, &wanted) {
+            Some((credential, scheme)) => Own::Credential(credential.clone(), scheme),
+            None => Own::Nothing,
+        };
         self.base.transcript.add(message.whole);
-        self.requested = true;
         Ok(State::WaitCertificate(self))
     }
 
@@ -117,41 +145,30 @@ impl WaitCertificate {
         message: Message<'_>,
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
-        let chain = decode_certificate(message.body, &self.base.offered)?;
+        let Certificate { chain, ocsp } = Certificate::decode(message.body, &self.base.offered)?;
         // rfc9846#4.5.1.3-1
         if chain.is_empty() {
             return Err(Fault::EmptyCertificate.into());
         }
+        let ocsp = ocsp.map(<[u8]>::to_vec);
         self.base.transcript.add(message.whole);
         let (config, name) = (&self.base.config, &self.base.name);
-        verify_chain(&config.trust, &chain, name, cx.now)?;
-        let peer = PeerChain {
-            certificates: &chain,
-            name,
-            now: cx.now,
+        let judged = judge(
+            &config.trust,
+            config.verifier.as_ref(),
+            chain,
+            Some(name),
+            cx,
+        )?;
+        let next = WaitCertificateVerify {
+            base: *self,
+            chain: judged.chain,
+            ocsp,
         };
-        let verdict = match &config.verifier {
-            Some(verifier) => verifier.verify(&peer),
-            None => Verdict::Now(Ok(())),
-        };
-        let chain: Vec<_> = chain.into_iter().map(CertificateDer::into_owned).collect();
-        match verdict {
-            Verdict::Now(verdict) => {
-                verdict?;
-                Ok(State::WaitCertificateVerify(Box::new(
-                    WaitCertificateVerify { base: *self, chain },
-                )))
-            }
-            Verdict::Later => {
-                cx.outputs.ask(Topic::VerifyChain {
-                    chain: chain.clone(),
-                    name: name.clone(),
-                })?;
-                Ok(State::AskingVerdict(Box::new(AskingVerdict(
-                    WaitCertificateVerify { base: *self, chain },
-                ))))
-            }
-        }
+        Ok(match judged.pending {
+            true => State::AskingVerdict(Box::new(AskingVerdict(next))),
+            false => State::WaitCertificateVerify(Box::new(next)),
+        })
     }
 }
 
@@ -166,21 +183,14 @@ impl AskingVerdict {
 }
 
 impl WaitCertificateVerify {
-    pub(super) fn on_verify(self: Box<Self>, message: Message<'_>) -> Result<State, Error> {
-        let Self { mut base, chain } = *self;
-        let verify = CertificateVerify::decode(message.body)?;
-        // rfc9846#4.5.2-4, rfc9846#4.5.2-7: schemes for chains alone are offered, but not for this.
-        if !schemes().any(|scheme| scheme == verify.scheme) {
-            return Err(Fault::CertificateVerifyScheme.into());
-        }
-        let leaf = chain.first().ok_or(Fault::EmptyCertificate)?;
-        let content = server_content(base.base.transcript.digest().as_ref());
-        let proof = verify_signature(leaf, verify.scheme, &content, verify.signature)?;
-        base.base.transcript.add(message.whole);
+    pub(super) fn on_verify(mut self: Box<Self>, message: Message<'_>) -> Result<State, Error> {
+        let transcript = &mut self.base.base.transcript;
+        let content = server_content(transcript.digest().as_ref());
+        let (scheme, proof) = check_verify(&self.chain, message.body, &content)?;
+        transcript.add(message.whole);
         Ok(State::WaitFinished(Box::new(WaitFinished {
-            base,
-            chain,
-            scheme: verify.scheme,
+            base: *self,
+            scheme,
             proof,
         })))
     }
@@ -193,16 +203,15 @@ impl WaitFinished {
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
         let Self {
-            base:
-                WaitCertificate {
-                    base,
-                    protocol,
-                    requested,
-                },
-            chain,
+            base: WaitCertificateVerify { base, chain, ocsp },
             scheme,
             proof,
         } = *self;
+        let WaitCertificate {
+            base,
+            protocol,
+            own,
+        } = base;
         let WaitEncryptedExtensions {
             mut transcript,
             suite,
@@ -215,24 +224,7 @@ impl WaitFinished {
         let main = base.secret.main()?;
         let traffic = main.traffic(digest.as_ref())?;
         let exporter = main.exporter(digest.as_ref())?;
-
-        let mut flight = Writer::default();
-        if requested {
-            // rfc9846#4.5.1-3: no suitable certificate.
-            let mut certificate = Writer::default();
-            encode_certificate(&mut certificate, &[]);
-            let certificate = certificate.finish()?;
-            transcript.add(&certificate);
-            flight.bytes(&certificate);
-        }
-        let mac = base.client_finished.mac(transcript.digest().as_ref())?;
-        flight.message(MessageKind::Finished, |w| w.bytes(mac.expose()));
-        cx.outputs.send(Level::Handshake, flight.finish()?);
-        cx.outputs
-            .keys(Level::Application, Direction::Write, traffic.client);
-        cx.outputs
-            .keys(Level::Application, Direction::Read, traffic.server);
-        cx.outputs.push(Output::Complete(Summary {
+        let summary = Summary {
             suite,
             group: base.group,
             retried: base.retried,
@@ -242,8 +234,104 @@ impl WaitFinished {
                 _ => None,
             },
             signature_scheme: scheme,
+            client_signature_scheme: None,
+            ocsp_response: ocsp,
             peer_chain: base.config.keep_peer_chain.then_some(chain),
-        }));
-        Ok(State::Connected(Connected::new(proof, suite, exporter)))
+        };
+        let client_finished = base.client_finished;
+        let closing = Closing {
+            transcript,
+            client_finished,
+            traffic,
+            exporter,
+            summary,
+            proof,
+        };
+        closing.authenticate(own, cx)
+    }
+}
+
+impl AskingSignature {
+    pub(super) fn on_signature(
+        self: Box<Self>,
+        signature: Option<Vec<u8>>,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Error> {
+        self.0
+            .sign(Vec::new(), &signature.ok_or(Local::Refused)?, cx)
+    }
+}
+
+impl Closing {
+    /// Shows what the server asked for: nothing, no certificate, or one and a signature.
+    fn authenticate(mut self, own: Own, cx: &mut Context<'_>) -> Result<State, Error> {
+        // rfc9846#E.4-1: before the second flight, and so in one write with it.
+        if cx.rules.has_compatibility_mode() && !self.summary.retried {
+            cx.outputs.push(Output::ChangeCipherSpec);
+        }
+        let mut certificate = Writer::default();
+        match &own {
+            Own::NotRequested => return self.finish(Vec::new(), cx),
+            Own::Nothing => encode_certificate(&mut certificate, &[], None),
+            Own::Credential(credential, _) => {
+                encode_certificate(&mut certificate, credential.chain(), None);
+            }
+        }
+        let flight = certificate.finish()?;
+        self.transcript.add(&flight);
+        let Own::Credential(credential, scheme) = own else {
+            return self.finish(flight, cx);
+        };
+        self.summary.client_signature_scheme = Some(scheme);
+        let content = client_content(self.transcript.digest().as_ref());
+        match credential.signer().sign(scheme, &content) {
+            Signature::Now(signature) => self.sign(flight, &signature?, cx),
+            Signature::Later => {
+                cx.outputs.send(Level::Handshake, flight);
+                cx.outputs.ask(Topic::Sign {
+                    scheme,
+                    message: content,
+                })?;
+                Ok(State::AskingSignature(Box::new(AskingSignature(self))))
+            }
+        }
+    }
+
+    /// CertificateVerify and Finished, behind what stands in `flight` already.
+    fn sign(
+        mut self,
+        mut flight: Vec<u8>,
+        signature: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Result<State, Error> {
+        let missing = Local::Internal("a signature without its scheme");
+        let scheme = self.summary.client_signature_scheme.ok_or(missing)?;
+        let mut verify = Writer::default();
+        encode_verify(&mut verify, scheme, signature);
+        let verify = verify.finish()?;
+        self.transcript.add(&verify);
+        flight.extend_from_slice(&verify);
+        self.finish(flight, cx)
+    }
+
+    fn finish(self, mut flight: Vec<u8>, cx: &mut Context<'_>) -> Result<State, Error> {
+        let mac = self
+            .client_finished
+            .mac(self.transcript.digest().as_ref())?;
+        let mut finished = Writer::default();
+        finished.message(MessageKind::Finished, |w| w.bytes(mac.expose()));
+        flight.extend_from_slice(&finished.finish()?);
+        cx.outputs.send(Level::Handshake, flight);
+        cx.outputs
+            .keys(Level::Application, Direction::Write, self.traffic.client);
+        cx.outputs
+            .keys(Level::Application, Direction::Read, self.traffic.server);
+        let suite = self.summary.suite;
+        cx.outputs.push(Output::Complete(self.summary));
+        Ok(State::Connected(Connected::new(
+            self.proof,
+            suite,
+            self.exporter,
+        )))
     }
 }

@@ -50,6 +50,7 @@ impl Hello {
             schemes: &self.config.schemes,
             protocols: &self.config.protocols,
             transport_parameters: self.transport_parameters.as_deref(),
+            request_ocsp: self.config.request_ocsp,
         };
         offer.encode(shares, cookie)
     }
@@ -288,9 +289,6 @@ impl Accepted {
         let (secret, traffic) = handshake_keys(self.suite, &shared, &self.transcript)?;
         let (client_finished, server_finished) =
             (traffic.client.finished()?, traffic.server.finished()?);
-        if cx.rules.has_compatibility_mode() && !self.retried {
-            cx.outputs.push(Output::ChangeCipherSpec);
-        }
         cx.outputs
             .keys(Level::Handshake, Direction::Write, traffic.client);
         cx.outputs

@@ -6,7 +6,8 @@ mod hello;
 pub(super) use hello::{handshake_keys, peer_share, start};
 
 use self::flight::{
-    AskingVerdict, WaitCertificate, WaitCertificateVerify, WaitEncryptedExtensions, WaitFinished,
+    AskingSignature, AskingVerdict, WaitCertificate, WaitCertificateVerify,
+    WaitEncryptedExtensions, WaitFinished,
 };
 use self::hello::{WaitSecondServerHello, WaitServerHello};
 use super::Context;
@@ -35,6 +36,8 @@ pub(crate) enum State {
     WaitCertificateVerify(Box<WaitCertificateVerify>),
     /// WAIT_FINISHED
     WaitFinished(Box<WaitFinished>),
+    /// The server is done, the signature of this client is pending.
+    AskingSignature(Box<AskingSignature>),
     /// CONNECTED
     Connected(Connected),
 }
@@ -77,13 +80,20 @@ impl State {
 
     /// Whether this state waits for such an answer.
     pub(super) fn awaits(&self, reply: &Reply) -> bool {
-        matches!((self, reply), (Self::AskingVerdict(_), Reply::Verdict(_)))
+        matches!(
+            (self, reply),
+            (Self::AskingVerdict(_), Reply::Verdict(_))
+                | (Self::AskingSignature(_), Reply::Signature(_))
+        )
     }
 
     /// Goes on with an answer that [`State::awaits`].
-    pub(super) fn resume(self, reply: Reply, _cx: &mut Context<'_>) -> Result<Self, Error> {
+    pub(super) fn resume(self, reply: Reply, cx: &mut Context<'_>) -> Result<Self, Error> {
         match (self, reply) {
             (Self::AskingVerdict(state), Reply::Verdict(verdict)) => state.on_verdict(verdict),
+            (Self::AskingSignature(state), Reply::Signature(signature)) => {
+                state.on_signature(signature, cx)
+            }
             _ => Err(Local::Internal("an answer without its question").into()),
         }
     }
@@ -107,6 +117,7 @@ impl State {
             Self::AskingVerdict(_) => "WAIT_CV, the verdict pending",
             Self::WaitCertificateVerify(_) => "WAIT_CV",
             Self::WaitFinished(_) => "WAIT_FINISHED",
+            Self::AskingSignature(_) => "WAIT_FINISHED, the signature pending",
             Self::Connected(_) => "CONNECTED",
         }
     }

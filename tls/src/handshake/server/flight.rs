@@ -6,9 +6,10 @@ use bytes::Bytes;
 use pith_crypto::{Secret, SharedSecret, random};
 
 use super::State;
+use super::client_auth::WaitCertificate;
 use super::negotiate::Choice;
 use crate::auth::{PeerProof, Signature};
-use crate::config::ServerConfig;
+use crate::config::{ClientAuth, ServerConfig};
 use crate::error::{Error, Local};
 use crate::handshake::Context;
 use crate::handshake::client::handshake_keys;
@@ -20,7 +21,7 @@ use crate::schedule::TrafficSecret;
 use crate::schedule::secrets::{FinishedKey, HandshakeSecret};
 use crate::schedule::transcript::Transcript;
 use crate::wire::MessageKind;
-use crate::wire::certificate::{encode_certificate, encode_verify};
+use crate::wire::certificate::{encode_certificate, encode_request, encode_verify};
 use crate::wire::encrypted_extensions;
 use crate::wire::server_hello::encode_server_hello;
 use crate::wire::writer::Writer;
@@ -31,6 +32,7 @@ pub(super) struct Accepted {
     pub(super) choice: Choice,
     pub(super) session_id: Vec<u8>,
     pub(super) server_name: Option<Box<str>>,
+    pub(super) wants_ocsp: bool,
     pub(super) reply: Vec<u8>,
     pub(super) shared: SharedSecret,
     pub(super) transcript: Transcript,
@@ -45,6 +47,7 @@ pub(crate) struct AskingSignature(Unsigned);
 
 /// Everything up to CertificateVerify.
 struct Unsigned {
+    config: Arc<ServerConfig>,
     secret: HandshakeSecret,
     client_finished: FinishedKey,
     server_finished: FinishedKey,
@@ -52,14 +55,19 @@ struct Unsigned {
     summary: Summary,
 }
 
-/// WAIT_FINISHED.
-pub(crate) struct WaitFinished {
+/// What waits for the client's Finished.
+pub(super) struct Pending {
+    pub(super) transcript: Transcript,
+    pub(super) summary: Summary,
     client_finished: FinishedKey,
     client_traffic: TrafficSecret,
     exporter: Secret,
-    transcript: Transcript,
-    summary: Summary,
-    proof: PeerProof,
+}
+
+/// WAIT_FINISHED.
+pub(crate) struct WaitFinished {
+    pub(super) pending: Pending,
+    pub(super) proof: PeerProof,
 }
 
 impl AskingParameters {
@@ -84,6 +92,7 @@ impl Accepted {
             group,
             scheme,
             protocol,
+            credential,
         } = self.choice;
         // rfc9846#4.2.3-4
         let mut own_random = [0; 32];
@@ -117,12 +126,17 @@ impl Accepted {
             protocol.as_deref(),
             parameters.as_ref(),
         );
-        encode_certificate(&mut flight, self.config.credential.chain());
+        if self.config.client_auth.trust().is_some() {
+            encode_request(&mut flight, &self.config.schemes, &self.config.authorities);
+        }
+        let staple = credential.ocsp().filter(|_| self.wants_ocsp);
+        encode_certificate(&mut flight, credential.chain(), staple);
         let flight = flight.finish()?;
         self.transcript.add(&flight);
 
         let content = server_content(self.transcript.digest().as_ref());
         let unsigned = Unsigned {
+            config: self.config,
             secret,
             client_finished,
             server_finished,
@@ -134,10 +148,12 @@ impl Accepted {
                 protocol,
                 server_name: self.server_name,
                 signature_scheme: scheme,
+                client_signature_scheme: None,
+                ocsp_response: None,
                 peer_chain: None,
             },
         };
-        match self.config.credential.signer().sign(scheme, &content) {
+        match credential.signer().sign(scheme, &content) {
             Signature::Now(signature) => unsigned.finish(flight, &signature?, cx),
             Signature::Later => {
                 cx.outputs.send(Level::Handshake, flight);
@@ -190,14 +206,23 @@ impl Unsigned {
         let traffic = main.traffic(digest.as_ref())?;
         cx.outputs
             .keys(Level::Application, Direction::Write, traffic.server);
-        Ok(State::WaitFinished(Box::new(WaitFinished {
+        let pending = Pending {
+            transcript: self.transcript,
+            summary: self.summary,
             client_finished: self.client_finished,
             client_traffic: traffic.client,
             exporter: main.exporter(digest.as_ref())?,
-            transcript: self.transcript,
-            summary: self.summary,
-            proof: PeerProof::client_not_asked(),
-        })))
+        };
+        Ok(match &self.config.client_auth {
+            ClientAuth::None => {
+                let proof = PeerProof::not_required();
+                State::WaitFinished(Box::new(WaitFinished { pending, proof }))
+            }
+            ClientAuth::Optional(_) | ClientAuth::Required(_) => {
+                let config = self.config;
+                State::WaitCertificate(Box::new(WaitCertificate { config, pending }))
+            }
+        })
     }
 }
 
@@ -207,16 +232,19 @@ impl WaitFinished {
         message: Message<'_>,
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
-        self.client_finished
-            .check(self.transcript.digest().as_ref(), message.body)?;
+        let Self { pending, proof } = *self;
+        let digest = pending.transcript.digest();
+        pending
+            .client_finished
+            .check(digest.as_ref(), message.body)?;
         cx.outputs
-            .keys(Level::Application, Direction::Read, self.client_traffic);
-        let suite = self.summary.suite;
-        cx.outputs.push(Output::Complete(self.summary));
+            .keys(Level::Application, Direction::Read, pending.client_traffic);
+        let suite = pending.summary.suite;
+        cx.outputs.push(Output::Complete(pending.summary));
         Ok(State::Connected(Connected::new(
-            self.proof,
+            proof,
             suite,
-            self.exporter,
+            pending.exporter,
         )))
     }
 }

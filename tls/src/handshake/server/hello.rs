@@ -147,10 +147,6 @@ fn start(
     cx: &mut Context<'_>,
 ) -> Result<State, Error> {
     let choice = negotiate(hello, &config, cx.rules)?;
-    // rfc9846#4.3.10-4
-    if hello.offers(ExtensionType::EARLY_DATA) {
-        cx.outputs.push(Output::SkipEarlyData);
-    }
     if let Some(share) = hello.share(choice.group) {
         let transcript = Transcript::new(choice.suite.hash(), whole);
         return accept(config, choice, hello, share, transcript, false, cx);
@@ -188,6 +184,7 @@ fn accept(
         choice,
         session_id: hello.session_id.to_vec(),
         server_name: hello.server_name.as_ref().map(|name| name.as_ref().into()),
+        wants_ocsp: hello.wants_ocsp(),
         reply,
         shared,
         transcript,

@@ -1,11 +1,13 @@
 //! The server's states, and the one table of their legal messages (RFC 9846 appendix A.2).
 
+mod client_auth;
 mod flight;
 mod hello;
 mod negotiate;
 
 use std::sync::Arc;
 
+use self::client_auth::{AskingVerdict, WaitCertificate, WaitCertificateVerify};
 use self::flight::{AskingParameters, AskingSignature, WaitFinished};
 use self::hello::{AskingConfig, WaitClientHello, WaitSecondClientHello};
 use super::Context;
@@ -28,6 +30,12 @@ pub(crate) enum State {
     AskingParameters(Box<AskingParameters>),
     /// NEGOTIATED, the signature pending.
     AskingSignature(Box<AskingSignature>),
+    /// WAIT_CERT
+    WaitCertificate(Box<WaitCertificate>),
+    /// The verifier takes its time.
+    AskingVerdict(Box<AskingVerdict>),
+    /// WAIT_CV
+    WaitCertificateVerify(Box<WaitCertificateVerify>),
     /// WAIT_FINISHED
     WaitFinished(Box<WaitFinished>),
     /// CONNECTED
@@ -44,6 +52,8 @@ impl State {
         match (self, message.kind) {
             (Self::WaitClientHello(state), K::ClientHello) => state.on_hello(message, cx),
             (Self::WaitSecondClientHello(state), K::ClientHello) => state.on_hello(message, cx),
+            (Self::WaitCertificate(state), K::Certificate) => state.on_certificate(message, cx),
+            (Self::WaitCertificateVerify(state), K::CertificateVerify) => state.on_verify(message),
             (Self::WaitFinished(state), K::Finished) => state.on_finished(message, cx),
             (Self::Connected(state), K::KeyUpdate) if cx.rules.has_key_update() => {
                 Ok(Self::Connected(state.on_key_update(message.body, cx)?))
@@ -63,6 +73,7 @@ impl State {
             (Self::AskingConfig(_), Reply::Config(_))
                 | (Self::AskingParameters(_), Reply::TransportParameters(_))
                 | (Self::AskingSignature(_), Reply::Signature(_))
+                | (Self::AskingVerdict(_), Reply::Verdict(_))
         )
     }
 
@@ -76,8 +87,14 @@ impl State {
             (Self::AskingSignature(state), Reply::Signature(signature)) => {
                 state.on_signature(signature, cx)
             }
+            (Self::AskingVerdict(state), Reply::Verdict(verdict)) => state.on_verdict(verdict),
             _ => Err(Local::Internal("an answer without its question").into()),
         }
+    }
+
+    /// Whether the peer's certificates may come in this state, so that a long message is taken.
+    pub(super) fn expects_certificate(&self) -> bool {
+        matches!(self, Self::WaitCertificate(_))
     }
 
     /// The state's name in the RFC.
@@ -88,6 +105,9 @@ impl State {
             Self::WaitSecondClientHello(_) => "START after a retry",
             Self::AskingParameters(_) => "RECVD_CH, the transport parameters pending",
             Self::AskingSignature(_) => "NEGOTIATED, the signature pending",
+            Self::WaitCertificate(_) => "WAIT_CERT",
+            Self::AskingVerdict(_) => "WAIT_CV, the verdict pending",
+            Self::WaitCertificateVerify(_) => "WAIT_CV",
             Self::WaitFinished(_) => "WAIT_FINISHED",
             Self::Connected(_) => "CONNECTED",
         }

@@ -3,6 +3,7 @@
 use pith_crypto::SignatureScheme;
 use pith_pq::Group;
 
+use crate::auth::{Credential, Wanted};
 use crate::config::ServerConfig;
 use crate::error::Fault;
 use crate::handshake::carrier::Rules;
@@ -10,10 +11,10 @@ use crate::suite::CipherSuite;
 use crate::wire::client_hello::ClientHello;
 
 /// What a server chose.
-#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Choice {
     pub(super) suite: CipherSuite,
     pub(super) group: Group,
+    pub(super) credential: Credential,
     pub(super) scheme: SignatureScheme,
     pub(super) protocol: Option<Box<[u8]>>,
 }
@@ -29,16 +30,21 @@ pub(super) fn negotiate(
         .iter()
         .copied()
         .find(|suite| hello.suites.contains(suite.code()));
-    let schemes = config.credential.signer().schemes();
-    let scheme = schemes
-        .iter()
-        .copied()
-        .find(|scheme| hello.signature_schemes.contains(scheme.0));
+    let wanted = Wanted {
+        name: hello.server_name.as_ref(),
+        schemes: hello.signature_schemes,
+        authorities: hello.authorities,
+    };
+    let suite = suite.ok_or(Fault::NoCommonSuite)?;
+    let group = group(hello, &config.groups).ok_or(Fault::NoCommonGroup)?;
+    // rfc9846#4.5.2-4
+    let credential = Credential::choose(&config.credentials, &wanted);
+    let (credential, scheme) = credential.ok_or(Fault::NoCommonSignatureScheme)?;
     Ok(Choice {
-        suite: suite.ok_or(Fault::NoCommonSuite)?,
-        group: group(hello, &config.groups).ok_or(Fault::NoCommonGroup)?,
-        // rfc9846#4.5.2-4
-        scheme: scheme.ok_or(Fault::NoCommonSignatureScheme)?,
+        suite,
+        group,
+        credential: credential.clone(),
+        scheme,
         protocol: protocol(hello, &config.protocols, rules)?,
     })
 }

@@ -1,0 +1,235 @@
+//! Mutual TLS, several credentials, stapled OCSP responses.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::sync::{Arc, Mutex};
+
+use pith_tests::pair::{NAME, NOW, Pair, credential, trust};
+use pith_tests::pki::{Identity, Kind, Pki, expired};
+use pith_tls::{
+    AlertDescription, Answer, CertificateError, ChainVerifier, ClientAuth, ClientConfig, Error,
+    Fault, PeerChain, Reason, ServerConfig, SignatureScheme, Topic, Trust, Verdict, Which, key_pin,
+};
+
+/// A PKI whose root has a name of its own.
+fn named(name: &str) -> Pki {
+    Pki::bent(Kind::P256, 0, |_, params| {
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, name)
+    })
+}
+
+struct World {
+    servers: Pki,
+    clients: Pki,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            servers: Pki::new(),
+            clients: Pki::with(Kind::P256, 1),
+        }
+    }
+
+    fn pair(&self, client: Option<&Identity>, auth: ClientAuth) -> Pair {
+        let mut config = ClientConfig::new(trust(&self.servers));
+        if let Some(identity) = client {
+            config = config.credential(credential(identity));
+        }
+        let server = ServerConfig::new(credential(&self.servers.leaf(NAME)));
+        let server = server.client_auth(auth).keep_peer_chain(true);
+        Pair::new(&config.build().unwrap(), &server.build().unwrap())
+    }
+
+    fn required(&self) -> ClientAuth {
+        ClientAuth::Required(trust(&self.clients))
+    }
+}
+
+#[test]
+fn a_client_is_known_by_its_certificate_for_every_kind_of_key() {
+    for kind in [Kind::P256, Kind::P384, Kind::Ed25519, Kind::Rsa2048] {
+        let world = World::new();
+        let identity = world.clients.leaf_with(kind, &["client"], |_| ());
+        let mut pair = world.pair(Some(&identity), world.required());
+        pair.run().unwrap();
+        let summary = pair.server.tls.summary().unwrap();
+        assert_eq!(
+            summary.peer_chain.as_ref().unwrap(),
+            &identity.chain,
+            "{kind:?}"
+        );
+        let scheme = summary.client_signature_scheme.unwrap();
+        assert_eq!(
+            pair.client.tls.summary().unwrap().client_signature_scheme,
+            Some(scheme)
+        );
+        let records = pair.client.seal(b"hello").unwrap();
+        pair.server.input(&records).unwrap();
+        assert_eq!(pair.server.data, b"hello");
+    }
+}
+
+#[test]
+fn clients_without_a_certificate() {
+    let world = World::new();
+    let mut pair = world.pair(None, ClientAuth::Optional(trust(&world.clients)));
+    pair.run().unwrap();
+    let summary = pair.server.tls.summary().unwrap();
+    assert!(summary.peer_chain.is_none() && summary.client_signature_scheme.is_none());
+
+    let mut pair = world.pair(None, world.required());
+    assert_eq!(pair.run(), Err(Error::Fault(Fault::NoClientCertificate)));
+    let seen = pair.client.tls.eof().unwrap_err();
+    assert_eq!(seen, Error::Alert(AlertDescription::CERTIFICATE_REQUIRED));
+}
+
+#[test]
+fn clients_that_are_not_trusted_are_refused_even_where_none_is_required() {
+    let world = World::new();
+    let stranger = named("Another Root").leaf("client");
+    let late = world.clients.leaf_with(Kind::P256, &["client"], expired);
+    let rows = [
+        (&stranger, AlertDescription::UNKNOWN_CA),
+        (&late, AlertDescription::CERTIFICATE_EXPIRED),
+    ];
+    for (identity, alert) in rows {
+        for auth in [
+            world.required(),
+            ClientAuth::Optional(trust(&world.clients)),
+        ] {
+            let mut pair = world.pair(Some(identity), auth);
+            let error = pair.run().unwrap_err();
+            assert_eq!(error.alert(), Some(alert), "{error}");
+            assert_eq!(pair.client.tls.eof(), Err(Error::Alert(alert)));
+        }
+    }
+}
+
+#[test]
+fn a_client_is_pinned_by_its_key() {
+    let world = World::new();
+    let identity = pith_tests::pki::self_signed(Kind::Ed25519, "device");
+    let pins = |pin| ClientAuth::Required(Trust::pinned_keys([pin]).unwrap());
+    let mut pair = world.pair(Some(&identity), pins(key_pin(&identity.chain[0]).unwrap()));
+    pair.run().unwrap();
+    let mut pair = world.pair(Some(&identity), pins([7; 32]));
+    assert_eq!(
+        pair.run().unwrap_err().alert(),
+        Some(AlertDescription::CERTIFICATE_UNKNOWN)
+    );
+}
+
+/// Refuses whom it is told to refuse, or asks.
+struct Gate(Mutex<Option<Verdict>>);
+
+impl ChainVerifier for Gate {
+    fn verify(&self, peer: &PeerChain<'_>) -> Verdict {
+        assert!(peer.name.is_none() && !peer.certificates.is_empty());
+        self.0.lock().unwrap().take().unwrap()
+    }
+}
+
+#[test]
+fn the_application_has_the_last_word_about_a_client() {
+    let world = World::new();
+    let refusal = || CertificateError::new(Which::Leaf, Reason::Revoked);
+    for (verdict, late, want) in [
+        (
+            Verdict::Now(Err(refusal())),
+            None,
+            Some(AlertDescription::CERTIFICATE_REVOKED),
+        ),
+        (Verdict::Now(Ok(())), None, None),
+        (Verdict::Later, Some(Ok(())), None),
+        (
+            Verdict::Later,
+            Some(Err(refusal())),
+            Some(AlertDescription::CERTIFICATE_REVOKED),
+        ),
+    ] {
+        let client = ClientConfig::new(trust(&world.servers))
+            .credential(credential(&world.clients.leaf("client")));
+        let server = ServerConfig::new(credential(&world.servers.leaf(NAME)));
+        let server = server
+            .client_auth(world.required())
+            .verifier(Arc::new(Gate(Mutex::new(Some(verdict)))));
+        let mut pair = Pair::new(&client.build().unwrap(), &server.build().unwrap());
+        let mut result = pair.run();
+        if let Some(verdict) = late {
+            let question = pair.server.tls.question().unwrap();
+            assert!(
+                matches!(&question.topic, Topic::VerifyChain { name: None, chain } if chain.len() == 2)
+            );
+            let answer = Answer::verdict(question, verdict);
+            result = pair
+                .server
+                .tls
+                .answer(answer, NOW)
+                .and_then(|()| pair.run());
+        }
+        assert_eq!(result.err().and_then(|error| error.alert()), want);
+    }
+}
+
+#[test]
+fn the_credential_shown_suits_name_key_and_issuer() {
+    let (first, second) = (Pki::new(), named("Second Root"));
+    let server = ServerConfig::new(credential(&first.leaf("a.example")))
+        .credential(credential(&first.leaf("server.example")))
+        .credential(credential(&first.leaf_with(
+            Kind::Ed25519,
+            &["server.example"],
+            |_| (),
+        )))
+        .build()
+        .unwrap();
+    let client = ClientConfig::new(trust(&first)).build().unwrap();
+    let pair = Pair::connected(&client, &server);
+    let scheme = pair.server.tls.summary().unwrap().signature_scheme;
+    assert_eq!(
+        scheme,
+        SignatureScheme::ECDSA_SECP256R1_SHA256,
+        "the first for the name"
+    );
+
+    // A client with two credentials shows the one from the CA that the server names.
+    let (wanted, other) = (second.leaf("wanted"), first.leaf("other"));
+    let client = ClientConfig::new(trust(&first))
+        .credential(credential(&other))
+        .credential(credential(&wanted))
+        .build()
+        .unwrap();
+    let server = ServerConfig::new(credential(&first.leaf(NAME)))
+        .client_auth(ClientAuth::Required(trust(&second)))
+        .keep_peer_chain(true)
+        .build()
+        .unwrap();
+    let pair = Pair::connected(&client, &server);
+    let chain = pair
+        .server
+        .tls
+        .summary()
+        .unwrap()
+        .peer_chain
+        .clone()
+        .unwrap();
+    assert_eq!(chain, wanted.chain);
+}
+
+#[test]
+fn an_ocsp_response_comes_as_it_was_stapled_to_those_who_ask() {
+    let pki = Pki::new();
+    let staple = credential(&pki.leaf(NAME)).with_ocsp(b"not even DER");
+    let server = ServerConfig::new(staple).build().unwrap();
+    for asks in [false, true] {
+        let client = ClientConfig::new(trust(&pki))
+            .request_ocsp(asks)
+            .build()
+            .unwrap();
+        let pair = Pair::connected(&client, &server);
+        let got = pair.client.tls.summary().unwrap().ocsp_response.clone();
+        assert_eq!(got, asks.then(|| b"not even DER".to_vec()));
+    }
+}

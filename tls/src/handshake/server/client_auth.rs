@@ -1,0 +1,103 @@
+//! A server that asked its client for a certificate: WAIT_CERT and WAIT_CV.
+
+use std::sync::Arc;
+
+use pki_types::CertificateDer;
+
+use super::State;
+use super::flight::{Pending, WaitFinished};
+use crate::auth::{CertificateError, PeerProof};
+use crate::config::{ClientAuth, ServerConfig};
+use crate::error::{Error, Fault, Local};
+use crate::handshake::Context;
+use crate::handshake::joiner::Message;
+use crate::handshake::peer::{check_verify, judge};
+use crate::handshake::verify_input::client_content;
+use crate::wire::certificate::Certificate;
+
+/// WAIT_CERT.
+pub(crate) struct WaitCertificate {
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) pending: Pending,
+}
+
+/// Between WAIT_CERT and WAIT_CV: a verdict of the application is pending.
+pub(crate) struct AskingVerdict(WaitCertificateVerify);
+
+/// WAIT_CV: the chain is accepted, if the client holds its key.
+pub(crate) struct WaitCertificateVerify {
+    config: Arc<ServerConfig>,
+    pending: Pending,
+    chain: Vec<CertificateDer<'static>>,
+}
+
+impl WaitCertificate {
+    pub(super) fn on_certificate(
+        self: Box<Self>,
+        message: Message<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Error> {
+        let Self {
+            config,
+            mut pending,
+        } = *self;
+        // rfc9846#4.5.1-7: this server's request holds nothing that an extension could answer.
+        let chain = Certificate::decode(message.body, &[])?.chain;
+        pending.transcript.add(message.whole);
+        if chain.is_empty() {
+            return match &config.client_auth {
+                ClientAuth::Required(_) => Err(Fault::NoClientCertificate.into()),
+                ClientAuth::Optional(_) | ClientAuth::None => {
+                    let proof = PeerProof::not_required();
+                    Ok(State::WaitFinished(Box::new(WaitFinished {
+                        pending,
+                        proof,
+                    })))
+                }
+            };
+        }
+        let trust = config
+            .client_auth
+            .trust()
+            .ok_or(Local::Internal("a chain without a request"))?;
+        let judged = judge(trust, config.verifier.as_ref(), chain, None, cx)?;
+        let next = WaitCertificateVerify {
+            config,
+            pending,
+            chain: judged.chain,
+        };
+        Ok(match judged.pending {
+            true => State::AskingVerdict(Box::new(AskingVerdict(next))),
+            false => State::WaitCertificateVerify(Box::new(next)),
+        })
+    }
+}
+
+impl AskingVerdict {
+    pub(super) fn on_verdict(
+        self: Box<Self>,
+        verdict: Result<(), CertificateError>,
+    ) -> Result<State, Error> {
+        verdict?;
+        Ok(State::WaitCertificateVerify(Box::new(self.0)))
+    }
+}
+
+impl WaitCertificateVerify {
+    pub(super) fn on_verify(self: Box<Self>, message: Message<'_>) -> Result<State, Error> {
+        let Self {
+            config,
+            mut pending,
+            chain,
+        } = *self;
+        let content = client_content(pending.transcript.digest().as_ref());
+        let (scheme, proof) = check_verify(&chain, message.body, &content)?;
+        pending.transcript.add(message.whole);
+        pending.summary.client_signature_scheme = Some(scheme);
+        pending.summary.peer_chain = config.keep_peer_chain.then_some(chain);
+        Ok(State::WaitFinished(Box::new(WaitFinished {
+            pending,
+            proof,
+        })))
+    }
+}
