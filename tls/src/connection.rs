@@ -390,7 +390,9 @@ impl Connection {
                 self.on_change_cipher_spec(record.get(HEADER..).unwrap_or_default())?;
                 return Ok(Received::Handled { consumed });
             }
-            ContentType::Alert if self.opener.is_unused() => {
+            ContentType::Alert
+                if self.read_level == Level::Handshake && self.opener.is_unused() =>
+            {
                 self.on_plain_alert(record.get(HEADER..).unwrap_or_default())?;
             }
             ContentType::Alert | ContentType::Handshake | ContentType::ApplicationData => {}
@@ -448,8 +450,8 @@ impl Connection {
         Ok(())
     }
 
-    /// A peer that refuses our hello has no keys yet, so its alert is plain although we expect protected records. It ends
-    /// the connection, as any other record would; but it tells why.
+    /// A peer that refuses our hello has no keys yet, so its alert is plain although we expect its first protected record.
+    /// It ends the connection, as any other record would; but it tells why.
     fn on_plain_alert(&self, body: &[u8]) -> Result<(), Error> {
         match body {
             [_, code]
