@@ -512,6 +512,8 @@ impl Connection {
         while let Some(output) = self.handshake.next() {
             self.begun = true;
             match output {
+                // close_notify was the last word (RFC 9846 section 6.1).
+                Output::Send { .. } | Output::ChangeCipherSpec if self.closed => {}
                 Output::Send { bytes, .. } => self.queue(ContentType::Handshake, &bytes)?,
                 Output::Keys {
                     direction: Direction::Write,
