@@ -8,8 +8,7 @@
 )]
 
 use pith_tests::scripted::{
-    ALERT, Bench, CHANGE_CIPHER_SPEC, DATA, HANDSHAKE, KEY_UPDATE, Role, Stage, Step, message,
-    plain,
+    ALERT, Bench, CHANGE_CIPHER_SPEC, DATA, HANDSHAKE, KEY_UPDATE, Role, Stage, message, plain,
 };
 use pith_tls::{Fault, MessageKind};
 
@@ -516,55 +515,6 @@ fn handshake_bytes_across_a_key_change_are_refused() {
             across,
         ),
     ]);
-}
-
-#[test]
-fn flights_pass_in_one_record_and_in_records_of_any_size() {
-    for stage in Stage::ALL.iter().filter(|stage| !stage.is_connected()) {
-        for size in [1, 2, 7, 100, LONGEST] {
-            let row = format!("{size} bytes a record, {:?} in {}", stage.role, stage.state);
-            let mut bench = Bench::at(*stage);
-            while !bench.peer.steps.is_empty() {
-                let Some(mut flight) = bench.peer.next_message() else {
-                    break;
-                };
-                // All that may stand in one record: up to the next change of keys.
-                while matches!(bench.peer.steps.front(), Some(Step::Message(_))) {
-                    flight.extend(bench.peer.next_message().unwrap());
-                }
-                let wire: Vec<u8> = flight
-                    .chunks(size)
-                    .flat_map(|piece| bench.peer.record(HANDSHAKE, piece))
-                    .collect();
-                assert_eq!(bench.feed(&wire), Ok(()), "{row}");
-                bench.peer.settle();
-            }
-            bench.assert_works(&row);
-        }
-    }
-}
-
-#[test]
-fn first_message_passes_at_every_split() {
-    for stage in Stage::ALL.iter().filter(|stage| stage.messages == 0) {
-        let length = match Bench::at(*stage).peer.steps.front() {
-            Some(Step::Message(message)) => message.len(),
-            _ => 0,
-        };
-        for split in 1..length {
-            let mut bench = Bench::at(*stage);
-            let message = bench.peer.next_message().unwrap();
-            let (first, second) = message.split_at(split.min(message.len() - 1));
-            let first = bench.peer.record(HANDSHAKE, first);
-            assert_eq!(bench.feed(&first), Ok(()), "{split}");
-            assert!(bench.peer.seen.iter().all(|record| record.inner != ALERT));
-            let second = bench.peer.record(HANDSHAKE, second);
-            assert_eq!(bench.feed(&second), Ok(()), "{split}");
-            bench.peer.settle();
-            bench.finish().unwrap();
-            bench.assert_works("after a split");
-        }
-    }
 }
 
 #[test]
