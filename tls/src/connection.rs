@@ -240,13 +240,13 @@ impl Connection {
         if self.closed || self.failed.is_some() {
             return;
         }
-        self.closed = true;
         // rfc9846#6.1-4
-        if let Err(error) = self.queue(
+        match self.queue(
             ContentType::Alert,
             &[WARNING, AlertDescription::CLOSE_NOTIFY.0],
         ) {
-            self.fail(error);
+            Ok(()) => self.closed = true,
+            Err(error) => drop(self.fail(error)),
         }
     }
 
@@ -346,6 +346,12 @@ impl Connection {
         }
         self.question = None;
         self.drain().and(result).map_err(|error| self.fail(error))
+    }
+
+    /// Lets the current sending key seal so many more records only, so that a test can reach the AEAD limit.
+    #[cfg(pith_test)]
+    pub fn limit_sending_key(&mut self, records: u64) {
+        self.sealer.limit(records);
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -547,11 +553,12 @@ impl Connection {
             let at = self.pending.len();
             self.pending
                 .resize(at.saturating_add(self.sealer.sealed_len(fragment.len())), 0);
-            self.sealer.seal(
-                inner,
-                fragment,
-                self.pending.get_mut(at..).unwrap_or_default(),
-            )?;
+            let record = self.pending.get_mut(at..).unwrap_or_default();
+            if let Err(error) = self.sealer.seal(inner, fragment, record) {
+                // What was not sealed is not sent either.
+                self.pending.truncate(at);
+                return Err(error);
+            }
         }
         Ok(())
     }

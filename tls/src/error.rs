@@ -112,7 +112,10 @@ impl From<Local> for Error {
 
 impl From<pith_crypto::Error> for Error {
     fn from(error: pith_crypto::Error) -> Self {
-        Self::Local(Local::Crypto(error))
+        Self::Local(match error {
+            pith_crypto::Error::Exhausted => Local::Exhausted,
+            error => Local::Crypto(error),
+        })
     }
 }
 

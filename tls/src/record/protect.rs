@@ -59,6 +59,15 @@ impl Sealer {
         }
     }
 
+    /// Lets the current key seal so many more records only.
+    #[cfg(pith_test)]
+    pub(crate) fn limit(&mut self, records: u64) {
+        if let Self::Protected(current) = self {
+            let limit = current.1.used().saturating_add(records);
+            current.1.set_limit(limit);
+        }
+    }
+
     /// The length of a record with `content` bytes.
     pub(crate) fn sealed_len(&self, content: usize) -> usize {
         match self {
