@@ -238,15 +238,19 @@ impl Peer<'_> {
         Ok(event)
     }
 
-    /// Waits for bytes; with `-async`, for one at a time.
-    fn fill(&mut self) -> Result<Event, Failure> {
-        let mut bytes = [0; 4096];
-        let limit = if self.setup.options().r#async {
-            1
+    /// How much is taken or given in one call: with `-async`, hardly anything.
+    fn at_once(&self, usual: usize, few: usize) -> usize {
+        if self.setup.options().r#async {
+            few
         } else {
-            bytes.len()
-        };
-        let count = match self.tcp.read(&mut bytes[..limit]) {
+            usual
+        }
+    }
+
+    /// Waits for bytes.
+    fn fill(&mut self) -> Result<Event, Failure> {
+        let mut bytes = vec![0; self.at_once(4096, 1)];
+        let count = match self.tcp.read(&mut bytes) {
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => 0,
             Err(error) => return Err(error.into()),
@@ -267,7 +271,8 @@ impl Peer<'_> {
     /// Appends what is queued, then `plaintext` in records, to `output`.
     fn seal(&mut self, mut plaintext: &[u8]) -> Result<(), Failure> {
         while !plaintext.is_empty() {
-            let mut records = vec![0; self.connection.sealed_len(plaintext.len())];
+            let whole = self.connection.sealed_len(plaintext.len());
+            let mut records = vec![0; self.at_once(whole, 40)];
             let sent = self.connection.send(plaintext, &mut records)?;
             self.output.extend_from_slice(&records[..sent.written]);
             plaintext = &plaintext[sent.consumed..];
@@ -277,7 +282,7 @@ impl Peer<'_> {
 
     /// Sends all that is queued, unless a write is held back.
     fn flush(&mut self) -> Result<(), Failure> {
-        let mut queued = [0; 4096];
+        let mut queued = vec![0; self.at_once(4096, 1)];
         loop {
             let count = self.connection.transmit(&mut queued);
             if count == 0 {
