@@ -1,14 +1,17 @@
 //! Signature schemes by their IANA number, and private keys that sign.
 //!
-//! A key is ECDSA over P-256 or P-384, Ed25519 or RSA of 2048 to 8192 bits, and signs with the TLS 1.3 schemes of its kind alone
-//! (rfc9846 section 4.3.3): an ECDSA curve has one hash, and RSA signs with PSS. The numbers of RSA PKCS#1 v1.5 stand here since
-//! certificates may carry such signatures; no key signs so. Keys come in as DER; wiping the DER is the caller's business.
+//! A key is ECDSA over P-256, P-384 or P-521, Ed25519, ML-DSA or RSA of 2048 to 8192 bits, and signs with the TLS 1.3 schemes of
+//! its kind alone (rfc9846 section 4.3.3, draft-ietf-tls-mldsa): an ECDSA curve has one hash, RSA signs with PSS, and ML-DSA
+//! with an empty context. The numbers of RSA PKCS#1 v1.5 stand here since certificates may carry such signatures; no key signs
+//! so. An RSA key is one of rsaEncryption: id-RSASSA-PSS keys are not taken. Keys come in as DER; wiping the DER is the
+//! caller's business.
 
 use core::fmt;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    self as sig, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaEncoding, RsaKeyPair,
+    self as sig, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, PqdsaKeyPair,
+    PqdsaSigningAlgorithm, RsaEncoding, RsaKeyPair,
 };
 use pki_types::PrivateKeyDer;
 
@@ -19,12 +22,15 @@ use crate::Error;
 pub struct SignatureScheme(pub u16);
 
 /// A private key for CertificateVerify.
-pub struct SigningKey(Kind);
+pub struct SigningKey {
+    kind: Kind,
+    schemes: &'static [SignatureScheme],
+}
 
 enum Kind {
-    EcdsaP256(EcdsaKeyPair),
-    EcdsaP384(EcdsaKeyPair),
+    Ecdsa(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
+    MlDsa(PqdsaKeyPair),
     Rsa(RsaKeyPair),
 }
 
@@ -57,6 +63,9 @@ schemes! {
     RSA_PSS_RSAE_SHA384 = 0x0805, "rsa_pss_rsae_sha384";
     RSA_PSS_RSAE_SHA512 = 0x0806, "rsa_pss_rsae_sha512";
     ED25519 = 0x0807, "ed25519";
+    MLDSA44 = 0x0904, "mldsa44";
+    MLDSA65 = 0x0905, "mldsa65";
+    MLDSA87 = 0x0906, "mldsa87";
 }
 
 impl fmt::Display for SignatureScheme {
@@ -75,47 +84,41 @@ impl fmt::Debug for SignatureScheme {
 }
 
 impl SigningKey {
-    /// A key from PKCS#8, SEC1 or PKCS#1 DER, unencrypted. Its public half is computed or checked.
+    /// A key from PKCS#8, SEC1 or PKCS#1 DER, unencrypted. Its public half is computed or checked. ML-DSA comes as a seed, as
+    /// the expanded key or as both (RFC 9881 section 6).
     ///
     /// # Errors
     /// [`Error::Key`] if the DER is malformed, the halves do not belong together, or the key is of another kind or size.
     pub fn from_der(key: &PrivateKeyDer<'_>) -> Result<Self, Error> {
-        let kind = match key {
+        let key = match key {
             PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der())
                 .ok()
-                .map(Kind::Rsa),
-            PrivateKeyDer::Sec1(der) => ecdsa(der.secret_sec1_der()),
+                .map(Self::rsa),
+            PrivateKeyDer::Sec1(der) => Self::ecdsa(der.secret_sec1_der()),
             PrivateKeyDer::Pkcs8(der) => {
                 let der = der.secret_pkcs8_der();
-                ecdsa(der)
-                    .or_else(|| Ed25519KeyPair::from_pkcs8(der).ok().map(Kind::Ed25519))
-                    .or_else(|| RsaKeyPair::from_pkcs8(der).ok().map(Kind::Rsa))
+                Self::ecdsa(der)
+                    .or_else(|| Ed25519KeyPair::from_pkcs8(der).ok().map(Self::ed25519))
+                    .or_else(|| RsaKeyPair::from_pkcs8(der).ok().map(Self::rsa))
+                    .or_else(|| Self::ml_dsa(der))
             }
             _ => None,
         };
-        kind.map(Self).ok_or(Error::Key)
+        key.ok_or(Error::Key)
     }
 
     /// The schemes that this key can sign with, best first.
     pub fn schemes(&self) -> &'static [SignatureScheme] {
-        match self.0 {
-            Kind::EcdsaP256(_) => &[SignatureScheme::ECDSA_SECP256R1_SHA256],
-            Kind::EcdsaP384(_) => &[SignatureScheme::ECDSA_SECP384R1_SHA384],
-            Kind::Ed25519(_) => &[SignatureScheme::ED25519],
-            Kind::Rsa(_) => &[
-                SignatureScheme::RSA_PSS_RSAE_SHA256,
-                SignatureScheme::RSA_PSS_RSAE_SHA384,
-                SignatureScheme::RSA_PSS_RSAE_SHA512,
-            ],
-        }
+        self.schemes
     }
 
     /// The content of subjectPublicKey in the certificate that belongs to this key: an uncompressed point, the 32 bytes of
-    /// Ed25519, or the DER of an RSAPublicKey.
+    /// Ed25519, the encoded key of ML-DSA, or the DER of an RSAPublicKey.
     pub fn public_key(&self) -> &[u8] {
-        match &self.0 {
-            Kind::EcdsaP256(key) | Kind::EcdsaP384(key) => key.public_key().as_ref(),
+        match &self.kind {
+            Kind::Ecdsa(key) => key.public_key().as_ref(),
             Kind::Ed25519(key) => key.public_key().as_ref(),
+            Kind::MlDsa(key) => key.public_key().as_ref(),
             Kind::Rsa(key) => key.public_key().as_ref(),
         }
     }
@@ -125,7 +128,7 @@ impl SigningKey {
     /// # Errors
     /// [`Error::Scheme`] if `scheme` is not one of [`schemes`](Self::schemes), [`Error::Sign`] if the backend fails.
     pub fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, Error> {
-        if !self.schemes().contains(&scheme) {
+        if !self.schemes.contains(&scheme) {
             return Err(Error::Scheme);
         }
         #[cfg(any(test, pith_test))]
@@ -133,9 +136,17 @@ impl SigningKey {
             return Err(Error::Sign);
         }
         let random = SystemRandom::new();
-        let signature = match &self.0 {
-            Kind::EcdsaP256(key) | Kind::EcdsaP384(key) => key.sign(&random, message),
-            Kind::Ed25519(key) => key.try_sign(message),
+        let signature = match &self.kind {
+            Kind::Ecdsa(key) => key
+                .sign(&random, message)
+                .map(|signature| signature.as_ref().to_vec()),
+            Kind::Ed25519(key) => key
+                .try_sign(message)
+                .map(|signature| signature.as_ref().to_vec()),
+            Kind::MlDsa(key) => {
+                let mut out = vec![0; key.algorithm().signature_len()];
+                key.sign(message, &mut out).map(|_| out)
+            }
             Kind::Rsa(key) => {
                 let encoding: &'static dyn RsaEncoding = match scheme {
                     SignatureScheme::RSA_PSS_RSAE_SHA384 => &sig::RSA_PSS_SHA384,
@@ -143,25 +154,72 @@ impl SigningKey {
                     _ => &sig::RSA_PSS_SHA256,
                 };
                 let mut out = vec![0; key.public_modulus_len()];
-                return match key.sign(encoding, &random, message, &mut out) {
-                    Ok(()) => Ok(out),
-                    Err(_) => Err(Error::Sign),
-                };
+                key.sign(encoding, &random, message, &mut out).map(|()| out)
             }
         };
-        signature
-            .map(|signature| signature.as_ref().to_vec())
-            .map_err(|_| Error::Sign)
+        signature.map_err(|_| Error::Sign)
+    }
+
+    /// An ECDSA key from PKCS#8 or SEC1, whichever curve it is on.
+    fn ecdsa(der: &[u8]) -> Option<Self> {
+        ECDSA.iter().find_map(|(algorithm, schemes)| {
+            let key = EcdsaKeyPair::from_private_key_der(algorithm, der).ok()?;
+            Some(Self {
+                kind: Kind::Ecdsa(key),
+                schemes,
+            })
+        })
+    }
+
+    /// An ML-DSA key from PKCS#8, whichever parameter set it has.
+    fn ml_dsa(der: &[u8]) -> Option<Self> {
+        ML_DSA.iter().find_map(|(algorithm, schemes)| {
+            let key = PqdsaKeyPair::from_pkcs8(algorithm, der).ok()?;
+            Some(Self {
+                kind: Kind::MlDsa(key),
+                schemes,
+            })
+        })
+    }
+
+    fn ed25519(key: Ed25519KeyPair) -> Self {
+        Self {
+            kind: Kind::Ed25519(key),
+            schemes: &[SignatureScheme::ED25519],
+        }
+    }
+
+    fn rsa(key: RsaKeyPair) -> Self {
+        Self {
+            kind: Kind::Rsa(key),
+            schemes: &[
+                SignatureScheme::RSA_PSS_RSAE_SHA256,
+                SignatureScheme::RSA_PSS_RSAE_SHA384,
+                SignatureScheme::RSA_PSS_RSAE_SHA512,
+            ],
+        }
     }
 }
 
-/// An ECDSA key from PKCS#8 or SEC1, whichever curve it is on.
-fn ecdsa(der: &[u8]) -> Option<Kind> {
-    EcdsaKeyPair::from_private_key_der(&sig::ECDSA_P256_SHA256_ASN1_SIGNING, der)
-        .map(Kind::EcdsaP256)
-        .or_else(|_| {
-            EcdsaKeyPair::from_private_key_der(&sig::ECDSA_P384_SHA384_ASN1_SIGNING, der)
-                .map(Kind::EcdsaP384)
-        })
-        .ok()
-}
+type Table<Algorithm> = [(&'static Algorithm, &'static [SignatureScheme]); 3];
+
+static ECDSA: Table<EcdsaSigningAlgorithm> = [
+    (
+        &sig::ECDSA_P256_SHA256_ASN1_SIGNING,
+        &[SignatureScheme::ECDSA_SECP256R1_SHA256],
+    ),
+    (
+        &sig::ECDSA_P384_SHA384_ASN1_SIGNING,
+        &[SignatureScheme::ECDSA_SECP384R1_SHA384],
+    ),
+    (
+        &sig::ECDSA_P521_SHA512_ASN1_SIGNING,
+        &[SignatureScheme::ECDSA_SECP521R1_SHA512],
+    ),
+];
+
+static ML_DSA: Table<PqdsaSigningAlgorithm> = [
+    (&sig::ML_DSA_44_SIGNING, &[SignatureScheme::MLDSA44]),
+    (&sig::ML_DSA_65_SIGNING, &[SignatureScheme::MLDSA65]),
+    (&sig::ML_DSA_87_SIGNING, &[SignatureScheme::MLDSA87]),
+];

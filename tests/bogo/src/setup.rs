@@ -181,7 +181,7 @@ fn server(options: &Options) -> Result<(Arc<ServerConfig>, Arc<Key>), Failure> {
         .and_then(Iterator::collect)
         .map_err(other)?;
     let key = PrivateKeyDer::from_pem_slice(&fs::read(key)?).map_err(other)?;
-    // Keys of P-521 and ML-DSA, and small ones of RSA, are refused by the constructors.
+    // Small keys of RSA are refused by the constructors.
     let key =
         SigningKey::from_der(&key).map_err(|error| Unsupported(format!("-key-file: {error}")))?;
     let schemes = match options.signing_prefs.as_slice() {

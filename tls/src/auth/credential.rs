@@ -102,7 +102,7 @@ impl Credential {
     /// that its kind is.
     ///
     /// # Errors
-    /// [`ConfigError::Empty`], `TooMany`, `Certificate`, `RsaSize` or `Unsupported` for the chain; `KeyMismatch`
+    /// [`ConfigError::Empty`], `TooMany`, `Certificate`, `RsaSize`, `RsaPssKey` or `KeyUnsupported` for the chain; `KeyMismatch`
     /// if the signer has no scheme for the leaf's kind of key.
     pub fn with_signer(
         chain: Vec<CertificateDer<'static>>,
@@ -272,6 +272,9 @@ fn leaf_schemes(chain: &[CertificateDer<'_>]) -> Result<Vec<SignatureScheme>, Co
     }
     let info = webpki::public_key_info(leaf).map_err(refused)?;
     let (algorithm, key) = der::public_key(&info).ok_or(ConfigError::KeyUnsupported)?;
+    if der::is_rsa_pss(algorithm) {
+        return Err(ConfigError::RsaPssKey);
+    }
     let schemes: Vec<_> = webpki::schemes_for(algorithm).collect();
     if schemes.is_empty() {
         return Err(ConfigError::KeyUnsupported);

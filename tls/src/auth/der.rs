@@ -104,6 +104,11 @@ pub(super) fn public_key(spki: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((algorithm, bits.get(1..)?))
 }
 
+/// Whether an algorithm identifier, given without its outer SEQUENCE, is id-RSASSA-PSS (RFC 4055).
+pub(super) fn is_rsa_pss(algorithm: &[u8]) -> bool {
+    split(algorithm).is_some_and(|(_, oid, _)| oid == RSASSA_PSS)
+}
+
 /// The size in bits of an RSAPublicKey's modulus.
 pub(super) fn rsa_bits(key: &[u8]) -> Option<usize> {
     let (_, numbers, _) = split(key)?;
@@ -144,6 +149,7 @@ const EXTENSIONS: u8 = 0xa3;
 const COMMON_NAME: &[u8] = &[0x55, 4, 3];
 const KEY_USAGE: &[u8] = &[0x55, 0x1d, 15];
 const DIGITAL_SIGNATURE: u8 = 0x80;
+const RSASSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 10];
 
 #[cfg(test)]
 mod tests {

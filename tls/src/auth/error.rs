@@ -142,6 +142,8 @@ pub enum ConfigError {
     KeyEncrypted,
     /// The private key is damaged, or of a kind that is not supported.
     KeyUnsupported,
+    /// The certificate's key is of the kind id-RSASSA-PSS.
+    RsaPssKey,
     /// An RSA key is too small or too large.
     RsaSize {
         /// Its size.
@@ -344,14 +346,15 @@ impl fmt::Display for Reason {
                 );
             }
             Self::SignatureAlgorithm(oid) => {
-                let advice = "have it issued with ECDSA, RSA or Ed25519";
+                let advice = "have it issued with ECDSA, RSA, Ed25519 or ML-DSA";
                 return write!(
                     f,
                     "is signed with an unsupported algorithm ({oid}): {advice}"
                 );
             }
             Self::SignatureKey => {
-                "is signed by an unsupported kind of key: use ECDSA, Ed25519, or RSA of 2048 to 8192 bits"
+                "is signed by an unsupported kind of key: \
+                 use ECDSA, Ed25519, ML-DSA, or RSA (rsaEncryption) of 2048 to 8192 bits"
             }
             Self::CaAsLeaf => {
                 "is a CA's own: have the peer show one that is issued to it (Basic Constraints without CA)"
@@ -422,7 +425,11 @@ impl fmt::Display for ConfigError {
             }
             Self::KeyUnsupported => {
                 "the private key is damaged or of an unsupported kind: \
-                 use ECDSA P-256 or P-384, Ed25519, or RSA of 2048 to 8192 bits"
+                 use ECDSA P-256, P-384 or P-521, Ed25519, ML-DSA, or RSA of 2048 to 8192 bits"
+            }
+            Self::RsaPssKey => {
+                "the certificate's key may be used with RSASSA-PSS alone (id-RSASSA-PSS), which is not supported: \
+                 have it issued for a plain RSA key (rsaEncryption), which TLS 1.3 signs with PSS too"
             }
             Self::RsaSize { bits } => {
                 return write!(

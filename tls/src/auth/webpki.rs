@@ -22,7 +22,13 @@ type Algorithm = &'static dyn SignatureVerificationAlgorithm;
 ///
 /// webpki compares a key's whole algorithm identifier, curve included, with the one of the algorithm. No PKCS#1 v1.5 and no
 /// SHA-1 here (rfc9846#4.5.2-7).
+///
+/// ML-DSA comes first, as in Chromium's hello: a server that has certificates of both kinds was given the larger one so that
+/// it is shown to those who understand it, and to have a classical one only costs nothing. Then by cost.
 static SIGNATURES: &[(SignatureScheme, Algorithm)] = &[
+    (SignatureScheme::MLDSA44, ::webpki::aws_lc_rs::ML_DSA_44),
+    (SignatureScheme::MLDSA65, ::webpki::aws_lc_rs::ML_DSA_65),
+    (SignatureScheme::MLDSA87, ::webpki::aws_lc_rs::ML_DSA_87),
     (
         SignatureScheme::ECDSA_SECP256R1_SHA256,
         ::webpki::aws_lc_rs::ECDSA_P256_SHA256,
@@ -30,6 +36,10 @@ static SIGNATURES: &[(SignatureScheme, Algorithm)] = &[
     (
         SignatureScheme::ECDSA_SECP384R1_SHA384,
         ::webpki::aws_lc_rs::ECDSA_P384_SHA384,
+    ),
+    (
+        SignatureScheme::ECDSA_SECP521R1_SHA512,
+        ::webpki::aws_lc_rs::ECDSA_P521_SHA512,
     ),
     (SignatureScheme::ED25519, ::webpki::aws_lc_rs::ED25519),
     (

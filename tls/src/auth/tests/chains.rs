@@ -88,7 +88,7 @@ fn forgeable_signatures_are_refused_as_such() {
     assert_eq!(
         text,
         "the leaf certificate is signed with an unsupported algorithm \
-         (\"1.2.840.10045.4.3.1\"): have it issued with ECDSA, RSA or Ed25519"
+         (\"1.2.840.10045.4.3.1\"): have it issued with ECDSA, RSA, Ed25519 or ML-DSA"
     );
 }
 

@@ -36,7 +36,6 @@ fn what_cannot_work_is_refused_with_advice() {
     let legacy = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMAA=\n-----END RSA PRIVATE KEY-----\n";
     let no_key = "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
     let no_certificate = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
-    let p521 = pki::self_signed(Kind::P521, "a.test");
     let rows = [
         (
             "",
@@ -103,13 +102,7 @@ fn what_cannot_work_is_refused_with_advice() {
             cert,
             no_key,
             "the private key is damaged or of an unsupported kind: \
-             use ECDSA P-256 or P-384, Ed25519, or RSA of 2048 to 8192 bits",
-        ),
-        (
-            p521.chain_pem.as_str(),
-            p521.key_pem.as_str(),
-            "the private key is damaged or of an unsupported kind: \
-             use ECDSA P-256 or P-384, Ed25519, or RSA of 2048 to 8192 bits",
+             use ECDSA P-256, P-384 or P-521, Ed25519, ML-DSA, or RSA of 2048 to 8192 bits",
         ),
         (
             no_certificate,
@@ -134,7 +127,7 @@ fn what_cannot_work_is_refused_with_advice() {
 
 #[test]
 fn every_kind_of_key_signs_for_its_certificate() {
-    for kind in [Kind::P256, Kind::P384, Kind::Ed25519, Kind::Rsa2048] {
+    for kind in Kind::ALL {
         let identity = Pki::with(Kind::P256, 1).leaf_with(kind, &["a.test"], |_| ());
         // One file for both, in either order.
         let both = format!("{}{}", identity.key_pem, identity.chain_pem);
@@ -233,6 +226,25 @@ fn an_rsa_key_must_have_a_sound_size() {
     assert_eq!(
         ConfigError::RsaSize { bits: 1024 }.to_string(),
         "the RSA key has 1024 bits: make one of 2048 to 8192 bits"
+    );
+}
+
+#[test]
+fn a_key_of_id_rsassa_pss_is_refused() {
+    let mut identity = pki::self_signed(Kind::Rsa2048, "a.test");
+    let key = patch(
+        &identity.key.secret_der().into(),
+        RSA_ENCRYPTION,
+        RSASSA_PSS,
+    );
+    let key = PrivatePkcs8KeyDer::from(key.to_vec()).into();
+    identity.chain[0] = patch(&identity.chain[0], RSA_ENCRYPTION, RSASSA_PSS);
+    let error = Credential::from_der(identity.chain, &key).err().unwrap();
+    assert_eq!(error, ConfigError::RsaPssKey);
+    assert_eq!(
+        error.to_string(),
+        "the certificate's key may be used with RSASSA-PSS alone (id-RSASSA-PSS), which is not supported: \
+         have it issued for a plain RSA key (rsaEncryption), which TLS 1.3 signs with PSS too"
     );
 }
 
