@@ -4,7 +4,7 @@
 
 use pith_tests::pair::NOW;
 use pith_tests::scripted::{ALERT, Bench, DATA, HANDSHAKE, KEY_UPDATE_REQUEST, Stage};
-use pith_tls::{Error, Flow, Received};
+use pith_tls::{AlertDescription, Error, Flow, Received};
 
 #[test]
 fn the_end_of_the_transport_is_reported_at_every_stage() {
@@ -32,8 +32,20 @@ fn the_end_of_the_transport_is_reported_at_every_stage() {
 }
 
 #[test]
-fn close_notify_ends_receiving_at_every_stage() {
-    for stage in Stage::ALL {
+fn close_notify_in_the_handshake_ends_it() {
+    for stage in Stage::ALL.iter().filter(|stage| !stage.is_connected()) {
+        for level in [1, 2] {
+            let mut bench = Bench::at(*stage);
+            let wire = bench.peer.record(ALERT, &[level, 0]);
+            let want = Error::Alert(AlertDescription::CLOSE_NOTIFY);
+            bench.fails(stage.state, &wire, want);
+        }
+    }
+}
+
+#[test]
+fn close_notify_ends_receiving_and_leaves_sending_as_it_was() {
+    for stage in Stage::CONNECTED {
         for level in [1, 2] {
             let row = format!("{:?} in {}", stage.role, stage.state);
             let mut bench = Bench::at(stage);
