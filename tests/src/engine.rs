@@ -40,6 +40,7 @@ pub enum Event {
     Keys(Level, Direction),
     UpdateKeys(Direction),
     ChangeCipherSpec,
+    SkipEarlyData,
     PeerTransportParameters,
     Ask,
     Complete,
@@ -181,6 +182,7 @@ impl Engine {
                 }
                 Output::UpdateKeys(direction) => self.events.push(Event::UpdateKeys(direction)),
                 Output::ChangeCipherSpec => self.events.push(Event::ChangeCipherSpec),
+                Output::SkipEarlyData => self.events.push(Event::SkipEarlyData),
                 Output::PeerTransportParameters(parameters) => {
                     self.events.push(Event::PeerTransportParameters);
                     assert!(self.parameters.replace(parameters).is_none(), "only once");
