@@ -1,3 +1,3 @@
-# The peer of the interop tests; the test stage finds it built.
+# The peer of the interop tests, whose stage finds it built.
 set -euo pipefail
 "$(bash peers/openssl/build.sh)" version

@@ -42,6 +42,8 @@ pub struct Connection {
     peer_closed: bool,
     /// Our `close_notify` is queued or sent.
     closed: bool,
+    /// How many bytes of early data may still come and are skipped; `None` where none may come.
+    early_data: Option<usize>,
     change_cipher_specs: u8,
     empty_records: u8,
     user_canceled: u8,
@@ -152,6 +154,7 @@ impl Connection {
             begun: false,
             peer_closed: false,
             closed: false,
+            early_data: None,
             change_cipher_specs: 0,
             empty_records: 0,
             user_canceled: 0,
@@ -403,7 +406,20 @@ impl Connection {
             }
             ContentType::Alert | ContentType::Handshake | ContentType::ApplicationData => {}
         }
-        let (inner, content) = self.opener.open(outer, record)?;
+        let plain = !self.opener.is_protected();
+        let (inner, content) = match (self.opener.open(outer, record), self.early_data) {
+            (Err(error), Some(left))
+                if outer == ContentType::ApplicationData
+                    && (plain || error == Fault::BadRecordMac.into()) =>
+            {
+                // rfc9846#4.3.10-4
+                let left = left.checked_sub(consumed).ok_or(Fault::TooMuchEarlyData)?;
+                self.early_data = Some(left);
+                return Ok(Received::Handled { consumed });
+            }
+            (opened, _) => opened?,
+        };
+        self.early_data = None;
         // rfc9846#5.1-3
         if inner != ContentType::Handshake && self.handshake.is_mid_message() {
             return Err(Fault::InterleavedRecord.into());
@@ -537,6 +553,7 @@ impl Connection {
                 Output::UpdateKeys(Direction::Write) => self.sealer.update()?,
                 Output::UpdateKeys(Direction::Read) => self.opener.update()?,
                 Output::ChangeCipherSpec => self.queue_change_cipher_spec(),
+                Output::SkipEarlyData => self.early_data = Some(limits::SKIPPED_EARLY_DATA),
                 Output::Ask(question) => self.question = Some(Box::new(question)),
                 Output::Complete(summary) => self.summary = Some(Box::new(summary)),
                 Output::PeerTransportParameters(_) => {

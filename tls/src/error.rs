@@ -172,6 +172,7 @@ faults! {
     UnexpectedLevel => UNEXPECTED_MESSAGE, "RFC 9001 4.1.3", "handshake bytes came under the keys of another level";
     MessageTooLong { limit: usize = "The limit in bytes", announced: usize = "The announced length, header included" } =>
         ILLEGAL_PARAMETER, "4", "a handshake message is longer than the limit";
+    TooMuchEarlyData => UNEXPECTED_MESSAGE, "4.3.10", "more early data came than a server skips";
     TooManyQuietMessages => UNEXPECTED_MESSAGE, "4.7", "too many handshake messages came without application data";
     Malformed { message: MessageKind = "The message" } => DECODE_ERROR, "6", "a message does not follow its syntax";
 

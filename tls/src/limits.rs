@@ -46,5 +46,9 @@ pub const CHANGE_CIPHER_SPECS: u8 = 2;
 /// `user_canceled` alerts, the only alert besides `close_notify` that does not end the connection (rfc9846#6.1-3).
 pub const USER_CANCELED: u8 = 4;
 
+/// Bytes of records with early data that a server skips: a client may send them on a ticket of another server, before it
+/// learns that this one does not accept them (BoringSSL has the same limit).
+pub const SKIPPED_EARLY_DATA: usize = 16 << 10;
+
 /// Key updates in one direction (rfc9846#4.7.3-9).
 pub const KEY_UPDATES: u64 = (1 << 48) - 1;

@@ -40,6 +40,7 @@ fn fault_name(fault: &Fault) -> &'static str {
         Fault::UnexpectedMessage { .. } => "UNEXPECTED_MESSAGE",
         Fault::UnexpectedLevel => "WRONG_ENCRYPTION_LEVEL_RECEIVED",
         Fault::MessageTooLong { .. } | Fault::ChainTooLong => "EXCESSIVE_MESSAGE_SIZE",
+        Fault::TooMuchEarlyData => "TOO_MUCH_SKIPPED_EARLY_DATA",
         Fault::TooManyQuietMessages => "TOO_MANY_KEY_UPDATES",
         Fault::Malformed { .. } | Fault::KeyUpdateValue | Fault::CertificateContext => {
             "DECODE_ERROR"

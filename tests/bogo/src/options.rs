@@ -160,11 +160,8 @@ impl Options {
             | "-expect-secure-renegotiation"
             | "-expect-extended-master-secret" => {}
             // The other code point is the one that drafts of RFC 9001 had.
-            "-quic-use-legacy-codepoint" => {
-                if text()? != "0" {
-                    return Err(Unsupported(flag.to_owned()));
-                }
-            }
+            "-quic-use-legacy-codepoint" => only(flag, &text()?, "0")?,
+            "-expect-early-data-reason" => only(flag, &text()?, "disabled")?,
             // Pith's preference is the same on processors without AES instructions.
             "-expect-cipher-no-aes" => drop(text()?),
             "-expect-verify-result" => {}
@@ -177,6 +174,15 @@ impl Options {
 fn number<T: FromStr>(flag: &str, text: &str) -> Result<T, Unsupported> {
     text.parse()
         .map_err(|_| Unsupported(format!("{flag} {text}")))
+}
+
+/// A value that says what Pith does anyway.
+fn only(flag: &str, text: &str, usual: &str) -> Result<(), Unsupported> {
+    if text == usual {
+        Ok(())
+    } else {
+        Err(Unsupported(format!("{flag} {text}")))
+    }
 }
 
 fn group(flag: &str, text: &str) -> Result<Group, Unsupported> {

@@ -58,6 +58,8 @@ pub enum Output {
     UpdateKeys(Direction),
     /// Send a ChangeCipherSpec record (RFC 9846 appendix E.4). Never for QUIC.
     ChangeCipherSpec,
+    /// The client offered early data, which this server does not accept: skip what comes of it.
+    SkipEarlyData,
     /// The peer's QUIC transport parameters, not yet authenticated.
     PeerTransportParameters(Bytes),
     /// A question to whoever drives the connection. Nothing goes on before it is answered.

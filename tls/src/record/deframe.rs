@@ -19,7 +19,8 @@ pub(crate) enum Frame {
 
 /// Finds the first record in `bytes`.
 ///
-/// `protected` says whether records are protected by now: a plain one may be 256 bytes shorter at the most.
+/// `protected` says whether records are protected by now, as application data always is: a plain one has 256 bytes less at
+/// the most.
 pub(crate) fn deframe(bytes: &[u8], protected: bool) -> Result<Frame, Fault> {
     let Some((header, body)) = bytes.split_first_chunk::<HEADER>() else {
         // A text protocol shows in the first byte, and may send fewer than a header.
@@ -31,7 +32,7 @@ pub(crate) fn deframe(bytes: &[u8], protected: bool) -> Result<Frame, Fault> {
     let [code, _, _, high, low] = *header;
     let outer = content_type(code, bytes)?;
     let length = usize::from(u16::from_be_bytes([high, low]));
-    let expansion = if protected {
+    let expansion = if protected || outer == ContentType::ApplicationData {
         limits::RECORD_EXPANSION
     } else {
         0

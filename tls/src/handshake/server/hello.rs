@@ -147,6 +147,10 @@ fn start(
     cx: &mut Context<'_>,
 ) -> Result<State, Error> {
     let choice = negotiate(hello, &config, cx.rules)?;
+    // rfc9846#4.3.10-4
+    if hello.offers(ExtensionType::EARLY_DATA) {
+        cx.outputs.push(Output::SkipEarlyData);
+    }
     if let Some(share) = hello.share(choice.group) {
         let transcript = Transcript::new(choice.suite.hash(), whole);
         return accept(config, choice, hello, share, transcript, false, cx);

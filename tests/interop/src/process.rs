@@ -1,0 +1,238 @@
+//! The `openssl` command: where it is, and a run of it with its input and output.
+
+use std::env;
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio, id};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use pith_tests::pair::NAME;
+use pith_tests::pki::Identity;
+
+use crate::LIMIT;
+
+/// The `openssl` command.
+pub struct OpenSsl(PathBuf);
+
+impl OpenSsl {
+    /// The command; `None`, after saying so, where there is none.
+    ///
+    /// # Panics
+    /// With CI=true, if there is none and `.ci/skips.txt` does not say that the test may be skipped.
+    pub fn find() -> Option<Self> {
+        let named = env::var_os("PITH_OPENSSL").map(PathBuf::from);
+        let command = named.or_else(cached).filter(|path| path.is_file());
+        if command.is_none() {
+            let thread = thread::current();
+            skip(thread.name().unwrap_or("interop"));
+        }
+        command.map(Self)
+    }
+
+    /// A server for one connection, on a port of its own. Its folder holds `leaf.pem`, `key.pem` and `chain.pem`.
+    pub fn server(&self, identity: &Identity, args: &[&str]) -> Process {
+        let folder = folder();
+        let pem = &identity.chain_pem;
+        let leaf = pem.find(END).map_or(pem.len(), |at| at + END.len());
+        let (leaf, issuers) = pem.split_at(leaf);
+        fs::write(folder.join("leaf.pem"), leaf).unwrap();
+        fs::write(folder.join("key.pem"), &identity.key_pem).unwrap();
+        let mut command = self.command(&folder, "s_server");
+        command.args(["-accept", "127.0.0.1:0", "-naccept", "1"]);
+        command.args(["-cert", "leaf.pem", "-key", "key.pem"]);
+        if issuers.contains(END) {
+            fs::write(folder.join("chain.pem"), issuers).unwrap();
+            command.args(["-cert_chain", "chain.pem"]);
+        }
+        Process::start(command.args(args), folder)
+    }
+
+    /// A client of the server at this port of this machine, which trusts one root and insists on it.
+    pub fn client(&self, port: u16, root_pem: &str, args: &[&str]) -> Process {
+        let folder = folder();
+        fs::write(folder.join("root.pem"), root_pem).unwrap();
+        let mut command = self.command(&folder, "s_client");
+        command.args(["-connect", &format!("127.0.0.1:{port}")]);
+        command.args(["-CAfile", "root.pem", "-verify_return_error"]);
+        command.args(["-verify_hostname", NAME]);
+        Process::start(command.args(args), folder)
+    }
+
+    fn command(&self, folder: &Path, name: &str) -> Command {
+        let mut command = Command::new(&self.0);
+        command.arg(name).current_dir(folder);
+        // The machine's own settings stay out.
+        command.env("OPENSSL_CONF", "/dev/null");
+        command
+    }
+}
+
+/// A run of the command. Dropping it ends it.
+pub struct Process {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: Arc<Output>,
+    readers: Vec<JoinHandle<()>>,
+    folder: PathBuf,
+}
+
+impl Process {
+    fn start(command: &mut Command, folder: PathBuf) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = Arc::new(Output::default());
+        let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        Self {
+            input: child.stdin.take(),
+            readers: vec![output.fill_from(stdout), output.fill_from(stderr)],
+            output,
+            child,
+            folder,
+        }
+    }
+
+    /// The port that a server listens on.
+    pub fn port(&self) -> u16 {
+        let output = self.wait_until("the port", |output| {
+            let (_, rest) = output.split_once("ACCEPT ")?;
+            rest.contains('\n').then(|| rest.to_owned())
+        });
+        let address = output.lines().next().unwrap_or_default();
+        let (_, port) = address.rsplit_once(':').unwrap();
+        port.parse().unwrap()
+    }
+
+    /// Types this, as a person at the terminal would: data, or a command such as `K` and a new line.
+    pub fn type_in(&mut self, text: &str) {
+        let input = self.input.as_mut().unwrap();
+        input.write_all(text.as_bytes()).unwrap();
+        input.flush().unwrap();
+    }
+
+    /// Waits until `text` was printed `count` times.
+    ///
+    /// # Panics
+    /// If that does not happen.
+    pub fn wait_for(&self, text: &str, count: usize) {
+        self.wait_until(text, |output| {
+            (output.matches(text).count() >= count).then_some(())
+        });
+    }
+
+    /// Kills it.
+    pub fn kill(&mut self) {
+        // It may have ended by itself.
+        self.child.kill().unwrap_or_default();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits until it ends by itself, and returns all that it printed.
+    ///
+    /// # Panics
+    /// If it does not end.
+    pub fn finish(mut self) -> String {
+        let start = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            let text = self.output.text();
+            assert!(start.elapsed() < LIMIT, "OpenSSL does not end:\n{text}");
+            thread::sleep(TICK);
+        }
+        for reader in self.readers.drain(..) {
+            reader.join().unwrap();
+        }
+        self.output.text()
+    }
+
+    /// All that it printed until now.
+    pub fn printed(&self) -> String {
+        self.output.text()
+    }
+
+    fn wait_until<T>(&self, what: &str, seen: impl Fn(&str) -> Option<T>) -> T {
+        let mut found = None;
+        let bytes = self.output.bytes.lock().unwrap();
+        let waited = self.output.grew.wait_timeout_while(bytes, LIMIT, |bytes| {
+            found = seen(&String::from_utf8_lossy(bytes));
+            found.is_none()
+        });
+        drop(waited.unwrap());
+        let text = || self.output.text();
+        found.unwrap_or_else(|| panic!("OpenSSL did not print {what:?}:\n{}", text()))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        // What stays in the folder for temporary files does no harm.
+        fs::remove_dir_all(&self.folder).unwrap_or_default();
+    }
+}
+
+/// What a process printed, errors included.
+#[derive(Default)]
+struct Output {
+    bytes: Mutex<Vec<u8>>,
+    grew: Condvar,
+}
+
+impl Output {
+    fn fill_from(self: &Arc<Self>, mut from: impl Read + Send + 'static) -> JoinHandle<()> {
+        let output = self.clone();
+        thread::spawn(move || {
+            let mut buffer = vec![0; 65536];
+            while let Ok(count @ 1..) = from.read(&mut buffer) {
+                let mut bytes = output.bytes.lock().unwrap();
+                bytes.extend_from_slice(buffer.get(..count).unwrap_or_default());
+                output.grew.notify_all();
+            }
+        })
+    }
+
+    /// Without the bytes of messages that -msg prints, which nobody reads.
+    fn text(&self) -> String {
+        let is_dump = |line: &str| {
+            let bytes = line.strip_prefix("    ").unwrap_or_default().trim_end();
+            !bytes.is_empty() && bytes.chars().all(|c| c == ' ' || c.is_ascii_hexdigit())
+        };
+        String::from_utf8_lossy(&self.bytes.lock().unwrap())
+            .split_inclusive('\n')
+            .filter(|line| !is_dump(line))
+            .collect()
+    }
+}
+
+/// Where `peers/openssl/build.sh` puts it.
+fn cached() -> Option<PathBuf> {
+    let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")))?;
+    Some(cache.join("pith/openssl-4.0.3/bin/openssl"))
+}
+
+fn skip(test: &str) {
+    println!("SKIPPED: {test}: OpenSSL is not built: run peers/openssl/build.sh");
+    let listed = include_str!("../../../.ci/skips.txt")
+        .lines()
+        .any(|line| line.split_once('\t').is_some_and(|(name, _)| name == test));
+    let ci = env::var("CI").is_ok_and(|value| value == "true");
+    assert!(!ci || listed, "{test} was skipped, and may not be");
+}
+
+fn folder() -> PathBuf {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let folder = env::temp_dir().join(format!("pith-interop-{}-{number}", id()));
+    fs::create_dir(&folder).unwrap();
+    folder
+}
+
+const END: &str = "-----END CERTIFICATE-----\n";
+const TICK: Duration = Duration::from_millis(5);

@@ -1,0 +1,453 @@
+//! Each message of each flight dropped, repeated, swapped, cut, lengthened, and each byte flipped: never a panic, never a wait
+//! that looks like success, and the right alert. What single fields do is in `faults.rs`.
+//!
+//! The engines have no records here, so that no AEAD hides what the engine makes of a changed message. Whoever waits for bytes
+//! that do not come is not complete; the deadline of its owner ends that.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    missing_docs
+)]
+
+use std::cell::Cell;
+use std::sync::{Arc, OnceLock};
+
+use pith_tests::engine::{Duo, Outcome, Piece, Role};
+use pith_tests::message::kind;
+use pith_tests::pair::{NAME, credential, trust};
+use pith_tests::pki::{Kind, Pki};
+use pith_tls::{
+    AlertDescription as Alert, ClientConfig, Error, Fault, Group, Level, MessageKind, ServerConfig,
+};
+
+/// A way to run a handshake, whose messages have the same lengths in every run.
+struct Scenario {
+    name: &'static str,
+    client: Arc<ClientConfig>,
+    server: Arc<ServerConfig>,
+    quic: bool,
+    /// Sender and type of each message, in the order of a run.
+    messages: Vec<(Role, u8)>,
+    lengths: Vec<usize>,
+}
+
+impl Scenario {
+    fn duo(&self) -> Duo {
+        if self.quic {
+            Duo::quic(&self.client, &self.server)
+        } else {
+            Duo::records(&self.client, &self.server)
+        }
+    }
+
+    /// Runs with `change` applied to the message of this number: what it returns arrives in its place.
+    fn with(&self, number: usize, change: impl Fn(&Piece) -> Vec<Piece>) -> (Duo, Outcome) {
+        let mut duo = self.duo();
+        let mut seen = 0;
+        let outcome = duo.run_with(|flight| {
+            let each = |piece: Piece| {
+                seen += 1;
+                if seen - 1 == number {
+                    change(&piece)
+                } else {
+                    vec![piece]
+                }
+            };
+            flight.pieces.into_iter().flat_map(each).collect()
+        });
+        (duo, outcome)
+    }
+
+    /// The side that receives a message.
+    fn receiver(&self, number: usize) -> Role {
+        match self.messages[number].0 {
+            Role::Client => Role::Server,
+            Role::Server => Role::Client,
+        }
+    }
+
+    fn row(&self, number: usize) -> String {
+        let (from, kind) = self.messages[number];
+        format!("{}, message {number} ({kind} of the {from:?})", self.name)
+    }
+}
+
+/// Both carriers, with and without a retry.
+fn scenarios() -> &'static [Scenario] {
+    static SCENARIOS: OnceLock<Vec<Scenario>> = OnceLock::new();
+    SCENARIOS.get_or_init(|| {
+        let pki = Pki::with(Kind::Ed25519, 0);
+        let leaf = pki.leaf_with(Kind::Ed25519, &[NAME], |_| ());
+        let client = ClientConfig::new(trust(&pki))
+            .alpn(&[b"h2"])
+            .build()
+            .unwrap();
+        let server = || ServerConfig::new(credential(&leaf)).alpn(&[b"h2"]);
+        let retrying = server().groups(&[Group::Secp256r1]).build().unwrap();
+        let plain = server().build().unwrap();
+        let rows = [
+            ("records", &plain, false),
+            ("records, retried", &retrying, false),
+            ("QUIC", &plain, true),
+            ("QUIC, retried", &retrying, true),
+        ];
+        let scenario = |(name, server, quic): (&'static str, &Arc<ServerConfig>, bool)| {
+            let mut scenario = Scenario {
+                name,
+                client: client.clone(),
+                server: server.clone(),
+                quic,
+                messages: Vec::new(),
+                lengths: Vec::new(),
+            };
+            let mut duo = scenario.duo();
+            let outcome = duo.run_with(|flight| {
+                for piece in &flight.pieces {
+                    scenario.messages.push((flight.from, piece.bytes[0]));
+                    scenario.lengths.push(piece.bytes.len());
+                }
+                flight.pieces
+            });
+            assert_eq!(outcome, Outcome::Complete, "{name}");
+            scenario
+        };
+        rows.into_iter().map(scenario).collect()
+    })
+}
+
+/// Nobody is complete after a change but a client that had sent its Finished already.
+fn assert_no_false_success(scenario: &Scenario, number: usize, duo: &Duo, row: &str) {
+    let last = scenario.messages.len() - 1;
+    let (client, server) = (duo.client.tls.is_complete(), duo.server.tls.is_complete());
+    assert!(!server, "{row}: the server is complete");
+    assert_eq!(client, number == last, "{row}: the client");
+}
+
+fn assert_unexpected(outcome: Outcome, receiver: Role, row: &str) {
+    match outcome {
+        Outcome::Failed(role, error) => {
+            assert_eq!(role, receiver, "{row}");
+            assert_eq!(
+                error.alert(),
+                Some(Alert::UNEXPECTED_MESSAGE),
+                "{row}: {error}"
+            );
+        }
+        other => panic!("{row}: {other:?}"),
+    }
+}
+
+/// Known attack S01, rfc9846#4-2: without any one of its messages a handshake does not end.
+#[test]
+fn a_dropped_message_is_missed() {
+    for scenario in scenarios() {
+        for number in 0..scenario.messages.len() {
+            let row = scenario.row(number);
+            let (duo, outcome) = scenario.with(number, |_| Vec::new());
+            assert_no_false_success(scenario, number, &duo, &row);
+            let (from, _) = scenario.messages[number];
+            let more = scenario.messages.get(number + 1);
+            if more.is_some_and(|(next, _)| *next == from) {
+                assert_unexpected(outcome, scenario.receiver(number), &row);
+            } else {
+                assert_eq!(outcome, Outcome::Waiting, "{row}: the last of its flight");
+            }
+        }
+    }
+}
+
+/// Known attack S01: a client believes no server that leaves out more than one message.
+#[test]
+fn no_proof_of_identity_can_be_left_out() {
+    use kind::{CERTIFICATE, CERTIFICATE_VERIFY, ENCRYPTED_EXTENSIONS, FINISHED};
+    let rows: [(&[u8], &str, MessageKind); 5] = [
+        (
+            &[CERTIFICATE],
+            "WAIT_CERT_CR",
+            MessageKind::CertificateVerify,
+        ),
+        (&[CERTIFICATE_VERIFY], "WAIT_CV", MessageKind::Finished),
+        (
+            &[CERTIFICATE, CERTIFICATE_VERIFY],
+            "WAIT_CERT_CR",
+            MessageKind::Finished,
+        ),
+        (
+            &[ENCRYPTED_EXTENSIONS, CERTIFICATE, CERTIFICATE_VERIFY],
+            "WAIT_EE",
+            MessageKind::Finished,
+        ),
+        (
+            &[ENCRYPTED_EXTENSIONS, CERTIFICATE_VERIFY, FINISHED],
+            "WAIT_EE",
+            MessageKind::Certificate,
+        ),
+    ];
+    for scenario in scenarios() {
+        for (without, state, message) in rows {
+            let mut duo = scenario.duo();
+            let outcome = duo.run_with(|mut flight| {
+                flight
+                    .pieces
+                    .retain(|piece| !without.contains(&piece.bytes[0]));
+                flight.pieces
+            });
+            let want = Error::Fault(Fault::UnexpectedMessage { state, message });
+            assert_eq!(
+                outcome,
+                Outcome::Failed(Role::Client, want),
+                "{} {without:?}",
+                scenario.name
+            );
+        }
+    }
+}
+
+#[test]
+fn a_repeated_message_is_refused() {
+    for scenario in scenarios() {
+        let last = scenario.messages.len() - 1;
+        for number in 0..=last {
+            let row = scenario.row(number);
+            let (duo, outcome) = scenario.with(number, |piece| vec![piece.clone(), piece.clone()]);
+            if number == 0 && scenario.name.ends_with("retried") {
+                // The one message that is legal twice: a second ClientHello, but without the share that was asked for.
+                let want = Error::Fault(Fault::SecondHelloShare);
+                assert_eq!(outcome, Outcome::Failed(Role::Server, want), "{row}");
+            } else {
+                assert_unexpected(outcome, scenario.receiver(number), &row);
+            }
+            // Whoever was complete at the first copy is not any more after the second.
+            if scenario.receiver(number) == Role::Client {
+                assert!(!duo.client.tls.is_complete(), "{row}");
+            }
+            assert!(!duo.server.tls.is_complete(), "{row}");
+        }
+    }
+}
+
+#[test]
+fn two_messages_of_a_flight_in_the_wrong_order_are_refused() {
+    for scenario in scenarios() {
+        for number in 0..scenario.messages.len() - 1 {
+            if scenario.messages[number].0 != scenario.messages[number + 1].0 {
+                continue;
+            }
+            let row = scenario.row(number);
+            let mut duo = scenario.duo();
+            let mut seen = 0;
+            let outcome = duo.run_with(|mut flight| {
+                let first = seen;
+                seen += flight.pieces.len();
+                if (first..seen).contains(&number) {
+                    flight.pieces.swap(number - first, number - first + 1);
+                }
+                flight.pieces
+            });
+            assert_no_false_success(scenario, number, &duo, &row);
+            assert_unexpected(outcome, scenario.receiver(number), &row);
+        }
+    }
+}
+
+/// Every message in the place of every other of the other side's too: nothing is taken for what it is not.
+#[test]
+fn a_message_in_the_place_of_another_is_refused() {
+    for scenario in scenarios() {
+        let originals = originals(scenario);
+        for number in 0..scenario.messages.len() {
+            for (other, bytes) in originals.iter().enumerate() {
+                let row = format!("{}, replaced by {other}", scenario.row(number));
+                let same = Cell::new(false);
+                let (duo, outcome) = scenario.with(number, |piece| {
+                    same.set(piece.bytes == *bytes);
+                    vec![Piece {
+                        level: piece.level,
+                        bytes: bytes.clone(),
+                    }]
+                });
+                if same.get() {
+                    // EncryptedExtensions and Certificate are the same in every run.
+                    continue;
+                }
+                assert_no_false_success(scenario, number, &duo, &row);
+                if scenario.messages[number].1 != bytes[0] {
+                    assert_unexpected(outcome, scenario.receiver(number), &row);
+                } else {
+                    assert_ne!(
+                        outcome,
+                        Outcome::Complete,
+                        "{row}: a message of another run"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// The messages of another run.
+fn originals(scenario: &Scenario) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    let outcome = scenario.duo().run_with(|flight| {
+        all.extend(flight.pieces.iter().map(|piece| piece.bytes.clone()));
+        flight.pieces
+    });
+    assert_eq!(outcome, Outcome::Complete);
+    all
+}
+
+/// A message whose length and header say that it is shorter, at each length: decode_error, but where what is left is the
+/// hello of an older version.
+#[test]
+fn a_truncated_message_is_a_decode_error() {
+    for scenario in scenarios() {
+        for number in 0..scenario.messages.len() {
+            for length in 0..scenario.lengths[number] - 4 {
+                let row = format!("{}, {length} bytes", scenario.row(number));
+                let (duo, outcome) = scenario.with(number, |piece| {
+                    let body = &piece.bytes[4..4 + length];
+                    vec![with_body(piece, body)]
+                });
+                assert_no_false_success(scenario, number, &duo, &row);
+                let Outcome::Failed(role, error) = outcome else {
+                    panic!("{row}: {outcome:?}");
+                };
+                assert_eq!(role, scenario.receiver(number), "{row}");
+                let old = match error {
+                    Error::Fault(Fault::NoTls13 { newest: 0x0303 }) => {
+                        Some(Alert::PROTOCOL_VERSION)
+                    }
+                    // After a HelloRetryRequest of TLS 1.3 an older version is a change of mind.
+                    Error::Fault(Fault::SelectedVersion) => Some(Alert::ILLEGAL_PARAMETER),
+                    _ => None,
+                };
+                let want = old.unwrap_or(Alert::DECODE_ERROR);
+                assert_eq!(error.alert(), Some(want), "{row}: {error}");
+                let hello = [kind::CLIENT_HELLO, kind::SERVER_HELLO];
+                assert!(
+                    old.is_none() || hello.contains(&scenario.messages[number].1),
+                    "{row}"
+                );
+            }
+        }
+    }
+}
+
+/// A message that simply ends early, its header as it was: what follows is taken for its rest, or is waited for.
+#[test]
+fn a_message_that_ends_early_never_succeeds() {
+    for scenario in scenarios() {
+        for number in 0..scenario.messages.len() {
+            for length in 0..scenario.lengths[number] {
+                let row = format!("{}, {length} bytes", scenario.row(number));
+                let (duo, outcome) = scenario.with(number, |piece| {
+                    vec![Piece {
+                        level: piece.level,
+                        bytes: piece.bytes[..length].to_vec(),
+                    }]
+                });
+                assert_no_false_success(scenario, number, &duo, &row);
+                match outcome {
+                    Outcome::Waiting => {}
+                    Outcome::Failed(role, error) => {
+                        assert_eq!(role, scenario.receiver(number), "{row}");
+                        let peers = matches!(error, Error::Fault(_) | Error::Certificate(_));
+                        assert!(peers, "{row}: {error}");
+                    }
+                    Outcome::Complete => panic!("{row}: complete"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_message_with_bytes_left_over_is_a_decode_error() {
+    for scenario in scenarios() {
+        for number in 0..scenario.messages.len() {
+            for more in [&[0][..], &[0; 2], &[1; 4], &[0xff; 100]] {
+                let row = format!("{}, {} bytes more", scenario.row(number), more.len());
+                let (duo, outcome) = scenario.with(number, |piece| {
+                    vec![with_body(piece, &[&piece.bytes[4..], more].concat())]
+                });
+                assert_no_false_success(scenario, number, &duo, &row);
+                let error = outcome.error(scenario.receiver(number));
+                assert!(
+                    matches!(error, Error::Fault(Fault::Malformed { .. })),
+                    "{row}: {error}"
+                );
+                assert_eq!(error.alert(), Some(Alert::DECODE_ERROR), "{row}");
+            }
+        }
+    }
+}
+
+/// The piece with another body.
+fn with_body(piece: &Piece, body: &[u8]) -> Piece {
+    Piece {
+        level: piece.level,
+        bytes: pith_tests::message::message(piece.bytes[0], body),
+    }
+}
+
+/// Each byte of each message, one bit at a time. (Eight bits a byte change nothing but the time: the codes that matter have
+/// rows of their own.)
+#[test]
+fn a_flipped_bit_never_succeeds() {
+    for scenario in scenarios() {
+        for number in 0..scenario.messages.len() {
+            for at in 0..scenario.lengths[number] {
+                // The headers, the hellos' fields and all short messages in full.
+                let masks: &[u8] = match at {
+                    0..128 => &[1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80],
+                    _ => &[1, 0x80],
+                };
+                for mask in masks {
+                    let row = format!("{}, byte {at}, mask {mask:#04x}", scenario.row(number));
+                    let (duo, outcome) = scenario.with(number, |piece| {
+                        let mut piece = piece.clone();
+                        piece.bytes[at] ^= mask;
+                        vec![piece]
+                    });
+                    assert_no_false_success(scenario, number, &duo, &row);
+                    assert_ne!(outcome, Outcome::Complete, "{row}");
+                    if let Outcome::Failed(_, error) = &outcome {
+                        assert!(
+                            matches!(error, Error::Fault(_) | Error::Certificate(_)),
+                            "{row}: {error}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// After the handshake: every message of it again, and what belongs to other states.
+#[test]
+fn no_message_of_a_handshake_is_taken_after_it() {
+    for scenario in scenarios() {
+        for bytes in originals(scenario) {
+            for role in [Role::Client, Role::Server] {
+                let mut duo = scenario.duo();
+                assert_eq!(duo.run(), Outcome::Complete);
+                let engine = match role {
+                    Role::Client => &mut duo.client,
+                    Role::Server => &mut duo.server,
+                };
+                let error = engine.read(Level::Application, &bytes).unwrap_err();
+                assert_eq!(
+                    error.alert(),
+                    Some(Alert::UNEXPECTED_MESSAGE),
+                    "{role:?} {}",
+                    bytes[0]
+                );
+                assert!(!engine.tls.is_complete());
+                let again = engine.read(Level::Application, &bytes);
+                assert_eq!(again, Err(error), "an error is final");
+            }
+        }
+    }
+}
