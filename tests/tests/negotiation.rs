@@ -37,8 +37,10 @@ fn the_default_offer() {
     let schemes = hello.list(13);
     let last = [0x0401, 0x0501, 0x0601];
     assert_eq!(
-        schemes[..6],
-        [0x0403, 0x0503, 0x0807, 0x0804, 0x0805, 0x0806]
+        schemes[..10],
+        [
+            0x0904, 0x0905, 0x0906, 0x0403, 0x0503, 0x0603, 0x0807, 0x0804, 0x0805, 0x0806
+        ]
     );
     assert_eq!(schemes[schemes.len() - 3..], last);
     assert!(schemes.iter().all(|scheme| scheme >> 8 != 2), "SHA-1");
