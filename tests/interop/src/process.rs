@@ -74,7 +74,7 @@ impl OpenSsl {
 /// A run of the command. Dropping it ends it.
 pub struct Process {
     child: Child,
-    input: Option<ChildStdin>,
+    input: Arc<Mutex<ChildStdin>>,
     output: Arc<Output>,
     readers: Vec<JoinHandle<()>>,
     folder: PathBuf,
@@ -91,7 +91,7 @@ impl Process {
         let output = Arc::new(Output::default());
         let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         Self {
-            input: child.stdin.take(),
+            input: Arc::new(Mutex::new(child.stdin.take().unwrap())),
             readers: vec![output.fill_from(stdout), output.fill_from(stderr)],
             output,
             child,
@@ -111,10 +111,16 @@ impl Process {
     }
 
     /// Types this, as a person at the terminal would: data, or a command such as `K` and a new line.
-    pub fn type_in(&mut self, text: &str) {
-        let input = self.input.as_mut().unwrap();
+    pub fn type_in(&self, text: &str) {
+        let mut input = self.input.lock().unwrap();
         input.write_all(text.as_bytes()).unwrap();
-        input.flush().unwrap();
+    }
+
+    /// Types more than a pipe holds, while the test reads what comes of it.
+    pub fn type_meanwhile(&self, text: String) {
+        let input = self.input.clone();
+        // If this fails, the process has ended, and the reader notices.
+        thread::spawn(move || input.lock().unwrap().write_all(text.as_bytes()).is_ok());
     }
 
     /// Waits until `text` was printed `count` times.
@@ -141,8 +147,8 @@ impl Process {
     pub fn finish(mut self) -> String {
         let start = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
-            let text = self.output.text();
-            assert!(start.elapsed() < LIMIT, "OpenSSL does not end:\n{text}");
+            let late = start.elapsed() > LIMIT;
+            assert!(!late, "OpenSSL does not end:\n{}", self.output.text());
             thread::sleep(TICK);
         }
         for reader in self.readers.drain(..) {

@@ -371,6 +371,41 @@ fn openssl_clients_of_every_setting_are_served() {
 }
 
 #[test]
+fn early_data_for_another_server_is_skipped() {
+    let Some(openssl) = OpenSsl::find() else {
+        return;
+    };
+    let pki = Pki::new();
+    let identity = pki.leaf(NAME);
+    let file = |name: &str| format!("{}/{name}", env!("CARGO_TARGET_TMPDIR"));
+    let (ticket, early) = (file("ticket.pem"), file("early-data"));
+    std::fs::write(&early, "x".repeat(10_000)).unwrap();
+    // A server of OpenSSL's gives the client a ticket that allows early data.
+    let other = openssl.server(&identity, &["-early_data", "-max_early_data", "16384"]);
+    let args = ["-sess_out", &ticket, "-servername", NAME];
+    let client = openssl.client(other.port(), &pki.root_pem(), &args);
+    other.type_in("behind the ticket\n");
+    client.wait_for("behind the ticket\n", 1);
+    client.type_in("Q\n");
+    let printed = client.finish();
+    assert!(printed.contains("Max Early Data: 16384"), "{printed}");
+
+    let rows: [(&[&str], bool); 2] = [(&[], false), (&["-groups", "*x25519:X25519MLKEM768"], true)];
+    for (groups, retried) in rows {
+        let args = ["-sess_in", &ticket, "-early_data", &early];
+        let args = [&args[..], groups].concat();
+        let server = ServerConfig::new(credential(&identity));
+        let suite = CipherSuite::Aes256GcmSha384; // the ticket's
+        let server = server.suites(&[suite]);
+        let mut session = Session::with_client(&openssl, server, &pki.root_pem(), &args);
+        assert_eq!(session.pith.summary().unwrap().retried, retried);
+        session.exchange(0);
+        let printed = session.close();
+        assert!(printed.contains("Early data was rejected"), "{printed}");
+    }
+}
+
+#[test]
 fn middlebox_compatibility_is_the_clients_to_ask_for() {
     let Some(openssl) = OpenSsl::find() else {
         return;

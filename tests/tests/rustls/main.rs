@@ -3,10 +3,10 @@
 
 mod session;
 
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
 
-use pith_tests::pair::{NAME, credential, trust};
+use pith_tests::pair::{NAME, credential, name, trust};
 use pith_tests::pki::{Kind, Pki, ca_as_leaf, expired};
 use pith_tls::{
     AlertDescription, CipherSuite, ClientConfig, Error, Fault, Flow, Group, ServerConfig,
@@ -16,7 +16,9 @@ use rcgen::DnType;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{AlertDescription as Alert, HandshakeKind, RootCertStore};
-use session::{Session, Setup, default_sessions, rustls_client, rustls_server};
+use session::{
+    Peer, Session, Setup, default_sessions, rustls_client, rustls_client_config, rustls_server,
+};
 
 /// The groups that both libraries have.
 const GROUPS: [Group; 7] = [
@@ -344,6 +346,46 @@ fn rustls_sends_tickets_and_they_are_dropped() {
     session.connect();
     assert_eq!(session.peer.tls.handshake_kind(), Some(HandshakeKind::Full));
     session.data_flows();
+}
+
+#[test]
+fn rustls_may_send_early_data_for_another_server() {
+    let pki = Pki::new();
+    let identity = pki.leaf(NAME);
+    for (groups, retried) in [
+        (vec![], false),
+        (vec![Group::X25519, Group::X25519MlKem768], true),
+    ] {
+        let setup = Setup {
+            early_data: true,
+            ..Setup::groups(&groups)
+        };
+        // A server of rustls's gives the client a ticket that allows early data.
+        let config = rustls_client_config(&setup, &pki);
+        let client = || rustls::ClientConnection::new(config.clone(), name()).unwrap();
+        let mut first = Peer::new(client().into());
+        let mut other = Peer::new(rustls_server(&setup, &identity));
+        for _ in 0..3 {
+            other.input(&first.output()).unwrap();
+            first.input(&other.output()).unwrap();
+        }
+
+        let mut second = client();
+        let early = second.early_data().unwrap().write(&[7; 10_000]);
+        assert_eq!(early.unwrap(), 10_000);
+        let server = ServerConfig::new(credential(&identity));
+        // The suite of the ticket.
+        let server = server.suites(&[CipherSuite::Aes256GcmSha384]);
+        let mut session = Session::server(server, second.into());
+        session.connect();
+        let summary = session.pith.tls.summary().unwrap();
+        assert_eq!(summary.retried, retried);
+        let rustls::Connection::Client(client) = &session.peer.tls else {
+            panic!("not a client");
+        };
+        assert!(!client.is_early_data_accepted());
+        session.data_flows();
+    }
 }
 
 #[test]

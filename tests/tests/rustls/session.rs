@@ -26,6 +26,7 @@ pub(crate) struct Setup {
     pub(crate) tickets: Option<usize>,
     pub(crate) client_verifier: Option<Arc<dyn ClientCertVerifier>>,
     pub(crate) tls12: bool,
+    pub(crate) early_data: bool,
 }
 
 impl Setup {
@@ -77,6 +78,13 @@ impl Setup {
 }
 
 pub(crate) fn rustls_client(setup: &Setup, pki: &Pki) -> rustls::Connection {
+    let config = rustls_client_config(setup, pki);
+    rustls::ClientConnection::new(config, name())
+        .unwrap()
+        .into()
+}
+
+pub(crate) fn rustls_client_config(setup: &Setup, pki: &Pki) -> Arc<rustls::ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(pki.root()).unwrap();
     let mut config = rustls::ClientConfig::builder_with_provider(setup.provider())
@@ -86,9 +94,8 @@ pub(crate) fn rustls_client(setup: &Setup, pki: &Pki) -> rustls::Connection {
         .with_no_client_auth();
     config.alpn_protocols = setup.alpn.clone();
     config.max_fragment_size = setup.fragment;
-    rustls::ClientConnection::new(config.into(), name())
-        .unwrap()
-        .into()
+    config.enable_early_data = setup.early_data;
+    config.into()
 }
 
 pub(crate) fn rustls_server(setup: &Setup, identity: &Identity) -> rustls::Connection {
@@ -108,6 +115,9 @@ pub(crate) fn rustls_server(setup: &Setup, identity: &Identity) -> rustls::Conne
     .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
     config.alpn_protocols = setup.alpn.clone();
     config.max_fragment_size = setup.fragment;
+    if setup.early_data {
+        config.max_early_data_size = 16384;
+    }
     if let Some(tickets) = setup.tickets {
         config.send_tls13_tickets = tickets;
     }
@@ -137,6 +147,14 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    pub(crate) fn new(tls: rustls::Connection) -> Self {
+        Self {
+            tls,
+            data: Vec::new(),
+            closed: false,
+        }
+    }
+
     pub(crate) fn output(&mut self) -> Vec<u8> {
         let mut output = Vec::new();
         while self.tls.wants_write() {
@@ -205,11 +223,7 @@ impl Session {
     fn new(pith: Connection, peer: rustls::Connection) -> Self {
         Self {
             pith: Side::new(pith),
-            peer: Peer {
-                tls: peer,
-                data: Vec::new(),
-                closed: false,
-            },
+            peer: Peer::new(peer),
         }
     }
 
