@@ -1,6 +1,6 @@
 //! What a client and a server are configured with: built once, shared by all connections.
 //!
-//! The defaults are the ones to use: post-quantum groups first, all three suites, all signature schemes. What cannot work is
+//! The defaults are the ones to use: those of the policy [`V2026_11`]. What cannot work, and what the policy does not allow, is
 //! refused when it is built, and not in the middle of a handshake.
 
 use std::sync::Arc;
@@ -8,50 +8,54 @@ use std::sync::Arc;
 use pith_crypto::SignatureScheme;
 use pith_pq::Group;
 
-use crate::auth::{self, ChainVerifier, ConfigError, Credential, Trust};
+use crate::auth::{ChainVerifier, ConfigError, Credential, Trust};
+use crate::policy::{self, Policy, V2026_11};
 use crate::suite::CipherSuite;
-
-/// The groups that are named by default, most wanted first.
-pub const DEFAULT_GROUPS: &[Group] = &[
-    Group::X25519MlKem768,
-    Group::SecP256r1MlKem768,
-    Group::SecP384r1MlKem1024,
-    Group::X25519,
-    Group::Secp256r1,
-    Group::Secp384r1,
-    Group::Secp521r1,
-];
-
-/// The groups that a client sends shares of by default: one post-quantum, one classical, with one X25519 key in both.
-pub const DEFAULT_SHARES: &[Group] = &[Group::X25519MlKem768, Group::X25519];
-
-/// Signature schemes that a certificate in a chain may have, and a CertificateVerify may not. They come last
-/// (RFC 9846 section 9.1).
-const CHAIN_ONLY: [SignatureScheme; 3] = [
-    SignatureScheme::RSA_PKCS1_SHA256,
-    SignatureScheme::RSA_PKCS1_SHA384,
-    SignatureScheme::RSA_PKCS1_SHA512,
-];
 
 /// What both roles have.
 struct Common {
-    suites: Vec<CipherSuite>,
-    groups: Vec<Group>,
+    policy: &'static Policy,
+    suites: Option<Vec<CipherSuite>>,
+    groups: Option<Vec<Group>>,
     protocols: Vec<Vec<u8>>,
 }
 
 impl Common {
     fn new() -> Self {
         Self {
-            suites: CipherSuite::ALL.to_vec(),
-            groups: DEFAULT_GROUPS.to_vec(),
+            policy: &V2026_11,
+            suites: None,
+            groups: None,
             protocols: Vec::new(),
         }
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
-        check_list("the cipher suites", &self.suites)?;
-        check_list("the groups", &self.groups)?;
+    fn suites(&self) -> Result<Vec<CipherSuite>, ConfigError> {
+        let allowed = self.policy.suites;
+        let Some(suites) = &self.suites else {
+            return Ok(allowed.to_vec());
+        };
+        check_list("the cipher suites", suites)?;
+        match suites.iter().find(|suite| !allowed.contains(suite)) {
+            None => Ok(suites.clone()),
+            Some(suite) => Err(self.policy.refuses("the cipher suite", suite.name())),
+        }
+    }
+
+    fn groups(&self) -> Result<Vec<Group>, ConfigError> {
+        let (allowed, on_request) = (self.policy.groups, self.policy.groups_on_request);
+        let Some(groups) = &self.groups else {
+            return Ok(allowed.to_vec());
+        };
+        check_list("the groups", groups)?;
+        let allows = |group: &Group| allowed.contains(group) || on_request.contains(group);
+        match groups.iter().find(|group| !allows(group)) {
+            None => Ok(groups.clone()),
+            Some(group) => Err(self.policy.refuses("the group", group.name())),
+        }
+    }
+
+    fn check_protocols(&self) -> Result<(), ConfigError> {
         if self.protocols.is_empty() {
             return Ok(());
         }
@@ -99,8 +103,14 @@ fn check_list<T: PartialEq>(what: &'static str, list: &[T]) -> Result<(), Config
     }
 }
 
+fn check_credentials(list: &[Credential], policy: &'static Policy) -> Result<(), ConfigError> {
+    list.iter()
+        .try_for_each(|credential| credential.check_policy(policy))
+}
+
 /// What a client trusts and offers.
 pub struct ClientConfig {
+    pub(crate) policy: &'static Policy,
     pub(crate) trust: Trust,
     pub(crate) verifier: Option<Arc<dyn ChainVerifier>>,
     pub(crate) suites: Vec<CipherSuite>,
@@ -145,15 +155,22 @@ pub struct ClientConfigBuilder {
 }
 
 impl ClientConfigBuilder {
-    /// The cipher suites to offer, most wanted first.
-    pub fn suites(mut self, suites: &[CipherSuite]) -> Self {
-        self.common.suites = suites.to_vec();
+    /// The policy, instead of [`V2026_11`]. It sets the suites, groups, shares and signature algorithms; the lists of this
+    /// configuration may only narrow it.
+    pub fn policy(mut self, policy: &'static Policy) -> Self {
+        self.common.policy = policy;
         self
     }
 
-    /// The groups to name, most wanted first. A group costs 2 bytes in the hello.
+    /// The cipher suites to offer among those of the policy, most wanted first.
+    pub fn suites(mut self, suites: &[CipherSuite]) -> Self {
+        self.common.suites = Some(suites.to_vec());
+        self
+    }
+
+    /// The groups to name among those of the policy, most wanted first. A group costs 2 bytes in the hello.
     pub fn groups(mut self, groups: &[Group]) -> Self {
-        self.common.groups = groups.to_vec();
+        self.common.groups = Some(groups.to_vec());
         self
     }
 
@@ -199,14 +216,13 @@ impl ClientConfigBuilder {
     /// Checks and finishes the configuration.
     ///
     /// # Errors
-    /// [`ConfigError`] says which list is empty, too long or holds something twice, or which share is of no named group.
+    /// [`ConfigError`] says which list is empty, too long or holds something twice, which share is of no named group, or what
+    /// the policy does not allow: a suite, a group, a credential's key or a signature in its chain.
     pub fn build(self) -> Result<Arc<ClientConfig>, ConfigError> {
-        self.common.check()?;
-        let Common {
-            suites,
-            groups,
-            protocols,
-        } = self.common;
+        let common = self.common;
+        let (suites, groups) = (common.suites()?, common.groups()?);
+        common.check_protocols()?;
+        check_credentials(&self.credentials, common.policy)?;
         let shares = match self.shares {
             Some(shares) => {
                 check_list("the key shares", &shares)?;
@@ -223,41 +239,22 @@ impl ClientConfigBuilder {
                     .filter(|group| shares.contains(group))
                     .collect()
             }
-            None => default_shares(&groups),
+            None => policy::shares(&groups),
         };
         Ok(Arc::new(ClientConfig {
+            policy: common.policy,
             trust: self.trust,
             verifier: self.verifier,
             suites,
             shares,
             groups,
-            schemes: offered_schemes(),
-            protocols,
+            schemes: common.policy.offered_schemes(),
+            protocols: common.protocols,
             credentials: self.credentials,
             request_ocsp: self.request_ocsp,
             keep_peer_chain: self.keep_peer_chain,
         }))
     }
-}
-
-/// All schemes that may stand in a peer's chain, those for CertificateVerify first.
-fn offered_schemes() -> Vec<SignatureScheme> {
-    auth::schemes().chain(CHAIN_ONLY).collect()
-}
-
-/// [`DEFAULT_SHARES`] for other lists of groups: the first post-quantum and the first classical one.
-fn default_shares(groups: &[Group]) -> Vec<Group> {
-    let first = |post_quantum: bool| {
-        groups
-            .iter()
-            .position(|group| group.is_post_quantum() == post_quantum)
-    };
-    let mut places: Vec<usize> = [first(true), first(false)].into_iter().flatten().collect();
-    places.sort_unstable();
-    places
-        .into_iter()
-        .filter_map(|place| groups.get(place).copied())
-        .collect()
 }
 
 /// Whether a server asks its clients for certificates.
@@ -284,6 +281,7 @@ impl ClientAuth {
 
 /// What a server shows and accepts.
 pub struct ServerConfig {
+    pub(crate) policy: &'static Policy,
     pub(crate) credentials: Vec<Credential>,
     pub(crate) client_auth: ClientAuth,
     pub(crate) verifier: Option<Arc<dyn ChainVerifier>>,
@@ -326,16 +324,23 @@ pub struct ServerConfigBuilder {
 }
 
 impl ServerConfigBuilder {
-    /// The cipher suites to accept; the first that the client offers too is taken.
-    pub fn suites(mut self, suites: &[CipherSuite]) -> Self {
-        self.common.suites = suites.to_vec();
+    /// The policy, instead of [`V2026_11`]. It sets the suites, groups and signature algorithms; the lists of this configuration
+    /// may only narrow it.
+    pub fn policy(mut self, policy: &'static Policy) -> Self {
+        self.common.policy = policy;
         self
     }
 
-    /// The groups to accept, most wanted first. A post-quantum group that the client names is taken, even if that takes a
-    /// HelloRetryRequest; among classical ones, one that the client sent a share of.
+    /// The cipher suites to accept among those of the policy; the first that the client offers too is taken.
+    pub fn suites(mut self, suites: &[CipherSuite]) -> Self {
+        self.common.suites = Some(suites.to_vec());
+        self
+    }
+
+    /// The groups to accept among those of the policy, most wanted first. A post-quantum group that the client names is taken,
+    /// even if that takes a HelloRetryRequest; among classical ones, one that the client sent a share of.
     pub fn groups(mut self, groups: &[Group]) -> Self {
-        self.common.groups = groups.to_vec();
+        self.common.groups = Some(groups.to_vec());
         self
     }
 
@@ -381,28 +386,28 @@ impl ServerConfigBuilder {
     /// Checks and finishes the configuration.
     ///
     /// # Errors
-    /// [`ConfigError`] says which list is empty, too long or holds something twice.
+    /// [`ConfigError`] says which list is empty, too long or holds something twice, or what the policy does not allow: a suite,
+    /// a group, a credential's key or a signature in its chain.
     pub fn build(self) -> Result<Arc<ServerConfig>, ConfigError> {
-        self.common.check()?;
-        let Common {
-            suites,
-            groups,
-            protocols,
-        } = self.common;
+        let common = self.common;
+        let (suites, groups) = (common.suites()?, common.groups()?);
+        common.check_protocols()?;
+        check_credentials(&self.credentials, common.policy)?;
         let authorities = self.client_auth.trust().map(Trust::authorities);
         // More names than this help no client to choose, and would not fit beside the rest of the flight.
         let fit =
             |names: &Vec<Vec<u8>>| names.iter().map(Vec::len).sum::<usize>() <= AUTHORITIES_BYTES;
         Ok(Arc::new(ServerConfig {
+            policy: common.policy,
             credentials: self.credentials,
             client_auth: self.client_auth,
             verifier: self.verifier,
-            schemes: offered_schemes(),
+            schemes: common.policy.offered_schemes(),
             authorities: authorities.filter(fit).unwrap_or_default(),
             keep_peer_chain: self.keep_peer_chain,
             suites,
             groups,
-            protocols,
+            protocols: common.protocols,
             ask_config: self.ask_config,
         }))
     }

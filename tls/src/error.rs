@@ -198,6 +198,7 @@ faults! {
     Compression => ILLEGAL_PARAMETER, "4.2.2", "a compression method other than null was named";
     NoCommonSuite => HANDSHAKE_FAILURE, "4.2.1", "the peers have no cipher suite in common";
     NoCommonGroup => HANDSHAKE_FAILURE, "4.2.1", "the peers have no key exchange group in common";
+    WeakGroups => INSUFFICIENT_SECURITY, "4.2.1", "the client names no key exchange group that this server's policy allows";
     NoCommonSignatureScheme =>
         HANDSHAKE_FAILURE, "4.2.1", "the client accepts no signature scheme of this server's certificate";
     NoCommonProtocol => NO_APPLICATION_PROTOCOL, "RFC 7301 3.2", "the peers have no application protocol in common";

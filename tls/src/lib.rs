@@ -38,6 +38,7 @@ mod connection;
 mod error;
 mod handshake;
 pub mod limits;
+pub mod policy;
 mod record;
 mod schedule;
 mod suite;
@@ -50,8 +51,7 @@ pub use auth::{
     Reason, Roots, Signature, Signer, Trust, Verdict, Which, key_pin,
 };
 pub use config::{
-    ClientAuth, ClientConfig, ClientConfigBuilder, DEFAULT_GROUPS, DEFAULT_SHARES, ServerConfig,
-    ServerConfigBuilder,
+    ClientAuth, ClientConfig, ClientConfigBuilder, ServerConfig, ServerConfigBuilder,
 };
 pub use connection::{Connection, Flow, Received, Sent, Status};
 pub use error::{AlertDescription, Error, Fault, Local};
@@ -61,6 +61,7 @@ pub use handshake::output::{Answer, Direction, Level, Offered, Output, Question,
 pub use pith_crypto::SignatureScheme;
 pub use pith_pq::Group;
 pub use pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+pub use policy::Policy;
 pub use schedule::TrafficSecret;
 pub use suite::CipherSuite;
 pub use wire::{ExtensionType, MessageKind};

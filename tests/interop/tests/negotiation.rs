@@ -111,12 +111,12 @@ fn openssl_retries_and_is_made_to_retry() {
         // Post-quantum is worth a round trip to a server of ours.
         (
             &["-groups", "*x25519:SecP256r1MLKEM768"],
-            pith_tls::DEFAULT_GROUPS,
+            pith_tls::policy::V2026_11.groups,
             Group::SecP256r1MlKem768,
         ),
         (
             &["-no_middlebox", "-groups", "*x25519:X25519MLKEM768"],
-            pith_tls::DEFAULT_GROUPS,
+            pith_tls::policy::V2026_11.groups,
             Group::X25519MlKem768,
         ),
     ];

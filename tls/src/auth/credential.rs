@@ -17,6 +17,7 @@ use super::{der, webpki};
 use crate::Now;
 use crate::error::Error;
 use crate::limits::{CHAIN_BYTES, CHAIN_CERTIFICATES};
+use crate::policy::Policy;
 use crate::wire::certificate::Authorities;
 use crate::wire::reader::Codes;
 
@@ -52,6 +53,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) name: Option<&'a DnsName<'a>>,
     /// The signature schemes that it takes.
     pub(crate) schemes: Codes<'a>,
+    /// Our own policy, which may allow fewer.
+    pub(crate) policy: &'static Policy,
     /// The CAs that it trusts, where it says so.
     pub(crate) authorities: Authorities<'a>,
 }
@@ -140,9 +143,10 @@ impl Credential {
     ) -> Option<(&'c Self, SignatureScheme)> {
         let mut usable = credentials.iter().filter_map(|credential| {
             let schemes = credential.signer.schemes().iter().copied();
+            let allowed = wanted.policy.signature_schemes;
             let scheme = schemes
                 .into_iter()
-                .find(|scheme| wanted.schemes.contains(scheme.0))?;
+                .find(|scheme| allowed.contains(scheme) && wanted.schemes.contains(scheme.0))?;
             Some((credential, scheme))
         });
         let unsuitable = |credential: &Self| {
@@ -196,6 +200,23 @@ impl Credential {
             .first()
             .map_or(Ok(()), |leaf| webpki::inspect(leaf, now.unix));
         leaf.map_err(|reason| CertificateError::new(Which::Leaf, reason))
+    }
+
+    /// Whether a policy allows the key, and the signatures in the chain as far as the keys they were made with are there.
+    pub(crate) fn check_policy(&self, policy: &'static Policy) -> Result<(), ConfigError> {
+        let schemes = self.signer.schemes();
+        if !schemes
+            .iter()
+            .any(|scheme| policy.signature_schemes.contains(scheme))
+        {
+            let scheme = schemes.first().and_then(|scheme| scheme.name());
+            return Err(policy.refuses("a key that signs with", scheme.unwrap_or("another scheme")));
+        }
+        for (place, certificate) in self.chain.iter().enumerate() {
+            webpki::check_in_chain(certificate, self.chain.get(place.saturating_add(1)), policy)
+                .map_err(|reason| refused_certificate("the chain", place, reason))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn signer(&self) -> &dyn Signer {

@@ -96,6 +96,12 @@ pub(super) fn allows_signing(certificate: &[u8]) -> Option<bool> {
     Some(true)
 }
 
+/// The identifier of the algorithm that a certificate is signed with, without its outer SEQUENCE.
+pub(super) fn signature_algorithm(certificate: &[u8]) -> Option<&[u8]> {
+    let (_, certificate, _) = split(certificate)?;
+    Some(items(certificate).nth(1)??.1)
+}
+
 /// The algorithm identifier (without its outer SEQUENCE) and the key of a SubjectPublicKeyInfo.
 pub(super) fn public_key(spki: &[u8]) -> Option<(&[u8], &[u8])> {
     let (_, spki, _) = split(spki)?;

@@ -83,6 +83,13 @@ pub enum Reason {
     Forgeable(&'static str),
     /// Its signature algorithm is not supported; the text is the object identifier.
     SignatureAlgorithm(PeerText),
+    /// Its signature algorithm is none that the policy allows.
+    OutsidePolicy {
+        /// The algorithm that it is signed with, or those that it may be, where the issuer's key is not there.
+        algorithm: String,
+        /// The name of the policy.
+        policy: &'static str,
+    },
     /// Its signature algorithm does not fit its issuer's key.
     SignatureKey,
     /// A CA certificate stands where a leaf is expected.
@@ -173,6 +180,15 @@ pub enum ConfigError {
         /// What.
         what: &'static str,
     },
+    /// Something that the policy does not allow.
+    OutsidePolicy {
+        /// The name of the policy.
+        policy: &'static str,
+        /// What kind of thing it is.
+        what: &'static str,
+        /// Its name.
+        item: &'static str,
+    },
     /// Something that this library, or this version of it, does not have.
     Unsupported {
         /// What.
@@ -213,6 +229,7 @@ impl CertificateError {
             | Reason::NameConstraint => AlertDescription::BAD_CERTIFICATE,
             Reason::Unsupported(_)
             | Reason::SignatureAlgorithm(_)
+            | Reason::OutsidePolicy { .. }
             | Reason::SignatureKey
             | Reason::CaAsLeaf
             | Reason::Purpose
@@ -352,6 +369,14 @@ impl fmt::Display for Reason {
                     "is signed with an unsupported algorithm ({oid}): {advice}"
                 );
             }
+            Self::OutsidePolicy { algorithm, policy } => {
+                let advice =
+                    "have it issued with one that the policy names, or take another policy";
+                return write!(
+                    f,
+                    "is signed with an algorithm that policy {policy} does not allow ({algorithm}): {advice}"
+                );
+            }
             Self::SignatureKey => {
                 "is signed by an unsupported kind of key: \
                  use ECDSA, Ed25519, ML-DSA, or RSA (rsaEncryption) of 2048 to 8192 bits"
@@ -454,6 +479,10 @@ impl fmt::Display for ConfigError {
                 return write!(f, "{got} {what}: at most {limit} may be");
             }
             Self::Duplicate { what } => return write!(f, "{what} given twice: once is enough"),
+            Self::OutsidePolicy { policy, what, item } => {
+                let advice = "leave it out, or take another policy";
+                return write!(f, "policy {policy} does not allow {what} {item}: {advice}");
+            }
             Self::Unsupported { what } => return write!(f, "{what} is not supported"),
         };
         f.write_str(text)

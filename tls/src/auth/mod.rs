@@ -19,4 +19,3 @@ pub use verify::{ChainVerifier, PeerChain, PinnedKeys, Roots, Trust, Verdict, ke
 
 pub(crate) use credential::Wanted;
 pub(crate) use verify::{Peer, PeerProof, verify_chain, verify_signature};
-pub(crate) use webpki::schemes;

@@ -13,6 +13,7 @@ use super::error::PeerText;
 use super::*;
 use crate::Now;
 use crate::error::{AlertDescription as Alert, Error, Fault};
+use crate::policy::V2026_11;
 use pki::{Identity, Kind, Pki};
 
 #[allow(unreachable_pub, dead_code)]
@@ -22,6 +23,7 @@ mod pki;
 mod chains;
 mod credentials;
 mod errors;
+mod policies;
 mod signatures;
 
 /// 2026-11-24 06:54:50 UTC
@@ -39,7 +41,13 @@ fn name(name: &str) -> ServerName<'static> {
 
 fn verify(pki: &Pki, identity: &Identity, host: &str) -> Result<(), CertificateError> {
     let trust = Trust::roots_from_der(&[pki.root()]).unwrap();
-    verify_chain(&trust, &identity.chain, Peer::Server(&name(host)), NOW)
+    verify_chain(
+        &trust,
+        &V2026_11,
+        &identity.chain,
+        Peer::Server(&name(host)),
+        NOW,
+    )
 }
 
 fn patched(mut identity: Identity, from: &[u8], to: &[u8]) -> Identity {

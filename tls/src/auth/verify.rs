@@ -13,6 +13,7 @@ use super::error::{CertificateError, ConfigError, Reason, Which};
 use super::webpki::{self, SignatureError};
 use crate::Now;
 use crate::error::{Error, Fault};
+use crate::policy::Policy;
 
 /// What one side trusts of the other. There is no way to trust everything: a self-signed peer is pinned.
 #[derive(Debug, Clone)]
@@ -149,9 +150,10 @@ pub(crate) enum Peer<'a> {
     Client,
 }
 
-/// Decides whether a peer's `chain` is trusted.
+/// Decides whether a peer's `chain` is trusted, with signatures that `policy` allows.
 pub(crate) fn verify_chain(
     trust: &Trust,
+    policy: &'static Policy,
     chain: &[CertificateDer<'_>],
     peer: Peer<'_>,
     now: Now,
@@ -159,7 +161,9 @@ pub(crate) fn verify_chain(
     let at_leaf = |reason| CertificateError::new(Which::Leaf, reason);
     let leaf = chain.first().ok_or(at_leaf(Reason::Absent))?;
     match trust {
-        Trust::Roots(Roots(anchors)) => webpki::verify_peer(anchors, chain, peer, now.unix)?,
+        Trust::Roots(Roots(anchors)) => {
+            webpki::verify_peer(anchors, policy, chain, peer, now.unix)?
+        }
         Trust::PinnedKeys(PinnedKeys(pins)) => {
             let key = pin(leaf).map_err(at_leaf)?;
             if !pins.contains(&key) {

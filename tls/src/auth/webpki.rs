@@ -4,28 +4,31 @@
 //! certificate failed, so [`locate`] asks it again about each one alone, which costs no signature but one, and only after a
 //! failure. Every one of its errors has a reason of ours.
 
-use ::webpki::{EndEntityCert, Error, KeyUsage, anchor_from_trusted_cert};
+use std::cell::Cell;
+use std::iter;
+use std::time::Duration;
+
+use ::webpki::{
+    EndEntityCert, Error, KeyUsage, VerifiedPath, anchor_from_trusted_cert, spki_for_anchor,
+};
 use pith_crypto::{Hash, SignatureScheme};
 use pki_types::{
     CertificateDer, ServerName, SignatureVerificationAlgorithm, TrustAnchor, UnixTime,
 };
-use std::time::Duration;
 
 use super::der;
 use super::error::{CertificateError, NAMES, PeerText, Reason, Which};
 use super::verify::Peer;
 use crate::limits::CHAIN_SAME_SUBJECT;
+use crate::policy::{ChainAlgorithm, Policy};
 
 type Algorithm = &'static dyn SignatureVerificationAlgorithm;
 
-/// The schemes of CertificateVerify, in our order of preference, each with the one key type and curve that it is for.
+/// The schemes of CertificateVerify, each with the one key type and curve that it is for.
 ///
 /// webpki compares a key's whole algorithm identifier, curve included, with the one of the algorithm. No PKCS#1 v1.5 and no
 /// SHA-1 here (rfc9846#4.5.2-7).
-///
-/// ML-DSA comes first, as in Chromium's hello: a server that has certificates of both kinds was given the larger one so that
-/// it is shown to those who understand it, and to have a classical one only costs nothing. Then by cost.
-static SIGNATURES: &[(SignatureScheme, Algorithm)] = &[
+pub(super) static SIGNATURES: &[(SignatureScheme, Algorithm)] = &[
     (SignatureScheme::MLDSA44, ::webpki::aws_lc_rs::ML_DSA_44),
     (SignatureScheme::MLDSA65, ::webpki::aws_lc_rs::ML_DSA_65),
     (SignatureScheme::MLDSA87, ::webpki::aws_lc_rs::ML_DSA_87),
@@ -56,6 +59,36 @@ static SIGNATURES: &[(SignatureScheme, Algorithm)] = &[
     ),
 ];
 
+/// The names of the signatures that webpki verifies in chains. RSA PKCS#1 comes with and without parameters in the identifier.
+#[rustfmt::skip]
+pub(super) static CHAIN_SIGNATURES: &[(ChainAlgorithm, Algorithm)] = {
+    use {::webpki::aws_lc_rs as lc, ChainAlgorithm as C};
+    &[
+        (C::MlDsa44, lc::ML_DSA_44),
+        (C::MlDsa65, lc::ML_DSA_65),
+        (C::MlDsa87, lc::ML_DSA_87),
+        (C::EcdsaP256Sha256, lc::ECDSA_P256_SHA256),
+        (C::EcdsaP256Sha384, lc::ECDSA_P256_SHA384),
+        (C::EcdsaP256Sha512, lc::ECDSA_P256_SHA512),
+        (C::EcdsaP384Sha256, lc::ECDSA_P384_SHA256),
+        (C::EcdsaP384Sha384, lc::ECDSA_P384_SHA384),
+        (C::EcdsaP384Sha512, lc::ECDSA_P384_SHA512),
+        (C::EcdsaP521Sha256, lc::ECDSA_P521_SHA256),
+        (C::EcdsaP521Sha384, lc::ECDSA_P521_SHA384),
+        (C::EcdsaP521Sha512, lc::ECDSA_P521_SHA512),
+        (C::Ed25519, lc::ED25519),
+        (C::RsaPssSha256, lc::RSA_PSS_2048_8192_SHA256_LEGACY_KEY),
+        (C::RsaPssSha384, lc::RSA_PSS_2048_8192_SHA384_LEGACY_KEY),
+        (C::RsaPssSha512, lc::RSA_PSS_2048_8192_SHA512_LEGACY_KEY),
+        (C::RsaPkcs1Sha256, lc::RSA_PKCS1_2048_8192_SHA256),
+        (C::RsaPkcs1Sha384, lc::RSA_PKCS1_2048_8192_SHA384),
+        (C::RsaPkcs1Sha512, lc::RSA_PKCS1_2048_8192_SHA512),
+        (C::RsaPkcs1Sha256, lc::RSA_PKCS1_2048_8192_SHA256_ABSENT_PARAMS),
+        (C::RsaPkcs1Sha384, lc::RSA_PKCS1_2048_8192_SHA384_ABSENT_PARAMS),
+        (C::RsaPkcs1Sha512, lc::RSA_PKCS1_2048_8192_SHA512_ABSENT_PARAMS),
+    ]
+};
+
 /// Why a CertificateVerify did not verify.
 pub(super) enum SignatureError {
     /// Not a scheme for CertificateVerify.
@@ -66,11 +99,6 @@ pub(super) enum SignatureError {
     Key,
     /// The signature is not one of this key over this message.
     Signature,
-}
-
-/// The schemes that a peer may sign a CertificateVerify with, most wanted first.
-pub(crate) fn schemes() -> impl Iterator<Item = SignatureScheme> {
-    SIGNATURES.iter().map(|(scheme, _)| *scheme)
 }
 
 /// The schemes that fit a key, given its algorithm identifier.
@@ -105,6 +133,7 @@ pub(super) fn verify_signature(
 /// Checks that `chain` leads from the peer's certificate to one of `anchors`.
 pub(super) fn verify_peer(
     anchors: &[TrustAnchor<'_>],
+    policy: &'static Policy,
     chain: &[CertificateDer<'_>],
     peer: Peer<'_>,
     now: Duration,
@@ -120,8 +149,25 @@ pub(super) fn verify_peer(
         Peer::Server(_) => KeyUsage::server_auth(),
         Peer::Client => KeyUsage::client_auth(),
     };
-    let path = parse(leaf).and_then(|leaf| verify_path(&leaf, anchors, intermediates, now, usage));
+    // A path that only the policy refuses is passed over, as there may be another one; if there is none, it says the most.
+    let refused = Cell::new(None);
+    let follows_policy = |path: &VerifiedPath<'_>| match outside_policy(path, policy) {
+        None => Ok(()),
+        Some((certificate, reason)) => {
+            let place = chain.iter().position(|one| *one == certificate);
+            let which = which(place.unwrap_or_default());
+            refused.set(Some(CertificateError::new(which, reason)));
+            Err(Error::UnknownIssuer)
+        }
+    };
+    let path = parse(leaf).and_then(|leaf| {
+        let check: PathCheck<'_> = &follows_policy;
+        verify_path(&leaf, anchors, intermediates, now, usage, Some(check))
+    });
     path.map_err(|error| {
+        if let Some(refused) = refused.take() {
+            return refused;
+        }
         if error == Error::UnknownIssuer {
             return unknown_issuer(chain, anchors.len());
         }
@@ -174,16 +220,84 @@ fn parse<'a>(certificate: &'a CertificateDer<'a>) -> Result<EndEntityCert<'a>, E
     EndEntityCert::try_from(certificate)
 }
 
+/// Whether the policy allows the signature of a certificate: by `issuer`, a SubjectPublicKeyInfo, or by a key that is not known.
+fn check_signature(
+    certificate: &CertificateDer<'_>,
+    issuer: Option<&[u8]>,
+    policy: &'static Policy,
+) -> Result<(), Reason> {
+    let signature = der::signature_algorithm(certificate).unwrap_or_default();
+    let key = issuer.and_then(|issuer| Some(der::public_key(issuer)?.0));
+    let fits = |algorithm: Algorithm| {
+        algorithm.signature_alg_id().as_ref() == signature
+            && key.is_none_or(|key| algorithm.public_key_alg_id().as_ref() == key)
+    };
+    let possible = || {
+        CHAIN_SIGNATURES
+            .iter()
+            .filter(|(_, algorithm)| fits(*algorithm))
+            .map(|(name, _)| *name)
+    };
+    if possible().any(|name| policy.chain_algorithms.contains(&name)) {
+        return Ok(());
+    }
+    let names: Vec<_> = possible().map(ChainAlgorithm::name).collect();
+    match names.is_empty() {
+        true => Err(signature_algorithm(signature)),
+        false => Err(Reason::OutsidePolicy {
+            algorithm: names.join(" or "),
+            policy: policy.name,
+        }),
+    }
+}
+
+/// The same for our own chain, where `next` may be the issuer. Nobody looks at a signature that a certificate made for itself.
+pub(super) fn check_in_chain(
+    certificate: &CertificateDer<'_>,
+    next: Option<&CertificateDer<'_>>,
+    policy: &'static Policy,
+) -> Result<(), Reason> {
+    let own = parse(certificate).map_err(reason)?;
+    if own.issuer() == own.subject() {
+        return Ok(());
+    }
+    let next = next.and_then(|next| parse(next).ok());
+    let issuer = next.filter(|next| next.subject() == own.issuer());
+    let key = issuer.map(|issuer| issuer.subject_public_key_info());
+    check_signature(certificate, key.as_deref(), policy)
+}
+
+/// The first certificate of a path whose signature the policy does not allow.
+fn outside_policy(
+    path: &VerifiedPath<'_>,
+    policy: &'static Policy,
+) -> Option<(CertificateDer<'static>, Reason)> {
+    let issuers = path.intermediate_certificates();
+    let keys = issuers.map(|issuer| issuer.subject_public_key_info());
+    let signed = iter::once(&**path.end_entity()).chain(path.intermediate_certificates());
+    signed
+        .zip(keys.chain([spki_for_anchor(path.anchor())]))
+        .find_map(|(certificate, key)| {
+            let certificate = certificate.der();
+            let reason = check_signature(&certificate, Some(&key), policy).err()?;
+            Some((certificate.into_owned(), reason))
+        })
+}
+
+/// A check of a whole path, after all of webpki's own.
+type PathCheck<'a> = &'a dyn Fn(&VerifiedPath<'_>) -> Result<(), Error>;
+
 fn verify_path(
     leaf: &EndEntityCert<'_>,
     anchors: &[TrustAnchor<'_>],
     intermediates: &[CertificateDer<'_>],
     now: Duration,
     usage: KeyUsage,
+    check: Option<PathCheck<'_>>,
 ) -> Result<(), Error> {
     let all = ::webpki::ALL_VERIFICATION_ALGS;
     let now = UnixTime::since_unix_epoch(now);
-    leaf.verify_for_usage(all, anchors, intermediates, now, usage, None, None)?;
+    leaf.verify_for_usage(all, anchors, intermediates, now, usage, None, check)?;
     Ok(())
 }
 
@@ -204,8 +318,8 @@ fn most_of_one_subject(certificates: &[CertificateDer<'_>]) -> usize {
 
 /// The error of a certificate on its own. Without roots there is always one: UnknownIssuer when nothing else is wrong.
 fn alone(certificate: &CertificateDer<'_>, now: Duration, usage: KeyUsage) -> Error {
-    let verified =
-        parse(certificate).and_then(|certificate| verify_path(&certificate, &[], &[], now, usage));
+    let verified = parse(certificate)
+        .and_then(|certificate| verify_path(&certificate, &[], &[], now, usage, None));
     verified.err().unwrap_or(Error::UnknownIssuer)
 }
 
@@ -249,7 +363,7 @@ fn locate(error: &Error, chain: &[CertificateDer<'_>], now: Duration, usage: Key
         .iter()
         .filter_map(|issuer| anchor_from_trusted_cert(issuer).ok())
         .collect();
-    match parse(leaf).and_then(|leaf| verify_path(&leaf, &issuers, &[], now, usage)) {
+    match parse(leaf).and_then(|leaf| verify_path(&leaf, &issuers, &[], now, usage, None)) {
         Err(again) if again == *error => Which::Leaf,
         Ok(()) if intermediates.len() == 1 => which(1),
         _ => Which::Chain,

@@ -7,10 +7,10 @@ use pki_types::{CertificateDer, ServerName};
 use super::Context;
 use super::output::Topic;
 use crate::auth::{
-    ChainVerifier, Peer, PeerChain, PeerProof, Trust, Verdict, schemes, verify_chain,
-    verify_signature,
+    ChainVerifier, Peer, PeerChain, PeerProof, Trust, Verdict, verify_chain, verify_signature,
 };
 use crate::error::{Error, Fault};
+use crate::policy::Policy;
 use crate::wire::certificate::CertificateVerify;
 use pith_crypto::SignatureScheme;
 
@@ -20,16 +20,17 @@ pub(super) struct Judged {
     pub(super) pending: bool,
 }
 
-/// Checks a chain against `trust`, and then by the application's own verifier.
+/// Checks a chain against `trust` and `policy`, and then by the application's own verifier.
 pub(super) fn judge(
     trust: &Trust,
+    policy: &'static Policy,
     verifier: Option<&Arc<dyn ChainVerifier>>,
     chain: Vec<CertificateDer<'_>>,
     name: Option<&ServerName<'static>>,
     cx: &mut Context<'_>,
 ) -> Result<Judged, Error> {
     let peer = name.map_or(Peer::Client, Peer::Server);
-    verify_chain(trust, &chain, peer, cx.now)?;
+    verify_chain(trust, policy, &chain, peer, cx.now)?;
     let verdict = verifier.map_or(Verdict::Now(Ok(())), |verifier| {
         verifier.verify(&PeerChain {
             certificates: &chain,
@@ -57,13 +58,14 @@ pub(super) fn judge(
 
 /// Checks a CertificateVerify over `content` with the leaf of an accepted chain.
 pub(super) fn check_verify(
+    policy: &Policy,
     chain: &[CertificateDer<'_>],
     body: &[u8],
     content: &[u8],
 ) -> Result<(SignatureScheme, PeerProof), Error> {
     let verify = CertificateVerify::decode(body)?;
     // rfc9846#4.5.2-4, rfc9846#4.5.2-5, rfc9846#4.5.2-7: schemes for chains alone are offered, but not for this.
-    if !schemes().any(|scheme| scheme == verify.scheme) {
+    if !policy.signature_schemes.contains(&verify.scheme) {
         return Err(Fault::CertificateVerifyScheme.into());
     }
     let leaf = chain.first().ok_or(Fault::EmptyCertificate)?;

@@ -115,7 +115,13 @@ fn key_usage_must_allow_signatures() {
         let pinned = Trust::pinned_keys([key_pin(&identity.chain[0]).unwrap()]).unwrap();
         for verdict in [
             verify(&pki, &identity, "a.test"),
-            verify_chain(&pinned, &identity.chain, Peer::Server(&name("a.test")), NOW),
+            verify_chain(
+                &pinned,
+                &V2026_11,
+                &identity.chain,
+                Peer::Server(&name("a.test")),
+                NOW,
+            ),
         ] {
             match verdict {
                 Ok(()) => assert!(good, "{usages:?}"),
@@ -144,6 +150,7 @@ fn a_pinned_key_is_the_identity() {
     assert_eq!(
         verify_chain(
             &trust,
+            &V2026_11,
             &identity.chain,
             Peer::Server(&name("other.test")),
             NOW
@@ -153,12 +160,24 @@ fn a_pinned_key_is_the_identity() {
     let renewed = Pki::new().leaf_with(Kind::P256, &["a.test"], pki::expired);
     let trust = Trust::pinned_keys([key_pin(&renewed.chain[0]).unwrap()]).unwrap();
     assert_eq!(
-        verify_chain(&trust, &renewed.chain, Peer::Server(&name("a.test")), NOW),
+        verify_chain(
+            &trust,
+            &V2026_11,
+            &renewed.chain,
+            Peer::Server(&name("a.test")),
+            NOW
+        ),
         Ok(())
     );
 
-    let error =
-        verify_chain(&trust, &identity.chain, Peer::Server(&name("a.test")), NOW).unwrap_err();
+    let error = verify_chain(
+        &trust,
+        &V2026_11,
+        &identity.chain,
+        Peer::Server(&name("a.test")),
+        NOW,
+    )
+    .unwrap_err();
     let hex: String = pin.iter().map(|byte| format!("{byte:02x}")).collect();
     let text = format!(
         "the leaf certificate has a key that is not pinned (SHA-256 {hex}, pinned keys: 1): \
@@ -170,9 +189,15 @@ fn a_pinned_key_is_the_identity() {
     );
     let garbage = [CertificateDer::from(vec![0x30, 0])];
     assert_eq!(
-        verify_chain(&trust, &garbage, Peer::Server(&name("a.test")), NOW)
-            .unwrap_err()
-            .alert(),
+        verify_chain(
+            &trust,
+            &V2026_11,
+            &garbage,
+            Peer::Server(&name("a.test")),
+            NOW
+        )
+        .unwrap_err()
+        .alert(),
         Alert::BAD_CERTIFICATE
     );
     assert!(key_pin(&garbage[0]).is_err());
@@ -243,7 +268,14 @@ fn ambiguous_chains_are_bounded() {
     let mut chain = issuer.leaf("a.test").chain;
     chain.extend((0..9).map(|place| ring(place % 3)));
     let trust = Trust::roots_from_der(&[pki.root()]).unwrap();
-    let error = verify_chain(&trust, &chain, Peer::Server(&name("a.test")), NOW).unwrap_err();
+    let error = verify_chain(
+        &trust,
+        &V2026_11,
+        &chain,
+        Peer::Server(&name("a.test")),
+        NOW,
+    )
+    .unwrap_err();
     assert_eq!(error.reason(), &Reason::TooComplex("CAs in a path"));
 }
 
@@ -268,7 +300,13 @@ fn no_bytes_make_it_panic() {
                 der::common_name(&chain[0]),
                 der::public_key(&chain[0]),
             );
-            let verdict = verify_chain(&trust, &chain, Peer::Server(&name("a.test")), NOW);
+            let verdict = verify_chain(
+                &trust,
+                &V2026_11,
+                &chain,
+                Peer::Server(&name("a.test")),
+                NOW,
+            );
             assert_eq!(verdict.is_ok(), same, "{place}");
         }
     }
@@ -312,6 +350,7 @@ fn trust_is_never_empty() {
     assert_eq!(
         verify_chain(
             &trust,
+            &V2026_11,
             &pki.leaf("a.test").chain,
             Peer::Server(&name("a.test")),
             NOW

@@ -210,6 +210,7 @@ fn refusals_say_what_to_do() {
     }
     let error = verify_chain(
         &Trust::roots_from_der(&[pki.root()]).unwrap(),
+        &V2026_11,
         &[],
         Peer::Server(&name("a.test")),
         NOW,

@@ -130,6 +130,7 @@ impl WaitCertificate {
         let wanted = Wanted {
             name: None,
             schemes: request.schemes,
+            policy: self.base.config.policy,
             authorities: request.authorities,
         };
         self.own = match Credential::choose(&self.base.config.credentials, &wanted) {
@@ -155,6 +156,7 @@ impl WaitCertificate {
         let (config, name) = (&self.base.config, &self.base.name);
         let judged = judge(
             &config.trust,
+            config.policy,
             config.verifier.as_ref(),
             chain,
             Some(name),
@@ -184,9 +186,11 @@ impl AskingVerdict {
 
 impl WaitCertificateVerify {
     pub(super) fn on_verify(mut self: Box<Self>, message: Message<'_>) -> Result<State, Error> {
-        let transcript = &mut self.base.base.transcript;
+        let WaitEncryptedExtensions {
+            config, transcript, ..
+        } = &mut self.base.base;
         let content = server_content(transcript.digest().as_ref());
-        let (scheme, proof) = check_verify(&self.chain, message.body, &content)?;
+        let (scheme, proof) = check_verify(config.policy, &self.chain, message.body, &content)?;
         transcript.add(message.whole);
         Ok(State::WaitFinished(Box::new(WaitFinished {
             base: *self,

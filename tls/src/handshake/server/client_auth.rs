@@ -60,7 +60,14 @@ impl WaitCertificate {
             .client_auth
             .trust()
             .ok_or(Local::Internal("a chain without a request"))?;
-        let judged = judge(trust, config.verifier.as_ref(), chain, None, cx)?;
+        let judged = judge(
+            trust,
+            config.policy,
+            config.verifier.as_ref(),
+            chain,
+            None,
+            cx,
+        )?;
         let next = WaitCertificateVerify {
             config,
             pending,
@@ -91,7 +98,7 @@ impl WaitCertificateVerify {
             chain,
         } = *self;
         let content = client_content(pending.transcript.digest().as_ref());
-        let (scheme, proof) = check_verify(&chain, message.body, &content)?;
+        let (scheme, proof) = check_verify(config.policy, &chain, message.body, &content)?;
         pending.transcript.add(message.whole);
         pending.summary.client_signature_scheme = Some(scheme);
         pending.summary.peer_chain = config.keep_peer_chain.then_some(chain);

@@ -7,6 +7,7 @@ use crate::auth::{Credential, Wanted};
 use crate::config::ServerConfig;
 use crate::error::Fault;
 use crate::handshake::carrier::Rules;
+use crate::policy::Policy;
 use crate::suite::CipherSuite;
 use crate::wire::client_hello::ClientHello;
 
@@ -33,10 +34,11 @@ pub(super) fn negotiate(
     let wanted = Wanted {
         name: hello.server_name.as_ref(),
         schemes: hello.signature_schemes,
+        policy: config.policy,
         authorities: hello.authorities,
     };
     let suite = suite.ok_or(Fault::NoCommonSuite)?;
-    let group = group(hello, &config.groups).ok_or(Fault::NoCommonGroup)?;
+    let group = group(hello, &config.groups).ok_or_else(|| no_group(hello, config.policy))?;
     // rfc9846#4.5.2-4
     let credential = Credential::choose(&config.credentials, &wanted);
     let (credential, scheme) = credential.ok_or(Fault::NoCommonSignatureScheme)?;
@@ -64,6 +66,16 @@ fn group(hello: &ClientHello<'_>, own: &[Group]) -> Option<Group> {
         .or_else(|| post_quantum().next())
         .or_else(|| common().find(shared))
         .or_else(|| common().next())
+}
+
+/// RFC 9846 section 6.2 keeps insufficient_security for a server that wants more than its client has. Such is a policy without
+/// classical groups, where the client names none that it allows; any other pair just does not fit.
+fn no_group(hello: &ClientHello<'_>, policy: &Policy) -> Fault {
+    let mut allowed = policy.groups.iter().chain(policy.groups_on_request);
+    match policy.allows_classical() || allowed.any(|group| hello.groups.contains(group.code())) {
+        true => Fault::NoCommonGroup,
+        false => Fault::WeakGroups,
+    }
 }
 
 /// RFC 7301 section 3.2: a client that offers protocols gets one of them or an error.
