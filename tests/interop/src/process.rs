@@ -36,29 +36,34 @@ impl OpenSsl {
     /// A server for one connection, on a port of its own. Its folder holds `leaf.pem`, `key.pem` and `chain.pem`.
     pub fn server(&self, identity: &Identity, args: &[&str]) -> Process {
         let folder = folder();
-        let pem = &identity.chain_pem;
-        let leaf = pem.find(END).map_or(pem.len(), |at| at + END.len());
-        let (leaf, issuers) = pem.split_at(leaf);
-        fs::write(folder.join("leaf.pem"), leaf).unwrap();
-        fs::write(folder.join("key.pem"), &identity.key_pem).unwrap();
         let mut command = self.command(&folder, "s_server");
         command.args(["-accept", "127.0.0.1:0", "-naccept", "1"]);
-        command.args(["-cert", "leaf.pem", "-key", "key.pem"]);
-        if issuers.contains(END) {
-            fs::write(folder.join("chain.pem"), issuers).unwrap();
-            command.args(["-cert_chain", "chain.pem"]);
-        }
+        show(&mut command, &folder, identity);
         Process::start(command.args(args), folder)
     }
 
     /// A client of the server at this port of this machine, which trusts one root and insists on it.
     pub fn client(&self, port: u16, root_pem: &str, args: &[&str]) -> Process {
+        self.client_as(None, port, root_pem, args)
+    }
+
+    /// A client that has a certificate, if it is asked for one.
+    pub fn client_as(
+        &self,
+        identity: Option<&Identity>,
+        port: u16,
+        root_pem: &str,
+        args: &[&str],
+    ) -> Process {
         let folder = folder();
         fs::write(folder.join("root.pem"), root_pem).unwrap();
         let mut command = self.command(&folder, "s_client");
         command.args(["-connect", &format!("127.0.0.1:{port}")]);
         command.args(["-CAfile", "root.pem", "-verify_return_error"]);
         command.args(["-verify_hostname", NAME]);
+        if let Some(identity) = identity {
+            show(&mut command, &folder, identity);
+        }
         Process::start(command.args(args), folder)
     }
 
@@ -230,6 +235,20 @@ fn skip(test: &str) {
         .any(|line| line.split_once('\t').is_some_and(|(name, _)| name == test));
     let ci = env::var("CI").is_ok_and(|value| value == "true");
     assert!(!ci || listed, "{test} was skipped, and may not be");
+}
+
+/// Lets it show this identity.
+fn show(command: &mut Command, folder: &Path, identity: &Identity) {
+    let pem = &identity.chain_pem;
+    let leaf = pem.find(END).map_or(pem.len(), |at| at + END.len());
+    let (leaf, issuers) = pem.split_at(leaf);
+    fs::write(folder.join("leaf.pem"), leaf).unwrap();
+    fs::write(folder.join("key.pem"), &identity.key_pem).unwrap();
+    command.args(["-cert", "leaf.pem", "-key", "key.pem"]);
+    if issuers.contains(END) {
+        fs::write(folder.join("chain.pem"), issuers).unwrap();
+        command.args(["-cert_chain", "chain.pem"]);
+    }
 }
 
 fn folder() -> PathBuf {

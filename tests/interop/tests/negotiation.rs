@@ -59,7 +59,11 @@ fn openssl_agrees_on_every_signature_scheme() {
     for (kind, scheme) in [
         (Kind::P256, SignatureScheme::ECDSA_SECP256R1_SHA256),
         (Kind::P384, SignatureScheme::ECDSA_SECP384R1_SHA384),
+        (Kind::P521, SignatureScheme::ECDSA_SECP521R1_SHA512),
         (Kind::Ed25519, SignatureScheme::ED25519),
+        (Kind::MlDsa44, SignatureScheme::MLDSA44),
+        (Kind::MlDsa65, SignatureScheme::MLDSA65),
+        (Kind::MlDsa87, SignatureScheme::MLDSA87),
         (Kind::Rsa2048, SignatureScheme::RSA_PSS_RSAE_SHA256),
         (Kind::Rsa2048, SignatureScheme::RSA_PSS_RSAE_SHA384),
         (Kind::Rsa2048, SignatureScheme::RSA_PSS_RSAE_SHA512),

@@ -4,17 +4,16 @@
 mod session;
 
 use std::io::{ErrorKind, Read, Write};
-use std::sync::Arc;
 
 use pith_tests::pair::{NAME, credential, name, trust};
 use pith_tests::pki::{Kind, Pki, ca_as_leaf, expired};
 use pith_tls::{
-    AlertDescription, CipherSuite, ClientConfig, Error, Fault, Flow, Group, ServerConfig,
-    SignatureScheme,
+    AlertDescription, CipherSuite, ClientAuth, ClientConfig, Error, Fault, Flow, Group,
+    ServerConfig, SignatureScheme,
 };
 use rcgen::DnType;
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{ClientCertVerifierBuilder, WebPkiClientVerifier};
 use rustls::{AlertDescription as Alert, HandshakeKind, RootCertStore};
 use session::{
     Peer, Session, Setup, default_sessions, rustls_client, rustls_client_config, rustls_server,
@@ -32,9 +31,10 @@ const GROUPS: [Group; 7] = [
 ];
 
 /// Every scheme that a CertificateVerify may have here, with the kind of key that it takes.
-const SIGNATURES: [(Kind, SignatureScheme); 6] = [
+const SIGNATURES: [(Kind, SignatureScheme); 7] = [
     (Kind::P256, SignatureScheme::ECDSA_SECP256R1_SHA256),
     (Kind::P384, SignatureScheme::ECDSA_SECP384R1_SHA384),
+    (Kind::P521, SignatureScheme::ECDSA_SECP521R1_SHA512),
     (Kind::Ed25519, SignatureScheme::ED25519),
     (Kind::Rsa2048, SignatureScheme::RSA_PSS_RSAE_SHA256),
     (Kind::Rsa2048, SignatureScheme::RSA_PSS_RSAE_SHA384),
@@ -300,17 +300,47 @@ fn rustls_and_pith_report_truncation() {
 }
 
 #[test]
+fn rustls_and_pith_know_clients_by_their_certificates() {
+    for kind in [
+        Kind::P256,
+        Kind::P384,
+        Kind::P521,
+        Kind::Ed25519,
+        Kind::Rsa2048,
+    ] {
+        let pki = Pki::with(kind, 1);
+        let server = pki.leaf(NAME);
+        let client = pki.leaf_with(kind, &["client.example"], |_| ());
+        let setup = Setup {
+            client_verifier: Some(client_verifier(&pki).build().unwrap()),
+            ..Setup::default()
+        };
+        let mine = ClientConfig::new(trust(&pki)).credential(credential(&client));
+        let mut session = Session::client(mine, rustls_server(&setup, &server));
+        session.connect();
+        let chain = session.peer.tls.peer_certificates();
+        assert_eq!(chain, Some(&client.chain[..]), "{kind:?}");
+
+        let chain = client.chain.clone();
+        let setup = Setup {
+            client: Some(client),
+            ..Setup::default()
+        };
+        let mine = ServerConfig::new(credential(&server)).keep_peer_chain(true);
+        let mine = mine.client_auth(ClientAuth::Required(trust(&pki)));
+        let mut session = Session::server(mine, rustls_client(&setup, &pki));
+        session.connect();
+        let summary = session.pith.tls.summary().unwrap();
+        assert_eq!(summary.peer_chain, Some(chain), "{kind:?}");
+        session.data_flows();
+    }
+}
+
+#[test]
 fn rustls_asks_for_a_certificate_and_gets_none() {
     let pki = Pki::new();
     let identity = pki.leaf(NAME);
-    let mut roots = RootCertStore::empty();
-    roots.add(pki.root()).unwrap();
-    let verifier = || {
-        WebPkiClientVerifier::builder_with_provider(
-            Arc::new(roots.clone()),
-            Arc::new(default_provider()),
-        )
-    };
+    let verifier = || client_verifier(&pki);
     let session = |verifier| {
         let setup = Setup {
             client_verifier: Some(verifier),
@@ -467,4 +497,10 @@ fn rustls_learns_why_its_certificate_is_refused() {
             "{what}"
         );
     }
+}
+
+fn client_verifier(pki: &Pki) -> ClientCertVerifierBuilder {
+    let mut roots = RootCertStore::empty();
+    roots.add(pki.root()).unwrap();
+    WebPkiClientVerifier::builder_with_provider(roots.into(), default_provider().into())
 }

@@ -24,6 +24,8 @@ pub(crate) struct Setup {
     pub(crate) alpn: Vec<Vec<u8>>,
     pub(crate) fragment: Option<usize>,
     pub(crate) tickets: Option<usize>,
+    /// What a client shows.
+    pub(crate) client: Option<Identity>,
     pub(crate) client_verifier: Option<Arc<dyn ClientCertVerifier>>,
     pub(crate) tls12: bool,
     pub(crate) early_data: bool,
@@ -87,11 +89,16 @@ pub(crate) fn rustls_client(setup: &Setup, pki: &Pki) -> rustls::Connection {
 pub(crate) fn rustls_client_config(setup: &Setup, pki: &Pki) -> Arc<rustls::ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(pki.root()).unwrap();
-    let mut config = rustls::ClientConfig::builder_with_provider(setup.provider())
+    let builder = rustls::ClientConfig::builder_with_provider(setup.provider())
         .with_protocol_versions(&setup.versions())
         .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let mut config = match &setup.client {
+        Some(identity) => builder
+            .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
+            .unwrap(),
+        None => builder.with_no_client_auth(),
+    };
     config.alpn_protocols = setup.alpn.clone();
     config.max_fragment_size = setup.fragment;
     config.enable_early_data = setup.early_data;
