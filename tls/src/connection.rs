@@ -379,8 +379,9 @@ impl Connection {
             self.pending = Vec::new();
             self.sent = 0;
         }
-        // rfc9846#6-2
+        // rfc9846#6-2: no secret outlives the failure, the exporter's in the engine included.
         (self.sealer, self.opener) = (Sealer::Closed, Opener::Closed);
+        self.handshake.abandon(&error);
         self.question = None;
         self.failed = Some(Box::new(error.clone()));
         error
@@ -651,3 +652,29 @@ impl Connection {
 /// Levels of an alert. They mean nothing in TLS 1.3, but are to be sent (rfc9846#6-3, rfc9846#6.1-2).
 const WARNING: u8 = 1;
 const FATAL: u8 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Trust;
+
+    const NOW: Now = Now {
+        monotonic: core::time::Duration::ZERO,
+        unix: core::time::Duration::ZERO,
+    };
+
+    /// rfc9846#6-2. The engine knows nothing of a fault in a record, so the connection has to tell it.
+    #[test]
+    fn a_failed_connection_holds_no_keys() {
+        let trust = Trust::pinned_keys([[7; 32]]).expect("a pin");
+        let config = ClientConfig::new(trust).build().expect("defaults");
+        let name = ServerName::try_from("server.example").expect("a name");
+        let mut connection = Connection::client(config, name, NOW).expect("a hello");
+        let error = Error::Fault(Fault::UnexpectedRecord { content_type: 23 });
+        let got = connection.receive(NOW, &mut [23, 3, 3, 0, 1, 0]).err();
+        assert_eq!(got.as_ref(), Some(&error));
+        assert!(matches!(connection.sealer, Sealer::Closed));
+        assert!(matches!(connection.opener, Opener::Closed));
+        assert_eq!(connection.handshake.update_keys(false), Err(error));
+    }
+}

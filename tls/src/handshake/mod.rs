@@ -226,6 +226,15 @@ impl Handshake {
         }
     }
 
+    /// Ends a handshake whose carrier failed with `error`: every secret is dropped, and later calls return the error.
+    pub fn abandon(&mut self, error: &Error) {
+        // rfc9846#6-2
+        self.role = Role::Failed;
+        self.outputs = Outputs::new();
+        self.held = Vec::new();
+        self.failed = Some(Box::new(error.clone()));
+    }
+
     /// Whether the handshake is complete.
     #[must_use]
     pub fn is_complete(&self) -> bool {
