@@ -1,0 +1,188 @@
+//! Every message in every state of both roles, against the golden file `state_matrix.tsv`: which are legal, and that all others
+//! are `unexpected_message`.
+//!
+//! Each cell is a connection of its own, brought honestly to the state. What is legal there is what an honest peer sends next,
+//! so that it is taken; what is not has a body that would be well formed. Where the file is wrong, the failure prints what it
+//! should hold.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    missing_docs
+)]
+
+use std::fmt::Write;
+use std::sync::{Arc, OnceLock};
+
+use pith_tests::message::{self, Extensions, is_retry, kind, vec16};
+use pith_tests::pair::{NAME, credential, trust};
+use pith_tests::pki::Pki;
+use pith_tests::scripted::{
+    Bench, HANDSHAKE, KEY_UPDATE_REQUEST, Role, Stage, Step, configs, message,
+};
+use pith_tls::{AlertDescription, ClientAuth, ClientConfig, Error, Fault, ServerConfig};
+
+/// The columns: every message of RFC 9846, in the order of its codes, and some that it reserves or does not know.
+const MESSAGES: [(&str, u8); 17] = [
+    ("hello_request", 0),
+    ("ClientHello", kind::CLIENT_HELLO),
+    ("ServerHello", kind::SERVER_HELLO),
+    ("HelloRetryRequest", kind::SERVER_HELLO),
+    ("NewSessionTicket", kind::NEW_SESSION_TICKET),
+    ("EndOfEarlyData", kind::END_OF_EARLY_DATA),
+    ("EncryptedExtensions", kind::ENCRYPTED_EXTENSIONS),
+    ("Certificate", kind::CERTIFICATE),
+    ("server_key_exchange", 12),
+    ("CertificateRequest", kind::CERTIFICATE_REQUEST),
+    ("server_hello_done", 14),
+    ("CertificateVerify", kind::CERTIFICATE_VERIFY),
+    ("Finished", kind::FINISHED),
+    ("certificate_status", 22),
+    ("KeyUpdate", kind::KEY_UPDATE),
+    ("message_hash", kind::MESSAGE_HASH),
+    ("255", 255),
+];
+
+/// A message of this kind: from the peer's next steps where it is one of them, otherwise well formed.
+fn bytes(bench: &Bench, name: &str, code: u8) -> Vec<u8> {
+    let steps = bench.peer.steps.iter().filter_map(|step| match step {
+        Step::Message(bytes) => Some(bytes),
+        Step::Keys(_) | Step::Update => None,
+    });
+    let wants_retry = name == "HelloRetryRequest";
+    let mut next = steps.take(1);
+    if let Some(own) = next.find(|own| own[0] == code && is_retry(own) == wants_retry) {
+        return own.clone();
+    }
+    let schemes = Extensions(vec![(13, vec16(&[4, 3]))]);
+    match code {
+        kind::SERVER_HELLO if wants_retry => {
+            let random = message::RETRY_RANDOM;
+            message(
+                code,
+                &[&[3, 3], &random[..], &[0, 0x13, 1, 0, 0, 0]].concat(),
+            )
+        }
+        kind::SERVER_HELLO => message(
+            code,
+            &[&[3, 3], &[5; 32][..], &[0, 0x13, 1, 0, 0, 0]].concat(),
+        ),
+        kind::NEW_SESSION_TICKET => message::ticket(&Extensions::default()),
+        kind::ENCRYPTED_EXTENSIONS => message(code, &[0, 0]),
+        kind::CERTIFICATE => message(code, &[0; 4]),
+        kind::CERTIFICATE_REQUEST => message::certificate_request(&[], &schemes),
+        kind::CERTIFICATE_VERIFY => message(code, &[4, 3, 0, 0]),
+        kind::FINISHED => message(code, &[0; 32]),
+        kind::KEY_UPDATE => KEY_UPDATE_REQUEST.to_vec(),
+        _ => message(code, &[]),
+    }
+}
+
+/// What becomes of one message: `taken`, `-` for unexpected_message in this state, or another error.
+fn cell(mut bench: Bench, state: &str, name: &str, code: u8) -> String {
+    let bytes = bytes(&bench, name, code);
+    let wire: Vec<u8> = bytes
+        .chunks(1 << 14)
+        .flat_map(|part| bench.peer.record(HANDSHAKE, part))
+        .collect();
+    match bench.feed(&wire) {
+        Ok(()) => "taken".to_owned(),
+        Err(error) => {
+            let unexpected = matches!(error, Error::Fault(Fault::UnexpectedMessage { state: found, .. }) if found == state);
+            let alerts = bench.peer.contents(21);
+            let alert = error.alert().unwrap();
+            assert_eq!(alerts, [[2, alert.0]], "{state} {name}: {error}");
+            assert_eq!(
+                unexpected,
+                alert == AlertDescription::UNEXPECTED_MESSAGE,
+                "{state} {name}: {error:?}"
+            );
+            if unexpected {
+                "-".to_owned()
+            } else {
+                error.to_string()
+            }
+        }
+    }
+}
+
+fn matrix() -> String {
+    let mut out = String::from("state");
+    for (name, _) in MESSAGES {
+        write!(out, "\t{name}").unwrap();
+    }
+    out.push('\n');
+    let stage = |stage: Stage| -> (Role, &str, Make) {
+        (stage.role, stage.state, Box::new(move |_| Bench::at(stage)))
+    };
+    let mut rows: Vec<_> = Stage::ALL.into_iter().map(stage).collect();
+    // The honest server of a retry says HelloRetryRequest, all others ServerHello.
+    rows[0].2 = Box::new(|name| {
+        let (client, server, retrying) = configs();
+        let server = if name == "HelloRetryRequest" {
+            retrying
+        } else {
+            server
+        };
+        Bench::with(Role::Client, client, server)
+    });
+    rows.insert(4, (Role::Client, "WAIT_CERT", Box::new(after_request)));
+    for (messages, state) in [(1, "WAIT_CERT"), (2, "WAIT_CV")] {
+        let make = Box::new(move |_: &str| asking_server(messages));
+        rows.insert(rows.len() - 2, (Role::Server, state, make));
+    }
+    for (role, state, make) in rows {
+        write!(out, "{role:?} {state}").unwrap();
+        for (name, code) in MESSAGES {
+            write!(out, "\t{}", cell(make(name), state, name, code)).unwrap();
+        }
+        out.push('\n');
+    }
+    out
+}
+
+type Make = Box<dyn Fn(&str) -> Bench>;
+
+/// A client that has a CertificateRequest.
+fn after_request(_: &str) -> Bench {
+    let stage = Stage::ALL[3];
+    assert_eq!(stage.state, "WAIT_CERT_CR");
+    let mut bench = Bench::at(stage);
+    let schemes = Extensions(vec![(13, vec16(&[4, 3]))]);
+    let request = message::certificate_request(&[], &schemes);
+    let wire = bench.peer.record(HANDSHAKE, &request);
+    bench.feed(&wire).unwrap();
+    bench
+}
+
+/// A server that asks for certificates and has so many messages of its client.
+fn asking_server(messages: usize) -> Bench {
+    static CONFIGS: OnceLock<(Arc<ClientConfig>, Arc<ServerConfig>)> = OnceLock::new();
+    let (client, server) = CONFIGS.get_or_init(|| {
+        let pki = Pki::new();
+        let client = ClientConfig::new(trust(&pki)).credential(credential(&pki.leaf("client")));
+        let server = ServerConfig::new(credential(&pki.leaf(NAME)))
+            .client_auth(ClientAuth::Required(trust(&pki)));
+        (client.build().unwrap(), server.build().unwrap())
+    });
+    let mut bench = Bench::with(Role::Server, client, server);
+    for _ in 0..messages {
+        let wire = bench.peer.honest(1);
+        bench.feed(&wire).unwrap();
+    }
+    bench.peer.settle();
+    bench
+}
+
+#[test]
+fn the_state_matrix_is_the_golden_one() {
+    let got = matrix();
+    let golden = include_str!("state_matrix.tsv");
+    let golden: String = golden
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    assert!(got == golden, "the matrix is now:\n{got}");
+}
