@@ -2,8 +2,9 @@
 //! between the first ClientHello and the peer's Finished, and only with the one body (R05).
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use pith_tests::pair::{Pair, configs};
 use pith_tests::scripted::{Bench, CHANGE_CIPHER_SPEC, HANDSHAKE, Stage, plain};
-use pith_tls::Fault;
+use pith_tls::{Error, Fault};
 
 fn legal() -> Vec<u8> {
     plain(CHANGE_CIPHER_SPEC, &[1])
@@ -86,4 +87,21 @@ fn inside_a_first_hello_it_is_refused_and_inside_a_later_message_dropped() {
         bench.finish().unwrap();
         bench.assert_works(stage.state);
     }
+}
+
+#[test]
+fn an_alert_in_place_of_the_second_flight_stands_behind_one_too() {
+    let (client, server) = configs();
+    let mut pair = Pair::new(&client, &server);
+    let hello = pair.client.output();
+    pair.server.input(&hello).unwrap();
+    let mut flight = pair.server.output();
+    *flight.last_mut().unwrap() ^= 1;
+    let want = Err(Error::Fault(Fault::BadRecordMac));
+    assert_eq!(pair.client.input(&flight), want);
+    let sent = pair.client.output();
+    let (first, alert) = sent.split_at(6);
+    assert_eq!(first, legal());
+    let error = pair.server.input(alert).unwrap_err();
+    assert_eq!(error, Error::Alert(Fault::BadRecordMac.alert()));
 }

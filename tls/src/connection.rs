@@ -42,6 +42,8 @@ pub struct Connection {
     peer_closed: bool,
     /// Our `close_notify` is queued or sent.
     closed: bool,
+    /// A client's ChangeCipherSpec is not sent yet.
+    owes_change_cipher_spec: bool,
     /// How many bytes of early data may still come and are skipped; `None` where none may come.
     early_data: Option<usize>,
     change_cipher_specs: u8,
@@ -127,6 +129,7 @@ impl Connection {
     ) -> Result<Self, Error> {
         let handshake = Handshake::client(config, name, Carrier::Records, now)?;
         let mut connection = Self::new(handshake, Sealer::Plain { first: true });
+        connection.owes_change_cipher_spec = true;
         connection.drain()?;
         Ok(connection)
     }
@@ -154,6 +157,7 @@ impl Connection {
             begun: false,
             peer_closed: false,
             closed: false,
+            owes_change_cipher_spec: false,
             early_data: None,
             change_cipher_specs: 0,
             empty_records: 0,
@@ -567,6 +571,10 @@ impl Connection {
 
     /// Seals handshake bytes or an alert into what waits to be sent.
     fn queue(&mut self, inner: ContentType, content: &[u8]) -> Result<(), Error> {
+        // RFC 9846 appendix E.4: an alert in place of the second flight is as strange to middleboxes as that flight.
+        if self.owes_change_cipher_spec && matches!(self.sealer, Sealer::Protected(_)) {
+            self.queue_change_cipher_spec();
+        }
         for fragment in content.chunks(limits::RECORD_PLAINTEXT) {
             let at = self.pending.len();
             self.pending
@@ -582,6 +590,7 @@ impl Connection {
     }
 
     fn queue_change_cipher_spec(&mut self) {
+        self.owes_change_cipher_spec = false;
         self.pending
             .extend_from_slice(&[ContentType::ChangeCipherSpec.code(), 3, 3, 0, 1, 1]);
     }

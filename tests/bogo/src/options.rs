@@ -194,7 +194,9 @@ fn suite(flag: &str, text: &str) -> Result<CipherSuite, Unsupported> {
 }
 
 /// Schemes of CertificateVerify that Pith signs with and accepts.
-const SCHEMES: [u16; 6] = [0x0403, 0x0503, 0x0804, 0x0805, 0x0806, 0x0807];
+const SCHEMES: [u16; 10] = [
+    0x0403, 0x0503, 0x0603, 0x0804, 0x0805, 0x0806, 0x0807, 0x0904, 0x0905, 0x0906,
+];
 /// Schemes that TLS 1.3 forbids there.
 const FORBIDDEN: [u16; 6] = [0x0201, 0x0203, 0x0401, 0x0420, 0x0501, 0x0601];
 
@@ -250,7 +252,9 @@ mod tests {
             ("-curves 9999", false),
             ("-curves", false),
             ("-verify-prefs 1025", true),
-            ("-verify-prefs 1539", false),
+            ("-verify-prefs 1539", true),
+            ("-verify-prefs 2055", true),
+            ("-verify-prefs 2057", false),
             ("-resume-count 1", false),
             ("-dtls", false),
         ] {
