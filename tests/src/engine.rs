@@ -119,6 +119,11 @@ impl Engine {
         self.settle(result)
     }
 
+    /// Obeys what came of a call that the test made on its own.
+    pub fn obey(&mut self) {
+        self.drain();
+    }
+
     /// The messages to deliver.
     pub fn take(&mut self) -> Vec<Piece> {
         std::mem::take(&mut self.outbox)

@@ -33,17 +33,12 @@ fn the_default_offer() {
     // X25519MLKEM768, SecP256r1MLKEM768, SecP384r1MLKEM1024, X25519, P-256, P-384, P-521.
     let groups = [0x11ec, 0x11eb, 0x11ed, 29, 23, 24, 25];
     assert_eq!(hello.list(10), groups);
-    // CertificateVerify first; PKCS#1 for chains alone, last. No SHA-1.
-    let schemes = hello.list(13);
-    let last = [0x0401, 0x0501, 0x0601];
-    assert_eq!(
-        schemes[..10],
-        [
-            0x0904, 0x0905, 0x0906, 0x0403, 0x0503, 0x0603, 0x0807, 0x0804, 0x0805, 0x0806
-        ]
-    );
-    assert_eq!(schemes[schemes.len() - 3..], last);
-    assert!(schemes.iter().all(|scheme| scheme >> 8 != 2), "SHA-1");
+    // ML-DSA, then ECDSA, Ed25519 and RSA-PSS; PKCS#1 for chains alone, last. No SHA-1.
+    let schemes = [
+        0x0904, 0x0905, 0x0906, 0x0403, 0x0503, 0x0603, 0x0807, 0x0804, 0x0805, 0x0806, 0x0401,
+        0x0501, 0x0601,
+    ];
+    assert_eq!(hello.list(13), schemes);
 }
 
 /// RFC 9954 lets both shares have the one X25519 key; anything else is fresh, in each hello.
@@ -237,7 +232,9 @@ fn signature_schemes() {
     let rows = [
         (Kind::P256, S::ECDSA_SECP256R1_SHA256),
         (Kind::P384, S::ECDSA_SECP384R1_SHA384),
+        (Kind::P521, S::ECDSA_SECP521R1_SHA512),
         (Kind::Ed25519, S::ED25519),
+        (Kind::MlDsa65, S::MLDSA65),
         (Kind::Rsa2048, S::RSA_PSS_RSAE_SHA256),
     ];
     for (kind, want) in rows {

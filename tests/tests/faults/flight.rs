@@ -256,7 +256,7 @@ fn a_certificate_verify_with_another_scheme() {
         0x0401, 0x0501, 0x0601, 0x0201, 0x0203, 0x0202, 0x0402, 0x0904, 0x0905, 0x0906, 0x0000,
         GREASE, 0xffff,
     ];
-    for kind in [Kind::P256, Kind::P384, Kind::Ed25519, Kind::Rsa2048] {
+    for kind in Kind::ALL {
         let pki = Pki::with(Kind::P256, 0);
         let leaf = pki.leaf_with(kind, &[NAME], |_| ());
         let client = ClientConfig::new(trust(&pki)).build().unwrap();
@@ -264,8 +264,12 @@ fn a_certificate_verify_with_another_scheme() {
         let fitting: &[u16] = match kind {
             Kind::P256 => &[0x0403],
             Kind::P384 => &[0x0503],
+            Kind::P521 => &[0x0603],
             Kind::Ed25519 => &[0x0807],
-            _ => &[0x0804, 0x0805, 0x0806],
+            Kind::MlDsa44 => &[0x0904],
+            Kind::MlDsa65 => &[0x0905],
+            Kind::MlDsa87 => &[0x0906],
+            Kind::Rsa2048 | Kind::Rsa8192 => &[0x0804, 0x0805, 0x0806],
         };
         for code in codes {
             let mut bench = Bench::with(Role::Client, &client, &server);
