@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pith_crypto::SigningKey;
-use pith_tests::engine::{Duo, Engine, Event, Outcome, Piece, Role, quic};
+use pith_tests::engine::{Duo, Engine, Event, Outcome, Piece, Role, quic, quic_server};
 use pith_tests::message::{Hello, kind};
 use pith_tests::pair::{NAME, NOW, Pair, credential, name, trust};
 use pith_tests::pki::{Identity, Pki};
@@ -22,7 +22,7 @@ use pith_tests::scripted::Bench;
 use pith_tls::{
     AlertDescription as Alert, Answer, CertificateError, ChainVerifier, ClientAuth, ClientConfig,
     Credential, Error, Fault, Flow, Level, Local, Now, PeerChain, PeerText, Question, Reason,
-    Received, ServerConfig, Signature, SignatureScheme, Signer, Topic, Verdict, Which,
+    Received, ServerConfig, Signature, SignatureScheme, Signer, Topic, Verdict, Which, limits,
 };
 
 /// Signs later, and decides later.
@@ -399,6 +399,32 @@ fn a_fault_behind_an_open_question_is_found_after_it() {
         .answer(|question| owner.answer(question))
         .unwrap_err();
     assert_eq!(error.alert(), Some(Alert::UNEXPECTED_MESSAGE));
+}
+
+/// While a question is open a peer cannot make the engine hold more than the longest message that it would take.
+#[test]
+fn what_waits_for_an_answer_is_bounded() {
+    let owner = Owner::new();
+    for (extra, want) in [(0, true), (1, false)] {
+        let mut engine = Engine::server(&owner.server, quic_server());
+        let client = Engine::client(&owner.client, quic(b"p"));
+        engine
+            .read(Level::Initial, &client.outbox[0].bytes)
+            .unwrap();
+        assert_eq!(topic(&engine), "config");
+        let mut result = Ok(());
+        let total = limits::HANDSHAKE_MESSAGE + extra;
+        let mut sent = 0;
+        while sent < total {
+            let part = (total - sent).min(1000);
+            result = engine.read(Level::Initial, &vec![0; part]);
+            sent += part;
+        }
+        let limit = limits::HANDSHAKE_MESSAGE;
+        let announced = total;
+        let fault = Fault::MessageTooLong { limit, announced };
+        assert_eq!(result, if want { Ok(()) } else { Err(fault.into()) });
+    }
 }
 
 #[test]

@@ -10,7 +10,8 @@ pub const RECORD_PLAINTEXT: usize = 1 << 14;
 /// Bytes that protection may add to a record: content type, padding and tag (rfc9846#5.2-1).
 pub const RECORD_EXPANSION: usize = 256;
 
-/// Bytes of one handshake message, header included, in the states in which the peer's certificates may arrive.
+/// Bytes of one handshake message, header included, in the states in which the peer's certificates may arrive; and of all that
+/// waits behind an open question.
 ///
 /// s2n-tls and rustls have the same limit. An ML-DSA-87 chain of three is about 25 KiB.
 pub const HANDSHAKE_MESSAGE: usize = 64 << 10;

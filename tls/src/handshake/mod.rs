@@ -262,16 +262,20 @@ impl Handshake {
 
     /// Handles every whole message in what is held and `bytes`, as far as no question is open.
     fn process(&mut self, bytes: &[u8], now: Now) -> Result<(), Error> {
-        if self.held.is_empty() {
-            let rest = self.consume(bytes, now)?;
-            self.held.extend_from_slice(rest);
-            return Ok(());
-        }
         let mut held = core::mem::take(&mut self.held);
-        held.extend_from_slice(bytes);
-        let left = self.consume(&held, now)?.len();
-        if left > 0 {
+        if held.is_empty() {
+            held = self.consume(bytes, now)?.to_vec();
+        } else {
+            held.extend_from_slice(bytes);
+            let left = self.consume(&held, now)?.len();
             held.drain(..held.len().saturating_sub(left));
+        }
+        // Behind an open question no message's own limit counts yet (R09).
+        let (limit, announced) = (limits::HANDSHAKE_MESSAGE, held.len());
+        if announced > limit {
+            return Err(Fault::MessageTooLong { limit, announced }.into());
+        }
+        if announced > 0 {
             self.held = held;
         }
         Ok(())
