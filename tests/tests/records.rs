@@ -2,6 +2,7 @@
 //! messages, at every stage of the handshake in both roles. The alert is read off the wire.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     missing_docs
@@ -10,7 +11,7 @@
 use pith_tests::scripted::{
     ALERT, Bench, CHANGE_CIPHER_SPEC, DATA, HANDSHAKE, KEY_UPDATE, Role, Stage, message, plain,
 };
-use pith_tls::{Fault, MessageKind};
+use pith_tls::{Error, Fault, MessageKind};
 
 /// A record to send, where it applies, and the fault that it is.
 type Row = (
@@ -77,6 +78,26 @@ fn every_stage_is_what_it_says() {
         let mut bench = Bench::at(stage);
         bench.finish().unwrap();
         bench.assert_works(stage.state);
+    }
+}
+
+#[test]
+fn messages_of_the_handshake_do_not_come_after_it() {
+    // Every type but KeyUpdate (24) and, for a client, NewSessionTicket (4); a post-handshake CertificateRequest (13) too.
+    for stage in Stage::CONNECTED {
+        for code in 0..=255 {
+            if code == 24 || (code == 4 && stage.role == Role::Client) {
+                continue;
+            }
+            let mut bench = Bench::at(stage);
+            let wire = bench.peer.record(HANDSHAKE, &message(code, &[0; 40]));
+            let error = bench.feed(&wire).unwrap_err();
+            let Error::Fault(Fault::UnexpectedMessage { state, message }) = error else {
+                panic!("{code}: {error:?}");
+            };
+            assert_eq!((state, message.code()), ("CONNECTED", code));
+            assert_eq!(bench.peer.contents(ALERT), [[2, 10]]);
+        }
     }
 }
 
@@ -603,7 +624,8 @@ fn what_is_sent_keeps_the_rules_of_records() {
                 "an empty record of type {}",
                 record.inner
             );
-            assert!(record.content.len() + record.padding <= LONGEST);
+            assert!(record.content.len() <= LONGEST);
+            assert_eq!(record.padding, 0, "padding is never sent");
             assert!(
                 record.inner != DATA || record.outer == DATA,
                 "data goes out sealed"
