@@ -333,6 +333,100 @@ fn a_certificate_verify_or_finished_that_does_not_verify() {
     }
 }
 
+/// A server that asks for a certificate: what it makes of the client's messages.
+#[test]
+fn a_client_certificate_with_a_wrong_field() {
+    use ExtensionType as E;
+    let pki = Pki::new();
+    let client = ClientConfig::new(trust(&pki)).credential(credential(&pki.leaf("client.example")));
+    let client = client.build().unwrap();
+    let server = ServerConfig::new(credential(&pki.leaf(NAME)));
+    let server = server
+        .client_auth(ClientAuth::Required(trust(&pki)))
+        .build()
+        .unwrap();
+    let der = |bytes: &[u8]| {
+        let length = usize::from(bytes[9]) << 8 | usize::from(bytes[10]);
+        bytes[11..11 + length].to_vec()
+    };
+    let flipped = |bytes: &[u8]| {
+        let mut bytes = bytes.to_vec();
+        *bytes.last_mut().unwrap() ^= 1;
+        bytes
+    };
+    type Rewrite<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
+    let rows: [(&str, usize, Rewrite<'_>, Fault); 9] = [
+        (
+            "a context",
+            1,
+            &|bytes| certificate(&[7], &[(der(bytes), Extensions::default())]),
+            Fault::CertificateContext,
+        ),
+        (
+            "no certificate",
+            1,
+            &|_| certificate(&[], &[]),
+            Fault::NoClientCertificate,
+        ),
+        (
+            "an extension that was not asked for",
+            1,
+            &|bytes| certificate(&[], &[(der(bytes), Extensions(vec![(GREASE, vec![])]))]),
+            Fault::UnsolicitedExtension {
+                extension: E(GREASE),
+                message: CT,
+            },
+        ),
+        (
+            "too many certificates",
+            1,
+            &|bytes| {
+                let one = (der(bytes), Extensions::default());
+                certificate(&[], &vec![one; limits::CHAIN_CERTIFICATES + 1])
+            },
+            Fault::ChainTooLong,
+        ),
+        (
+            "a longer chain than a message may have",
+            1,
+            &|_| vec![kind::CERTIFICATE, 1, 0, 0],
+            Fault::MessageTooLong {
+                limit: limits::HANDSHAKE_MESSAGE,
+                announced: 65_540,
+            },
+        ),
+        (
+            "a scheme of another key",
+            2,
+            &|bytes| certificate_verify(0x0807, &bytes[8..]),
+            Fault::CertificateKeyMismatch,
+        ),
+        (
+            "a scheme for chains alone",
+            2,
+            &|bytes| certificate_verify(0x0401, &bytes[8..]),
+            Fault::CertificateVerifyScheme,
+        ),
+        (
+            "a signature",
+            2,
+            &flipped,
+            Fault::CertificateVerifySignature,
+        ),
+        ("a Finished", 3, &flipped, Fault::Finished),
+    ];
+    for (row, number, rewrite, want) in rows {
+        let mut bench = Bench::with(Role::Server, &client, &server);
+        for _ in 0..number {
+            let before = bench.peer.honest(1);
+            bench.feed(&before).unwrap();
+        }
+        let more = bench.peer.next_message().unwrap_or_default();
+        let wire = bench.peer.record(HANDSHAKE, &rewrite(&more));
+        bench.fails(row, &wire, want);
+    }
+}
+
 #[test]
 fn a_message_after_the_handshake_with_a_wrong_field() {
     let rows = [
