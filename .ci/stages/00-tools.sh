@@ -10,6 +10,7 @@ perl perl
 python3 python3
 flock util-linux
 git git
+valgrind valgrind
 LIST
 if [[ ${#packages[@]} -gt 0 ]]; then
     apt-get -q update
