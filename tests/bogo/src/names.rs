@@ -4,7 +4,7 @@
 //! BoringSSL that is nearest; where one fault of Pith covers several there, `ErrorMap` in config.json lists the names that a
 //! test may get instead of the one it asks for. The alert, which the runner checks too, has no such freedom.
 
-use pith_tls::{AlertDescription, Error, ExtensionType, Fault, Reason};
+use pith_tls::{AlertDescription, Error, ExtensionType, Fault, MessageKind, Reason};
 
 /// BoringSSL's name for an error.
 pub(crate) fn name(error: &Error) -> &'static str {
@@ -55,6 +55,10 @@ fn fault_name(fault: &Fault) -> &'static str {
             extension: ExtensionType::KEY_SHARE,
             ..
         } => "MISSING_KEY_SHARE",
+        Fault::MissingExtension {
+            message: MessageKind::CertificateRequest,
+            ..
+        } => "DECODE_ERROR",
         Fault::MissingExtension { .. } => "MISSING_EXTENSION",
         Fault::PreSharedKeyNotLast => "PRE_SHARED_KEY_MUST_BE_LAST",
 
@@ -64,7 +68,7 @@ fn fault_name(fault: &Fault) -> &'static str {
         Fault::Downgrade => "TLS13_DOWNGRADE",
         Fault::Compression => "INVALID_COMPRESSION_LIST",
         Fault::NoCommonSuite => "NO_SHARED_CIPHER",
-        Fault::NoCommonGroup => "NO_SHARED_GROUP",
+        Fault::NoCommonGroup | Fault::WeakGroups => "NO_SHARED_GROUP",
         Fault::NoCommonSignatureScheme => "NO_COMMON_SIGNATURE_ALGORITHMS",
         Fault::NoCommonProtocol => "NO_APPLICATION_PROTOCOL",
         Fault::KeyShareList => "DUPLICATE_KEY_SHARE",
@@ -80,7 +84,7 @@ fn fault_name(fault: &Fault) -> &'static str {
         Fault::RetryWithoutChange => "EMPTY_HELLO_RETRY_REQUEST",
         Fault::ProtocolNotOffered => "INVALID_ALPN_PROTOCOL",
 
-        Fault::EmptyCertificate => "PEER_DID_NOT_RETURN_A_CERTIFICATE",
+        Fault::EmptyCertificate | Fault::NoClientCertificate => "PEER_DID_NOT_RETURN_A_CERTIFICATE",
         Fault::CertificateUnparsable => "CANNOT_PARSE_LEAF_CERT",
         Fault::CertificateVerifyScheme | Fault::CertificateKeyMismatch => "WRONG_SIGNATURE_TYPE",
         Fault::CertificateVerifySignature => "BAD_SIGNATURE",

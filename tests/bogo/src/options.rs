@@ -17,11 +17,14 @@ pub(crate) struct Options {
     pub(crate) server: bool,
     pub(crate) r#async: bool,
 
-    pub(crate) cert_file: Option<String>,
-    pub(crate) key_file: Option<String>,
+    /// The credential of the flags before any `-new-x509-credential`.
+    pub(crate) credential: CredentialOptions,
+    pub(crate) new_credentials: Vec<CredentialOptions>,
     pub(crate) trust_cert: Option<String>,
-    pub(crate) signing_prefs: Vec<SignatureScheme>,
     pub(crate) verify_fail: bool,
+    pub(crate) verify_peer: bool,
+    pub(crate) require_any_client_certificate: bool,
+    pub(crate) enable_ocsp_stapling: bool,
 
     pub(crate) tls13_only: bool,
     pub(crate) curves: Vec<Group>,
@@ -39,6 +42,8 @@ pub(crate) struct Options {
     pub(crate) expect_cipher: Option<u16>,
     pub(crate) expect_hrr: Option<bool>,
     pub(crate) expect_peer_signature_algorithm: Option<u16>,
+    /// The place among the new credentials; -1 is the other one.
+    pub(crate) expect_selected_credential: Option<i32>,
 
     pub(crate) export_keying_material: usize,
     pub(crate) export_label: String,
@@ -50,6 +55,14 @@ pub(crate) struct Options {
     pub(crate) key_update: bool,
     pub(crate) key_update_before_read: bool,
     pub(crate) read_size: usize,
+}
+
+/// A credential of the shim.
+#[derive(Debug, Default)]
+pub(crate) struct CredentialOptions {
+    pub(crate) cert_file: Option<String>,
+    pub(crate) key_file: Option<String>,
+    pub(crate) signing_prefs: Vec<SignatureScheme>,
 }
 
 /// A flag, or a value of one, that needs something Pith does not have.
@@ -70,11 +83,13 @@ impl Options {
         while let Some(flag) = arguments.next() {
             options.flag(&flag, &mut arguments)?;
         }
-        // A certificate of a client is client authentication, and so is a server that verifies its peer.
-        if !options.server && options.cert_file.is_some() {
-            return Err(Unsupported("-cert-file without -server".to_owned()));
-        }
         Ok(options)
+    }
+
+    fn latest(&mut self) -> &mut CredentialOptions {
+        self.new_credentials
+            .last_mut()
+            .unwrap_or(&mut self.credential)
     }
 
     fn flag(
@@ -93,15 +108,19 @@ impl Options {
             "-server" => self.server = true,
             "-async" => self.r#async = true,
 
-            "-cert-file" => self.cert_file = Some(text()?),
-            "-key-file" => self.key_file = Some(text()?),
+            "-new-x509-credential" => self.new_credentials.push(CredentialOptions::default()),
+            "-cert-file" => self.latest().cert_file = Some(text()?),
+            "-key-file" => self.latest().key_file = Some(text()?),
             "-trust-cert" => self.trust_cert = Some(text()?),
-            "-signing-prefs" => self
-                .signing_prefs
-                .push(signing_pref(number(flag, &text()?)?)?),
-            "-verify-prefs" => verify_pref(number(flag, &text()?)?)?,
+            "-signing-prefs" => {
+                let scheme = signing_pref(number(flag, &text()?)?)?;
+                self.latest().signing_prefs.push(scheme);
+            }
+            "-verify-prefs" => verify_pref(self.server, number(flag, &text()?)?)?,
             "-verify-fail" => self.verify_fail = true,
-            "-verify-peer" if self.server => return Err(Unsupported(flag.to_owned())),
+            "-verify-peer" => self.verify_peer = true,
+            "-require-any-client-certificate" => self.require_any_client_certificate = true,
+            "-enable-ocsp-stapling" => self.enable_ocsp_stapling = true,
 
             "-min-version" => self.tls13_only |= number::<u16>(flag, &text()?)? >= TLS13,
             "-no-tls12" => self.tls13_only = true,
@@ -125,6 +144,9 @@ impl Options {
             "-expect-cipher" | "-expect-cipher-aes" => {
                 self.expect_cipher = Some(number(flag, &text()?)?)
             }
+            "-expect-selected-credential" => {
+                self.expect_selected_credential = Some(number(flag, &text()?)?);
+            }
             "-expect-peer-signature-algorithm" => {
                 self.expect_peer_signature_algorithm = Some(number(flag, &text()?)?);
             }
@@ -143,8 +165,7 @@ impl Options {
             "-read-size" => self.read_size = number(flag, &text()?)?,
 
             // What Pith always does, or what only older versions of TLS have.
-            "-verify-peer"
-            | "-use-custom-verify-callback"
+            "-use-custom-verify-callback"
             | "-reverify-on-resume"
             | "-server-preference"
             | "-decline-alpn"
@@ -198,7 +219,9 @@ const SCHEMES: [u16; 10] = [
     0x0403, 0x0503, 0x0603, 0x0804, 0x0805, 0x0806, 0x0807, 0x0904, 0x0905, 0x0906,
 ];
 /// Schemes that TLS 1.3 forbids there.
-const FORBIDDEN: [u16; 6] = [0x0201, 0x0203, 0x0401, 0x0420, 0x0501, 0x0601];
+const FORBIDDEN: [u16; 5] = [0x0201, 0x0203, 0x0401, 0x0501, 0x0601];
+/// rsa_pkcs1_sha256_legacy, which BoringSSL takes from clients.
+const LEGACY: u16 = 0x0420;
 
 /// A key of Pith is refused by its constructor with any other scheme.
 fn signing_pref(code: u16) -> Result<SignatureScheme, Unsupported> {
@@ -211,8 +234,8 @@ fn signing_pref(code: u16) -> Result<SignatureScheme, Unsupported> {
 
 /// What a client accepts is fixed in Pith. A test whose scheme is among it, or is forbidden, means the same without the
 /// setting.
-fn verify_pref(code: u16) -> Result<(), Unsupported> {
-    if SCHEMES.contains(&code) || FORBIDDEN.contains(&code) {
+fn verify_pref(server: bool, code: u16) -> Result<(), Unsupported> {
+    if SCHEMES.contains(&code) || FORBIDDEN.contains(&code) || (code == LEGACY && !server) {
         Ok(())
     } else {
         Err(Unsupported(format!("-verify-prefs {code}")))
@@ -243,9 +266,11 @@ mod tests {
     fn a_flag_decides_whether_a_test_is_in_scope() {
         for (line, in_scope) in [
             ("-port 1 -shim-id 7 -server -cert-file a -key-file b", true),
-            ("-port 1 -cert-file a -key-file b", false),
-            ("-server -verify-peer", false),
-            ("-verify-peer", true),
+            (
+                "-new-x509-credential -cert-file a -new-x509-credential",
+                true,
+            ),
+            ("-new-rpk-credential -key-file a", false),
             ("-max-version 771", false),
             ("-max-version 772", true),
             ("-curves 29 -curves 4588", true),

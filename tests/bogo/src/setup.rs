@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use pith_crypto::SigningKey;
 use pith_tls::{
-    Answer, CertificateDer, CertificateError, ChainVerifier, ClientConfig, ConfigError, Connection,
-    Credential, Error, Local, Now, PeerChain, PeerText, PrivateKeyDer, Reason, ServerConfig,
-    ServerName, Signature, SignatureScheme, Signer, Topic, Trust, Verdict, Which, key_pin,
+    Answer, CertificateDer, CertificateError, ChainVerifier, ClientAuth, ClientConfig, ConfigError,
+    Connection, Credential, Error, Local, Now, PeerChain, PeerText, PrivateKeyDer, Reason,
+    ServerConfig, ServerName, Signature, SignatureScheme, Signer, Topic, Trust, Verdict, Which,
+    key_pin,
 };
 use pki_types::pem::PemObject;
 
@@ -17,17 +19,28 @@ use crate::options::{Options, Unsupported};
 /// What a test asks for, as Pith takes it.
 pub(crate) struct Setup {
     options: Options,
-    server: Option<(Arc<ServerConfig>, Arc<Key>)>,
+    config: Config,
+    keys: Vec<Arc<Key>>,
+}
+
+enum Config {
+    Client(Arc<ClientConfig>),
+    Server(Arc<ServerConfig>),
 }
 
 impl Setup {
     pub(crate) fn new(options: Options) -> Result<Self, Failure> {
-        let server = if options.server {
-            Some(server(&options)?)
+        let (credentials, keys) = credentials(&options)?;
+        let config = if options.server {
+            Config::Server(server(&options, credentials)?)
         } else {
-            None
+            Config::Client(client(&options, credentials)?)
         };
-        Ok(Self { options, server })
+        Ok(Self {
+            options,
+            config,
+            keys,
+        })
     }
 
     pub(crate) fn options(&self) -> &Options {
@@ -36,10 +49,23 @@ impl Setup {
 
     /// A connection before its first byte.
     pub(crate) fn connection(&self, now: Now) -> Result<Connection, Failure> {
-        match &self.server {
-            Some((config, _)) => Ok(Connection::server(config.clone())),
-            None => client(&self.options, now),
+        match &self.config {
+            Config::Server(config) => Ok(Connection::server(config.clone())),
+            Config::Client(config) => {
+                // For an address there is no server_name extension, as the runner wants it where it gives no name.
+                let name = self.options.host_name.as_deref().unwrap_or("127.0.0.1");
+                let name = ServerName::try_from(name.to_owned()).map_err(other)?;
+                Ok(Connection::client(config.clone(), name, now)?)
+            }
         }
+    }
+
+    /// The key that Pith has asked for a signature.
+    fn used(&self) -> Option<&Key> {
+        self.keys
+            .iter()
+            .map(Arc::as_ref)
+            .find(|key| key.used.load(Relaxed))
     }
 
     /// Answers the question that is open, if one is.
@@ -47,13 +73,15 @@ impl Setup {
         let Some(question) = connection.question() else {
             return Ok(());
         };
-        let answer = match (&question.topic, &self.server) {
-            (Topic::Config(_), Some((config, _))) => Answer::config(question, Some(config.clone())),
-            (Topic::Sign { scheme, message }, Some((_, key))) => {
+        let answer = match (&question.topic, &self.config, self.used()) {
+            (Topic::Config(_), Config::Server(config), _) => {
+                Answer::config(question, Some(config.clone()))
+            }
+            (Topic::Sign { scheme, message }, _, Some(key)) => {
                 Answer::signature(question, key.key.sign(*scheme, message).ok())
             }
-            (Topic::VerifyChain { .. }, _) => Answer::verdict(question, verdict(&self.options)),
-            (topic, _) => {
+            (Topic::VerifyChain { .. }, _, _) => Answer::verdict(question, verdict(&self.options)),
+            (topic, _, _) => {
                 return Err(Failure::Other(format!(
                     "a question that nobody expects: {topic:?}"
                 )));
@@ -67,6 +95,10 @@ impl Setup {
         let options = &self.options;
         let summary = connection.summary().ok_or_else(|| other("no summary"))?;
         let protocol = summary.protocol.as_deref();
+        let peer_scheme = match options.server {
+            true => summary.client_signature_scheme,
+            false => Some(summary.signature_scheme),
+        };
         let checks = [
             (
                 "server name",
@@ -98,7 +130,14 @@ impl Setup {
                 "signature scheme",
                 expects(
                     &options.expect_peer_signature_algorithm,
-                    &Some(summary.signature_scheme.0),
+                    &peer_scheme.map(|scheme| scheme.0),
+                ),
+            ),
+            (
+                "credential",
+                expects(
+                    &options.expect_selected_credential,
+                    &self.used().map(|key| key.place),
                 ),
             ),
         ];
@@ -116,10 +155,15 @@ fn expects<T: PartialEq>(expected: &Option<T>, got: &Option<T>) -> bool {
     expected.is_none() || expected == got
 }
 
-fn client(options: &Options, now: Now) -> Result<Connection, Failure> {
+fn client(options: &Options, credentials: Vec<Credential>) -> Result<Arc<ClientConfig>, Failure> {
     let trust = Trust::pinned_keys(pins(options)?).map_err(refused)?;
     let protocols: Vec<_> = options.advertise_alpn.iter().map(Vec::as_slice).collect();
-    let mut builder = ClientConfig::new(trust).alpn(&protocols);
+    let mut builder = ClientConfig::new(trust)
+        .alpn(&protocols)
+        .request_ocsp(options.enable_ocsp_stapling);
+    for credential in credentials {
+        builder = builder.credential(credential);
+    }
     if !options.tls13_ciphers.is_empty() {
         builder = builder.suites(&options.tls13_ciphers);
     }
@@ -129,20 +173,10 @@ fn client(options: &Options, now: Now) -> Result<Connection, Failure> {
     if !options.key_shares.is_empty() {
         builder = builder.shares(&options.key_shares);
     }
-    if options.verify_fail || options.r#async {
-        builder = builder.verifier(Arc::new(Verifier {
-            later: options.r#async,
-            verdict: verdict(options),
-        }));
+    if let Some(verifier) = Verifier::new(options) {
+        builder = builder.verifier(verifier);
     }
-    // For an address there is no server_name extension, as the runner wants it where it gives no name.
-    let name = options.host_name.as_deref().unwrap_or("127.0.0.1");
-    let name = ServerName::try_from(name.to_owned()).map_err(other)?;
-    Ok(Connection::client(
-        builder.build().map_err(refused)?,
-        name,
-        now,
-    )?)
+    builder.build().map_err(refused)
 }
 
 /// The pins of the runner's keys, and the one of its root, whose key is the leaf's where the runner makes a fresh one. Names
@@ -173,29 +207,25 @@ fn pins(options: &Options) -> Result<Vec<[u8; 32]>, Failure> {
     Ok(pins)
 }
 
-fn server(options: &Options) -> Result<(Arc<ServerConfig>, Arc<Key>), Failure> {
-    let (Some(chain), Some(key)) = (&options.cert_file, &options.key_file) else {
-        return Err(Unsupported("a server without a certificate".to_owned()).into());
-    };
-    let chain = CertificateDer::pem_file_iter(chain)
-        .and_then(Iterator::collect)
-        .map_err(other)?;
-    let key = PrivateKeyDer::from_pem_slice(&fs::read(key)?).map_err(other)?;
-    // Small keys of RSA are refused by the constructors.
-    let key =
-        SigningKey::from_der(&key).map_err(|error| Unsupported(format!("-key-file: {error}")))?;
-    let schemes = match options.signing_prefs.as_slice() {
-        [] => key.schemes().to_vec(),
-        schemes => schemes.to_vec(),
-    };
-    let key = Arc::new(Key {
-        key,
-        schemes,
-        later: options.r#async,
-    });
-    let credential = Credential::with_signer(chain, key.clone()).map_err(refused)?;
-
-    let mut builder = ServerConfig::new(credential).ask_config(options.use_early_callback);
+fn server(options: &Options, credentials: Vec<Credential>) -> Result<Arc<ServerConfig>, Failure> {
+    let mut credentials = credentials.into_iter();
+    let first = credentials
+        .next()
+        .ok_or_else(|| Unsupported("a server without a certificate".to_owned()))?;
+    let mut builder = ServerConfig::new(first).ask_config(options.use_early_callback);
+    for credential in credentials {
+        builder = builder.credential(credential);
+    }
+    if options.verify_peer || options.require_any_client_certificate {
+        let trust = Trust::pinned_keys(pins(options)?).map_err(refused)?;
+        builder = builder.client_auth(match options.require_any_client_certificate {
+            true => ClientAuth::Required(trust),
+            false => ClientAuth::Optional(trust),
+        });
+    }
+    if let Some(verifier) = Verifier::new(options) {
+        builder = builder.verifier(verifier);
+    }
     if !options.tls13_ciphers.is_empty() {
         builder = builder.suites(&options.tls13_ciphers);
     }
@@ -207,14 +237,51 @@ fn server(options: &Options) -> Result<(Arc<ServerConfig>, Arc<Key>), Failure> {
     } else if options.reject_alpn {
         builder = builder.alpn(&[b"none that a test offers"]);
     }
-    Ok((builder.build().map_err(refused)?, key))
+    builder.build().map_err(refused)
+}
+
+/// The test's credentials, the most wanted first, with their keys.
+fn credentials(options: &Options) -> Result<(Vec<Credential>, Vec<Arc<Key>>), Failure> {
+    let places = (0..)
+        .zip(&options.new_credentials)
+        .chain([(-1, &options.credential)]);
+    let mut both = (Vec::new(), Vec::new());
+    for (place, wanted) in places {
+        let (Some(chain), Some(key)) = (&wanted.cert_file, &wanted.key_file) else {
+            continue;
+        };
+        let chain = CertificateDer::pem_file_iter(chain)
+            .and_then(Iterator::collect)
+            .map_err(other)?;
+        let key = PrivateKeyDer::from_pem_slice(&fs::read(key)?).map_err(other)?;
+        // Small keys of RSA are refused by the constructors.
+        let key = SigningKey::from_der(&key)
+            .map_err(|error| Unsupported(format!("-key-file: {error}")))?;
+        let schemes = match wanted.signing_prefs.as_slice() {
+            [] => key.schemes().to_vec(),
+            schemes => schemes.to_vec(),
+        };
+        let key = Arc::new(Key {
+            key,
+            schemes,
+            place,
+            later: options.r#async,
+            used: AtomicBool::new(false),
+        });
+        both.0
+            .push(Credential::with_signer(chain, key.clone()).map_err(refused)?);
+        both.1.push(key);
+    }
+    Ok(both)
 }
 
 /// A signer with the schemes of `-signing-prefs`; with `-async` it makes Pith ask for the signature.
 struct Key {
     key: SigningKey,
     schemes: Vec<SignatureScheme>,
+    place: i32,
     later: bool,
+    used: AtomicBool,
 }
 
 impl Signer for Key {
@@ -223,6 +290,7 @@ impl Signer for Key {
     }
 
     fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Signature {
+        self.used.store(true, Relaxed);
         if self.later {
             Signature::Later
         } else {
@@ -239,6 +307,16 @@ impl Signer for Key {
 struct Verifier {
     later: bool,
     verdict: Result<(), CertificateError>,
+}
+
+impl Verifier {
+    fn new(options: &Options) -> Option<Arc<Self>> {
+        let verifier = Self {
+            later: options.r#async,
+            verdict: verdict(options),
+        };
+        (options.verify_fail || options.r#async).then(|| Arc::new(verifier))
+    }
 }
 
 impl ChainVerifier for Verifier {
