@@ -72,7 +72,7 @@ fn an_address_is_no_server_name() {
 
 /// A server goes by its own order among suites.
 #[test]
-fn suites() {
+fn a_server_goes_by_its_own_order_of_suites() {
     use CipherSuite::{
         Aes128GcmSha256 as Aes128, Aes256GcmSha384 as Aes256, ChaCha20Poly1305Sha256 as ChaCha,
     };
@@ -103,7 +103,7 @@ fn suites() {
 
 /// Known attack P07: a post-quantum group that the client names is worth a retry, a classical one is not.
 #[test]
-fn groups() {
+fn a_post_quantum_group_is_worth_a_retry() {
     use Group::{
         MlKem768, SecP256r1MlKem768 as P256Hybrid, SecP384r1MlKem1024 as P384Hybrid,
         Secp256r1 as P256, Secp384r1 as P384, X25519, X25519MlKem768 as Hybrid,
@@ -227,7 +227,7 @@ fn a_hello_without_shares_takes_a_retry() {
 }
 
 #[test]
-fn signature_schemes() {
+fn a_scheme_is_one_that_the_client_names() {
     use SignatureScheme as S;
     let rows = [
         (Kind::P256, S::ECDSA_SECP256R1_SHA256),
@@ -272,7 +272,7 @@ fn signature_schemes() {
 
 /// S14, RFC 7301 section 3.2: the server's order counts; names are compared as bytes.
 #[test]
-fn protocols() {
+fn a_protocol_is_chosen_by_the_servers_order() {
     let pki = Pki::new();
     let leaf = pki.leaf(NAME);
     let long = [b'p'; 255];
