@@ -19,8 +19,8 @@ use std::sync::{Arc, OnceLock};
 use pith_crypto::hkdf::{derive_secret, expand_label};
 use pith_crypto::{Aead, OpeningKey, SealingKey, Secret};
 use pith_tls::{
-    Carrier, CipherSuite, ClientConfig, Connection, Direction, Error, Flow, Group, Handshake,
-    Level, Output, ServerConfig, TrafficSecret,
+    Carrier, CipherSuite, ClientAuth, ClientConfig, Connection, Direction, Error, Flow, Group,
+    Handshake, Level, Output, ServerConfig, TrafficSecret,
 };
 
 use crate::pair::{NAME, NOW, Side, credential, name, trust};
@@ -49,13 +49,24 @@ pub enum Role {
     Server,
 }
 
+/// Which handshake it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Course {
+    /// The shortest: the server takes a share that the client sent, and asks for no certificate.
+    Straight,
+    /// The server asks for another share.
+    Retry,
+    /// The server asks for a certificate, and the client has one.
+    ClientAuth,
+}
+
 /// A moment of a handshake.
 #[derive(Debug, Clone, Copy)]
 pub struct Stage {
     /// The role of the connection under test.
     pub role: Role,
-    /// Whether the server asks for another share.
-    pub retry: bool,
+    /// Which handshake it is.
+    pub course: Course,
     /// Messages that the connection under test has received.
     pub messages: usize,
     /// The state of the connection under test, by its name in the RFC.
@@ -63,31 +74,44 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Every stage of both roles.
-    pub const ALL: [Self; 11] = [
-        Self::new(Role::Client, false, 0, "WAIT_SH"),
-        Self::new(Role::Client, true, 1, "WAIT_SH after a retry"),
-        Self::new(Role::Client, false, 1, "WAIT_EE"),
-        Self::new(Role::Client, false, 2, "WAIT_CERT_CR"),
-        Self::new(Role::Client, false, 3, "WAIT_CV"),
-        Self::new(Role::Client, false, 4, "WAIT_FINISHED"),
+    /// Every state of both roles.
+    pub const ALL: [Self; 14] = [
+        Self::CLIENT_START,
+        Self::CLIENT_RETRIED,
+        Self::new(Role::Client, Course::Straight, 1, "WAIT_EE"),
+        Self::new(Role::Client, Course::Straight, 2, "WAIT_CERT_CR"),
+        Self::new(Role::Client, Course::ClientAuth, 3, "WAIT_CERT"),
+        Self::new(Role::Client, Course::Straight, 3, "WAIT_CV"),
+        Self::new(Role::Client, Course::Straight, 4, "WAIT_FINISHED"),
         Self::CLIENT_CONNECTED,
-        Self::new(Role::Server, false, 0, "START"),
-        Self::new(Role::Server, true, 1, "START after a retry"),
-        Self::new(Role::Server, false, 1, "WAIT_FINISHED"),
+        Self::SERVER_START,
+        Self::SERVER_RETRIED,
+        Self::new(Role::Server, Course::ClientAuth, 1, "WAIT_CERT"),
+        Self::new(Role::Server, Course::ClientAuth, 2, "WAIT_CV"),
+        Self::new(Role::Server, Course::Straight, 1, "WAIT_FINISHED"),
         Self::SERVER_CONNECTED,
     ];
+    /// A client that has sent its hello.
+    pub const CLIENT_START: Self = Self::new(Role::Client, Course::Straight, 0, "WAIT_SH");
+    /// A client that has sent its second hello.
+    pub const CLIENT_RETRIED: Self =
+        Self::new(Role::Client, Course::Retry, 1, "WAIT_SH after a retry");
     /// A client with a complete handshake.
-    pub const CLIENT_CONNECTED: Self = Self::new(Role::Client, false, 5, "CONNECTED");
+    pub const CLIENT_CONNECTED: Self = Self::new(Role::Client, Course::Straight, 5, "CONNECTED");
+    /// A server that has received nothing.
+    pub const SERVER_START: Self = Self::new(Role::Server, Course::Straight, 0, "START");
+    /// A server that has asked for another share.
+    pub const SERVER_RETRIED: Self =
+        Self::new(Role::Server, Course::Retry, 1, "START after a retry");
     /// A server with a complete handshake.
-    pub const SERVER_CONNECTED: Self = Self::new(Role::Server, false, 2, "CONNECTED");
+    pub const SERVER_CONNECTED: Self = Self::new(Role::Server, Course::Straight, 2, "CONNECTED");
     /// Both, for what is the same in both roles.
     pub const CONNECTED: [Self; 2] = [Self::CLIENT_CONNECTED, Self::SERVER_CONNECTED];
 
-    const fn new(role: Role, retry: bool, messages: usize, state: &'static str) -> Self {
+    const fn new(role: Role, course: Course, messages: usize, state: &'static str) -> Self {
         Self {
             role,
-            retry,
+            course,
             messages,
             state,
         }
@@ -100,7 +124,12 @@ impl Stage {
 
     /// Whether what the connection under test receives is protected.
     pub fn is_protected(&self) -> bool {
-        self.messages > usize::from(self.retry)
+        self.messages > usize::from(self.course == Course::Retry)
+    }
+
+    /// Whether the peer's certificates may come next.
+    pub fn expects_certificate(&self) -> bool {
+        ["WAIT_CERT_CR", "WAIT_CERT"].contains(&self.state)
     }
 }
 
@@ -378,7 +407,7 @@ pub struct Bench {
 impl Bench {
     /// The connection under test in this role, with default configurations.
     pub fn new(role: Role) -> Self {
-        let (client, server, _) = configs();
+        let (client, server) = configs(Course::Straight);
         Self::with(role, client, server)
     }
 
@@ -399,8 +428,7 @@ impl Bench {
 
     /// A bench brought honestly to this stage.
     pub fn at(stage: Stage) -> Self {
-        let (client, server, retrying) = configs();
-        let server = if stage.retry { retrying } else { server };
+        let (client, server) = configs(stage.course);
         let mut bench = Self::with(stage.role, client, server);
         for _ in 0..stage.messages {
             let wire = bench.peer.honest(1);
@@ -512,16 +540,25 @@ fn skip_lost_numbers(key: &mut OpeningKey, header: &[u8], body: &[u8]) {
     key.set_counter(number.unwrap_or(next));
 }
 
-/// A client, a server that has a share in common with it, and one that asks for another share. The same all through a test
-/// binary.
-pub fn configs() -> &'static (Arc<ClientConfig>, Arc<ServerConfig>, Arc<ServerConfig>) {
-    static CONFIGS: OnceLock<(Arc<ClientConfig>, Arc<ServerConfig>, Arc<ServerConfig>)> =
-        OnceLock::new();
-    CONFIGS.get_or_init(|| {
+/// A client and a server for this course. The same all through a test binary.
+pub fn configs(course: Course) -> &'static (Arc<ClientConfig>, Arc<ServerConfig>) {
+    static CONFIGS: OnceLock<[(Arc<ClientConfig>, Arc<ServerConfig>); 3]> = OnceLock::new();
+    let [straight, retry, client_auth] = CONFIGS.get_or_init(|| {
         let pki = Pki::new();
-        let client = ClientConfig::new(trust(&pki)).build().unwrap();
+        let client = || ClientConfig::new(trust(&pki));
         let server = || ServerConfig::new(credential(&pki.leaf(NAME)));
-        let retrying = server().groups(&[Group::Secp384r1]).build().unwrap();
-        (client, server().build().unwrap(), retrying)
-    })
+        let knowing = client().credential(credential(&pki.leaf("client.example")));
+        let asking = server().client_auth(ClientAuth::Required(trust(&pki)));
+        [
+            (client(), server()),
+            (client(), server().groups(&[Group::Secp384r1])),
+            (knowing, asking),
+        ]
+        .map(|(client, server)| (client.build().unwrap(), server.build().unwrap()))
+    });
+    match course {
+        Course::Straight => straight,
+        Course::Retry => retry,
+        Course::ClientAuth => client_auth,
+    }
 }

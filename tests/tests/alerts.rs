@@ -127,7 +127,7 @@ fn a_plain_alert_is_named_only_while_the_peer_may_have_no_keys() {
     for stage in Stage::ALL.iter().filter(|stage| stage.is_protected()) {
         let row = format!("{:?} in {}", stage.role, stage.state);
         // Nothing protected has come yet.
-        let may = ["WAIT_EE", "WAIT_FINISHED"].contains(&stage.state) && stage.messages == 1;
+        let may = stage.messages == 1;
         let unexpected = Error::Fault(Fault::UnexpectedRecord { content_type: 21 });
         // (body, whether it is an error alert)
         for (body, error) in [

@@ -11,7 +11,9 @@
 
 use pith_crypto::fault::fail_after;
 use pith_tests::pair::{NOW, Side, name};
-use pith_tests::scripted::{ALERT, Bench, DATA, KEY_UPDATE_REQUEST, RawPeer, Role, Step, configs};
+use pith_tests::scripted::{
+    ALERT, Bench, Course, DATA, KEY_UPDATE_REQUEST, RawPeer, Role, Step, configs,
+};
 use pith_tls::{Connection, Error, Fault, Local};
 
 /// What neither side may ever show.
@@ -86,10 +88,9 @@ impl Injected {
 }
 
 /// The error of the `calls`-th failure, or whether all went well before it.
-fn fail(role: Role, retry: bool, calls: u32) -> Result<(), Error> {
-    let row = format!("{role:?}, retry {retry}, call {calls}");
-    let (client, server, retrying) = configs();
-    let server = if retry { retrying } else { server };
+fn fail(role: Role, course: Course, calls: u32) -> Result<(), Error> {
+    let row = format!("{role:?}, {course:?}, call {calls}");
+    let (client, server) = configs(course);
     let peer = match role {
         Role::Client => RawPeer::server(server),
         Role::Server => RawPeer::client(client),
@@ -165,10 +166,10 @@ fn fail(role: Role, retry: bool, calls: u32) -> Result<(), Error> {
 #[test]
 fn every_internal_failure_fails_the_connection_and_is_told() {
     for role in [Role::Client, Role::Server] {
-        for retry in [false, true] {
+        for course in [Course::Straight, Course::Retry, Course::ClientAuth] {
             let mut failures = Vec::new();
             for calls in 0.. {
-                match fail(role, retry, calls) {
+                match fail(role, course, calls) {
                     Err(error) => failures.push(error),
                     Ok(()) => break,
                 }
@@ -180,7 +181,7 @@ fn every_internal_failure_fails_the_connection_and_is_told() {
                 local(pith_crypto::Error::Internal("AEAD seal")),
                 Error::Fault(Fault::BadRecordMac),
             ];
-            if role == Role::Server {
+            if role == Role::Server || course == Course::ClientAuth {
                 kinds.push(local(pith_crypto::Error::Sign));
             }
             for kind in kinds {

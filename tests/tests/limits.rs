@@ -20,7 +20,7 @@ use pith_tls::{ClientConfig, Error, Fault, MessageKind, Received, ServerConfig};
 #[test]
 fn a_message_is_refused_by_its_announced_length() {
     for stage in Stage::ALL {
-        let limit = if stage.state == "WAIT_CERT_CR" {
+        let limit = if stage.expects_certificate() {
             HANDSHAKE_MESSAGE
         } else {
             HANDSHAKE_MESSAGE_WITHOUT_CERTIFICATE
@@ -51,7 +51,7 @@ fn a_message_is_refused_by_its_announced_length() {
 fn a_message_of_the_longest_length_is_read_to_its_end() {
     for stage in Stage::ALL
         .iter()
-        .filter(|stage| stage.state != "WAIT_CERT_CR")
+        .filter(|stage| !stage.expects_certificate())
     {
         let mut bench = Bench::at(*stage);
         let long = message(99, &[7; HANDSHAKE_MESSAGE_WITHOUT_CERTIFICATE - 4]);

@@ -163,7 +163,7 @@ fn records_of_an_open_connection_allocate_nothing() {
 #[test]
 fn a_long_message_in_single_bytes_is_copied_a_few_times_at_most() {
     for stage in Stage::ALL {
-        let limit = if stage.state == "WAIT_CERT_CR" {
+        let limit = if stage.expects_certificate() {
             HANDSHAKE_MESSAGE
         } else {
             HANDSHAKE_MESSAGE_WITHOUT_CERTIFICATE

@@ -597,10 +597,10 @@ fn what_is_sent_keeps_the_rules_of_records() {
         }
     };
     for stage in [
-        Stage::CONNECTED[0],
-        Stage::CONNECTED[1],
-        Stage::ALL[1],
-        Stage::ALL[8],
+        Stage::CLIENT_CONNECTED,
+        Stage::CLIENT_RETRIED,
+        Stage::SERVER_CONNECTED,
+        Stage::SERVER_RETRIED,
     ] {
         let mut bench = Bench::at(stage);
         bench.finish().unwrap();

@@ -13,15 +13,12 @@
 )]
 
 use std::fmt::Write;
-use std::sync::{Arc, OnceLock};
 
 use pith_tests::message::{self, Extensions, is_retry, kind, vec16};
-use pith_tests::pair::{NAME, credential, trust};
-use pith_tests::pki::Pki;
 use pith_tests::scripted::{
-    Bench, HANDSHAKE, KEY_UPDATE_REQUEST, Role, Stage, Step, configs, message,
+    Bench, Course, HANDSHAKE, KEY_UPDATE_REQUEST, Stage, Step, configs, message,
 };
-use pith_tls::{AlertDescription, ClientAuth, ClientConfig, Error, Fault, ServerConfig};
+use pith_tls::{AlertDescription, Error, Fault};
 
 /// The columns: every message of RFC 9846, in the order of its codes, and some that it reserves or does not know.
 const MESSAGES: [(&str, u8); 17] = [
@@ -113,26 +110,16 @@ fn matrix() -> String {
         write!(out, "\t{name}").unwrap();
     }
     out.push('\n');
-    let stage = |stage: Stage| -> (Role, &str, Make) {
-        (stage.role, stage.state, Box::new(move |_| Bench::at(stage)))
-    };
-    let mut rows: Vec<_> = Stage::ALL.into_iter().map(stage).collect();
-    // The honest server of a retry says HelloRetryRequest, all others ServerHello.
-    rows[0].2 = Box::new(|name| {
-        let (client, server, retrying) = configs();
-        let server = if name == "HelloRetryRequest" {
-            retrying
-        } else {
-            server
+    for stage in Stage::ALL {
+        let (role, state) = (stage.role, stage.state);
+        // The honest server of a retry says HelloRetryRequest, all others ServerHello.
+        let make = |name: &str| match (state, name) {
+            ("WAIT_SH", "HelloRetryRequest") => {
+                let (client, server) = configs(Course::Retry);
+                Bench::with(role, client, server)
+            }
+            _ => Bench::at(stage),
         };
-        Bench::with(Role::Client, client, server)
-    });
-    rows.insert(4, (Role::Client, "WAIT_CERT", Box::new(after_request)));
-    for (messages, state) in [(1, "WAIT_CERT"), (2, "WAIT_CV")] {
-        let make = Box::new(move |_: &str| asking_server(messages));
-        rows.insert(rows.len() - 2, (Role::Server, state, make));
-    }
-    for (role, state, make) in rows {
         write!(out, "{role:?} {state}").unwrap();
         for (name, code) in MESSAGES {
             write!(out, "\t{}", cell(make(name), state, name, code)).unwrap();
@@ -140,39 +127,6 @@ fn matrix() -> String {
         out.push('\n');
     }
     out
-}
-
-type Make = Box<dyn Fn(&str) -> Bench>;
-
-/// A client that has a CertificateRequest.
-fn after_request(_: &str) -> Bench {
-    let stage = Stage::ALL[3];
-    assert_eq!(stage.state, "WAIT_CERT_CR");
-    let mut bench = Bench::at(stage);
-    let schemes = Extensions(vec![(13, vec16(&[4, 3]))]);
-    let request = message::certificate_request(&[], &schemes);
-    let wire = bench.peer.record(HANDSHAKE, &request);
-    bench.feed(&wire).unwrap();
-    bench
-}
-
-/// A server that asks for certificates and has so many messages of its client.
-fn asking_server(messages: usize) -> Bench {
-    static CONFIGS: OnceLock<(Arc<ClientConfig>, Arc<ServerConfig>)> = OnceLock::new();
-    let (client, server) = CONFIGS.get_or_init(|| {
-        let pki = Pki::new();
-        let client = ClientConfig::new(trust(&pki)).credential(credential(&pki.leaf("client")));
-        let server = ServerConfig::new(credential(&pki.leaf(NAME)))
-            .client_auth(ClientAuth::Required(trust(&pki)));
-        (client.build().unwrap(), server.build().unwrap())
-    });
-    let mut bench = Bench::with(Role::Server, client, server);
-    for _ in 0..messages {
-        let wire = bench.peer.honest(1);
-        bench.feed(&wire).unwrap();
-    }
-    bench.peer.settle();
-    bench
 }
 
 #[test]
