@@ -41,6 +41,7 @@ pub(crate) struct Options {
     pub(crate) expect_curve_id: Option<Group>,
     pub(crate) expect_cipher: Option<u16>,
     pub(crate) expect_hrr: Option<bool>,
+    pub(crate) expect_peer_cert_file: Option<String>,
     pub(crate) expect_peer_signature_algorithm: Option<u16>,
     /// The place among the new credentials; -1 is the other one.
     pub(crate) expect_selected_credential: Option<i32>,
@@ -150,6 +151,7 @@ impl Options {
             "-expect-peer-signature-algorithm" => {
                 self.expect_peer_signature_algorithm = Some(number(flag, &text()?)?);
             }
+            "-expect-peer-cert-file" => self.expect_peer_cert_file = Some(text()?),
             "-expect-hrr" => self.expect_hrr = Some(true),
             "-expect-no-hrr" => self.expect_hrr = Some(false),
 

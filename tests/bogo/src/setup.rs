@@ -99,7 +99,13 @@ impl Setup {
             true => summary.client_signature_scheme,
             false => Some(summary.signature_scheme),
         };
+        let expected_chain = options
+            .expect_peer_cert_file
+            .as_deref()
+            .map(chain)
+            .transpose()?;
         let checks = [
+            ("chain", expects(&expected_chain, &summary.peer_chain)),
             (
                 "server name",
                 expects(
@@ -160,7 +166,8 @@ fn client(options: &Options, credentials: Vec<Credential>) -> Result<Arc<ClientC
     let protocols: Vec<_> = options.advertise_alpn.iter().map(Vec::as_slice).collect();
     let mut builder = ClientConfig::new(trust)
         .alpn(&protocols)
-        .request_ocsp(options.enable_ocsp_stapling);
+        .request_ocsp(options.enable_ocsp_stapling)
+        .keep_peer_chain(options.expect_peer_cert_file.is_some());
     for credential in credentials {
         builder = builder.credential(credential);
     }
@@ -212,7 +219,9 @@ fn server(options: &Options, credentials: Vec<Credential>) -> Result<Arc<ServerC
     let first = credentials
         .next()
         .ok_or_else(|| Unsupported("a server without a certificate".to_owned()))?;
-    let mut builder = ServerConfig::new(first).ask_config(options.use_early_callback);
+    let mut builder = ServerConfig::new(first)
+        .ask_config(options.use_early_callback)
+        .keep_peer_chain(options.expect_peer_cert_file.is_some());
     for credential in credentials {
         builder = builder.credential(credential);
     }
@@ -240,6 +249,12 @@ fn server(options: &Options, credentials: Vec<Credential>) -> Result<Arc<ServerC
     builder.build().map_err(refused)
 }
 
+fn chain(path: &str) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(other)
+}
+
 /// The test's credentials, the most wanted first, with their keys.
 fn credentials(options: &Options) -> Result<(Vec<Credential>, Vec<Arc<Key>>), Failure> {
     let places = (0..)
@@ -247,12 +262,10 @@ fn credentials(options: &Options) -> Result<(Vec<Credential>, Vec<Arc<Key>>), Fa
         .chain([(-1, &options.credential)]);
     let mut both = (Vec::new(), Vec::new());
     for (place, wanted) in places {
-        let (Some(chain), Some(key)) = (&wanted.cert_file, &wanted.key_file) else {
+        let (Some(path), Some(key)) = (&wanted.cert_file, &wanted.key_file) else {
             continue;
         };
-        let chain = CertificateDer::pem_file_iter(chain)
-            .and_then(Iterator::collect)
-            .map_err(other)?;
+        let chain = chain(path)?;
         let key = PrivateKeyDer::from_pem_slice(&fs::read(key)?).map_err(other)?;
         // Small keys of RSA are refused by the constructors.
         let key = SigningKey::from_der(&key)
