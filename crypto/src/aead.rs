@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::Error;
 
-/// The length of an authentication tag in bytes, the same for all.
+/// The length of an authentication tag in bytes, the same for all (rfc9846#5.2-4).
 pub const TAG_LEN: usize = 16;
 
 /// The length of an iv in bytes, the same for all (rfc9846#5.3-3).

@@ -149,6 +149,7 @@ impl SigningKey {
             }
             Kind::Rsa(key) => {
                 let encoding: &'static dyn RsaEncoding = match scheme {
+                    // rfc9846#4.3.3-4: these algorithms salt with as many bytes as the hash has.
                     SignatureScheme::RSA_PSS_RSAE_SHA384 => &sig::RSA_PSS_SHA384,
                     SignatureScheme::RSA_PSS_RSAE_SHA512 => &sig::RSA_PSS_SHA512,
                     _ => &sig::RSA_PSS_SHA256,

@@ -119,6 +119,7 @@ impl Group {
             Self::SecP256r1MlKem768  => (0x11eb, "SecP256r1MLKEM768",  &[Ecdh(P256), MlKem(MlKem768)],          (1249, 1153, 64)),
             Self::SecP384r1MlKem1024 => (0x11ed, "SecP384r1MLKEM1024", &[Ecdh(P384), MlKem(MlKem1024)],         (1665, 1665, 80)),
             Self::X25519             => (0x001d, "x25519",             &[Ecdh(Curve::X25519)],                  (32, 32, 32)),
+            // rfc9846#9.1-3
             Self::Secp256r1          => (0x0017, "secp256r1",          &[Ecdh(P256)],                           (65, 65, 32)),
             Self::Secp384r1          => (0x0018, "secp384r1",          &[Ecdh(P384)],                           (97, 97, 48)),
             Self::Secp521r1          => (0x0019, "secp521r1",          &[Ecdh(P521)],                           (133, 133, 66)),

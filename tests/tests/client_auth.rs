@@ -1,13 +1,19 @@
 //! Mutual TLS, several credentials, stapled OCSP responses.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
 use std::sync::{Arc, Mutex};
 
+use pith_tests::engine::Engine;
+use pith_tests::message::{
+    Extensions, certificate, certificate_request, encrypted_extensions, kind, vec16,
+};
 use pith_tests::pair::{NAME, NOW, Pair, credential, trust};
 use pith_tests::pki::{Identity, Kind, Pki, expired};
+use pith_tests::script::{ScriptedServer, entries};
 use pith_tls::{
-    AlertDescription, Answer, CertificateError, ChainVerifier, ClientAuth, ClientConfig, Error,
-    Fault, PeerChain, Reason, ServerConfig, SignatureScheme, Topic, Trust, Verdict, Which, key_pin,
+    AlertDescription, Answer, Carrier, CertificateError, ChainVerifier, ClientAuth, ClientConfig,
+    Error, Fault, Level, PeerChain, Reason, ServerConfig, SignatureScheme, Topic, Trust, Verdict,
+    Which, key_pin,
 };
 
 /// A PKI whose root has a name of its own.
@@ -231,5 +237,84 @@ fn an_ocsp_response_comes_as_it_was_stapled_to_those_who_ask() {
         let pair = Pair::connected(&client, &server);
         let got = pair.client.tls.summary().unwrap().ocsp_response.clone();
         assert_eq!(got, asks.then(|| b"not even DER".to_vec()));
+    }
+}
+
+/// The client's last flight, where its server asks for these schemes, and whether that ends the handshake well.
+fn answer_to(
+    config: &Arc<ClientConfig>,
+    server: &Identity,
+    schemes: &[SignatureScheme],
+) -> Vec<Vec<u8>> {
+    let mut client = Engine::client(config, Carrier::Records);
+    let mut script = ScriptedServer::new(&client.take()[0].bytes, 0x1301);
+    let hello = script.hello();
+    let hello = script.send_hello(&hello);
+    client.read(Level::Initial, &hello).unwrap();
+    let codes: Vec<u8> = schemes
+        .iter()
+        .flat_map(|scheme| scheme.0.to_be_bytes())
+        .collect();
+    let request = Extensions(vec![(13, vec16(&codes))]);
+    let flight = [
+        script.send(encrypted_extensions(&Extensions::default())),
+        script.send(certificate_request(&[], &request)),
+        script.certificate(server),
+        script.verify(server),
+        script.finished(),
+    ];
+    client.read(Level::Handshake, &flight.concat()).unwrap();
+    let answer: Vec<_> = client.take().into_iter().map(|piece| piece.bytes).collect();
+    assert!(script.accepts(&answer), "the client's Finished");
+    answer
+}
+
+/// rfc9846#4.5.2-5: with a scheme that the server named, or with no certificate at all.
+#[test]
+fn a_client_signs_as_the_server_asks() {
+    use SignatureScheme as S;
+    let world = World::new();
+    let server = world.servers.leaf(NAME);
+    let rows: [(Kind, &[S], Option<S>); 6] = [
+        (
+            Kind::P256,
+            &[S::ED25519, S::ECDSA_SECP256R1_SHA256],
+            Some(S::ECDSA_SECP256R1_SHA256),
+        ),
+        (Kind::P256, &[S::ED25519, S::ECDSA_SECP384R1_SHA384], None),
+        (Kind::Ed25519, &[S::RSA_PSS_RSAE_SHA256], None),
+        (
+            Kind::Rsa2048,
+            &[S::RSA_PSS_RSAE_SHA512],
+            Some(S::RSA_PSS_RSAE_SHA512),
+        ),
+        (
+            Kind::Rsa2048,
+            &[S::RSA_PKCS1_SHA256, S::RSA_PSS_RSAE_SHA384],
+            Some(S::RSA_PSS_RSAE_SHA384),
+        ),
+        (Kind::Rsa2048, &[S::RSA_PKCS1_SHA256], None),
+    ];
+    for (key, schemes, want) in rows {
+        let identity = world.clients.leaf_with(key, &["client"], |_| ());
+        let config = ClientConfig::new(trust(&world.servers)).credential(credential(&identity));
+        let answer = answer_to(&config.build().unwrap(), &server, schemes);
+        let kinds: Vec<u8> = answer.iter().map(|message| message[0]).collect();
+        let row = format!("{key:?} {schemes:?}");
+        match want {
+            Some(want) => {
+                assert_eq!(
+                    kinds,
+                    [kind::CERTIFICATE, kind::CERTIFICATE_VERIFY, kind::FINISHED],
+                    "{row}"
+                );
+                assert_eq!(answer[0], certificate(&[], &entries(&identity)), "{row}");
+                assert_eq!(answer[1][4..6], want.0.to_be_bytes(), "{row}");
+            }
+            None => {
+                assert_eq!(kinds, [kind::CERTIFICATE, kind::FINISHED], "{row}");
+                assert_eq!(answer[0], certificate(&[], &[]), "{row}");
+            }
+        }
     }
 }

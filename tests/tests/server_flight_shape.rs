@@ -7,10 +7,10 @@ use std::sync::Arc;
 use pith_crypto::SignatureScheme;
 use pith_tests::engine::{Engine, Event};
 use pith_tests::message::{Extensions, Hello, certificate, is_retry, kind, vec8, vec16};
-use pith_tests::pair::{NAME, credential};
+use pith_tests::pair::{NAME, credential, trust};
 use pith_tests::pki::{Identity, Kind, Pki};
 use pith_tests::script::{ScriptedClient, entries};
-use pith_tls::{Carrier, Direction, Group, Level, ServerConfig};
+use pith_tls::{AlertDescription, Carrier, ClientAuth, Direction, Group, Level, ServerConfig};
 
 const ALPN: u16 = 16;
 const VERSIONS: u16 = 43;
@@ -252,5 +252,54 @@ fn change_cipher_spec_follows_the_first_message() {
                 .events
                 .contains(&Event::Keys(Level::Application, Direction::Write))
         );
+    }
+}
+
+/// A server that asks its clients for a certificate, its messages, and the client so far.
+fn asking() -> (Engine, ScriptedClient, Vec<Vec<u8>>) {
+    let clients = Pki::new();
+    let config = ServerConfig::new(credential(&identity()))
+        .client_auth(ClientAuth::Optional(trust(&clients)))
+        .build()
+        .unwrap();
+    let mut client = ScriptedClient::new(&[Group::X25519]);
+    let (server, flight) = answered(&config, &mut client);
+    (server, client, flight)
+}
+
+#[test]
+fn an_asking_flight_has_its_request_behind_encrypted_extensions() {
+    let (_, _, flight) = asking();
+    let kinds: Vec<u8> = flight.iter().map(|message| message[0]).collect();
+    assert_eq!(
+        kinds,
+        [
+            kind::SERVER_HELLO,
+            kind::ENCRYPTED_EXTENSIONS,
+            kind::CERTIFICATE_REQUEST,
+            kind::CERTIFICATE,
+            kind::CERTIFICATE_VERIFY,
+            kind::FINISHED
+        ]
+    );
+    assert_eq!(flight[2][4], 0, "no context: it is the one request");
+    let request = Extensions::parse(&flight[2][5..]);
+    assert_eq!(request.codes(), [13, 47], "schemes and authorities");
+}
+
+#[test]
+fn an_extension_of_a_clients_certificate_is_refused() {
+    for (code, want) in [
+        (0x1234, AlertDescription::UNSUPPORTED_EXTENSION),
+        (5, AlertDescription::UNSUPPORTED_EXTENSION),
+        (51, AlertDescription::ILLEGAL_PARAMETER),
+    ] {
+        let (mut server, mut client, flight) = asking();
+        client.finish(&flight);
+        let leaf = identity().chain[0].to_vec();
+        let entry = (leaf, Extensions(vec![(code, vec![1, 0, 0, 1, 7])]));
+        let message = certificate(&[], &[entry]);
+        let error = server.read(Level::Handshake, &message).unwrap_err();
+        assert_eq!(error.alert(), Some(want), "{code}: {error}");
     }
 }

@@ -92,6 +92,7 @@ fn check_list<T: PartialEq>(what: &'static str, list: &[T]) -> Result<(), Config
             got: list.len(),
         });
     }
+    // rfc9846#4.3.7-1
     let repeated = list
         .iter()
         .enumerate()

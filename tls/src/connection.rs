@@ -294,7 +294,7 @@ impl Connection {
         self.handshake.export(label, context, out)
     }
 
-    /// Where both directions stand.
+    /// Where both directions stand (rfc9846#F.5-4).
     #[must_use]
     pub fn status(&self) -> Status {
         let both = |flow| Status {
@@ -368,7 +368,7 @@ impl Connection {
         }
     }
 
-    /// Ends the connection: the alert is queued, the keys are dropped, and the error stays.
+    /// Ends the connection: the alert is queued, the keys are dropped, and the error stays (rfc9846#6.2-1, rfc9846#6.2-2).
     fn fail(&mut self, error: Error) -> Error {
         match error.alert() {
             Some(alert) if !self.closed => {
@@ -541,12 +541,13 @@ impl Connection {
             match output {
                 // close_notify was the last word (RFC 9846 section 6.1).
                 Output::Send { .. } | Output::ChangeCipherSpec if self.closed => {}
+                // rfc9846#5.1-6: a flight that ends in a key change ends with its record.
                 Output::Send { bytes, .. } => self.queue(ContentType::Handshake, &bytes)?,
                 Output::Keys {
                     direction: Direction::Write,
                     secret,
                     ..
-                } => self.sealer = Sealer::new(secret)?,
+                } => self.sealer = Sealer::new(secret)?, // rfc9846#4.5.3-2
                 Output::Keys {
                     level,
                     direction: Direction::Read,
@@ -569,7 +570,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Seals handshake bytes or an alert into what waits to be sent.
+    /// Seals handshake bytes or an alert into what waits to be sent: records of their own (rfc9846#5-4, rfc9846#5.1-2, an
+    /// alert in each rfc9846#5.1-8), none empty (rfc9846#5.1-7) or too long (rfc9846#5.1-12, rfc9846#5.2-1).
     fn queue(&mut self, inner: ContentType, content: &[u8]) -> Result<(), Error> {
         // RFC 9846 appendix E.4: an alert in place of the second flight is as strange to middleboxes as that flight.
         if self.owes_change_cipher_spec && matches!(self.sealer, Sealer::Protected(_)) {
@@ -646,6 +648,7 @@ impl Connection {
             if fragment.is_empty() {
                 break;
             }
+            // rfc9846#5.1-15
             written = written.saturating_add(self.sealer.seal(
                 ContentType::ApplicationData,
                 fragment,

@@ -125,7 +125,8 @@ impl From<CertificateError> for Error {
     }
 }
 
-/// The table of faults: fields, alert, section and what happened in words. A fault without an alert cannot be written.
+/// The table of faults: fields, alert, section and what happened in words. A fault without an alert cannot be written
+/// (rfc9846#6-5, rfc9846#6-6, rfc9846#6.2-3).
 macro_rules! faults {
     ($($name:ident $({ $($field:ident: $type:ty = $what:literal),+ })? =>
         $alert:ident, $section:literal, $text:literal;)+) => {

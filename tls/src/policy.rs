@@ -23,6 +23,9 @@ use crate::auth::ConfigError;
 use crate::suite::CipherSuite;
 
 /// What may be negotiated. All lists are in order, most wanted first. Only this crate makes policies.
+///
+/// All that is listed is implemented (rfc9846#9.3-3), and nothing is that RFC 9846 calls obsolete (rfc9846#4.3.3-13,
+/// rfc9846#B.3.1.4-1).
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Policy {

@@ -17,7 +17,8 @@ pub enum CipherSuite {
 }
 
 impl CipherSuite {
-    /// Every suite, in the default order of preference.
+    /// Every suite, in the default order of preference: the mandatory ones (rfc9846#9.1-1), and no weak ones
+    /// (rfc9846#E.5-1, rfc9846#E.5-2).
     pub const ALL: &'static [Self] = &[
         Self::Aes128GcmSha256,
         Self::Aes256GcmSha384,

@@ -94,6 +94,7 @@ impl Credential {
             })
         });
         match owners.position(|owner| owner) {
+            // rfc9846#4.5.1-8
             Some(0) => Self::with_signer(chain, Arc::new(LocalKey(key))),
             other => Err(ConfigError::KeyMismatch {
                 belongs_to: other.map(|place| place.saturating_add(1)),
@@ -135,8 +136,8 @@ impl Credential {
         Self { ocsp, ..self }
     }
 
-    /// The credential that suits a peer best, and the scheme to sign with: one that can sign, if possible for the name asked
-    /// for and from a CA that the peer trusts; the first of equals.
+    /// The credential that suits a peer best, and the scheme to sign with: one that can sign (rfc9846#4.5.1.2-2,
+    /// rfc9846#4.5.2-5), if possible for the name asked for and from a CA that the peer trusts; the first of equals.
     pub(crate) fn choose<'c>(
         credentials: &'c [Self],
         wanted: &Wanted<'_>,
@@ -259,6 +260,7 @@ fn key_from_pem(pem: &[u8]) -> Result<PrivateKeyDer<'static>, ConfigError> {
 
 /// Refuses a chain that is empty, too long, or has a certificate that does not parse.
 fn check_chain(chain: &[CertificateDer<'_>]) -> Result<(), ConfigError> {
+    // rfc9846#4.5.1-12
     if chain.is_empty() {
         return Err(ConfigError::Empty {
             what: "certificate",

@@ -15,7 +15,7 @@ use crate::Now;
 use crate::error::{Error, Fault};
 use crate::policy::Policy;
 
-/// What one side trusts of the other. There is no way to trust everything: a self-signed peer is pinned.
+/// What one side trusts of the other. There is no way to trust everything: a self-signed peer is pinned (rfc9846#C.5-1).
 #[derive(Debug, Clone)]
 pub enum Trust {
     /// Certificates that lead to one of these roots, for the name asked for, at the time given.

@@ -24,7 +24,8 @@ use crate::policy::{ChainAlgorithm, Policy};
 
 type Algorithm = &'static dyn SignatureVerificationAlgorithm;
 
-/// The schemes of CertificateVerify, each with the one key type and curve that it is for.
+/// The schemes of CertificateVerify, each with the one key type and curve that it is for (rfc9846#4.3.3-1, rfc9846#4.3.3-5,
+/// rfc9846#9.1-2).
 ///
 /// webpki compares a key's whole algorithm identifier, curve included, with the one of the algorithm. No PKCS#1 v1.5 and no
 /// SHA-1 here (rfc9846#4.5.2-7).
@@ -130,7 +131,7 @@ pub(super) fn verify_signature(
     })
 }
 
-/// Checks that `chain` leads from the peer's certificate to one of `anchors`.
+/// Checks that `chain` leads from the peer's certificate to one of `anchors`, in whatever order it came (rfc9846#4.5.1-9).
 pub(super) fn verify_peer(
     anchors: &[TrustAnchor<'_>],
     policy: &'static Policy,
@@ -251,7 +252,8 @@ fn check_signature(
     }
 }
 
-/// The same for our own chain, where `next` may be the issuer. Nobody looks at a signature that a certificate made for itself.
+/// The same for our own chain (rfc9846#4.3.3-11, rfc9846#4.5.1.2-6), where `next` may be the issuer. Nobody looks at a
+/// signature that a certificate made for itself.
 pub(super) fn check_in_chain(
     certificate: &CertificateDer<'_>,
     next: Option<&CertificateDer<'_>>,
@@ -518,7 +520,8 @@ fn signature_algorithm(identifier: &[u8]) -> Reason {
     }
 }
 
-/// Signatures with MD2, MD5 and SHA-1: these get a bad_certificate alert (rfc9846#4.5.1.3-2).
+/// Signatures with MD2, MD5 and SHA-1, none of which webpki verifies (rfc9846#4.3.3-14): these get a bad_certificate alert
+/// (rfc9846#4.5.1.3-2).
 const FORGEABLE: &[(&str, &str)] = &[
     ("1.2.840.113549.1.1.2", "md2WithRSAEncryption"),
     ("1.2.840.113549.1.1.4", "md5WithRSAEncryption"),

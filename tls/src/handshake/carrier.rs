@@ -48,7 +48,8 @@ impl Carrier {
 }
 
 impl Rules {
-    /// RFC 9846 appendix E.4: a session id in the hello and ChangeCipherSpec records. RFC 9001 section 8.4 forbids it.
+    /// RFC 9846 appendix E.4: a session id in the hello and ChangeCipherSpec records. RFC 9001 section 8.4 forbids it
+    /// (rfc9846#4.2.2-9).
     pub(crate) fn has_compatibility_mode(self) -> bool {
         self == Self::Records
     }

@@ -1,7 +1,7 @@
 //! Finds one record in the caller's bytes.
 //!
 //! Nothing is copied and nothing is kept: a record is whole or more bytes are needed. The length is judged as soon as the
-//! header is there. `legacy_record_version` is ignored (rfc9846#5.1-11, rfc9846#E-1).
+//! header is there. `legacy_record_version` is ignored (rfc9846#5.1-11, rfc9846#E-1, rfc9846#E.2-4).
 
 use super::HEADER;
 use crate::error::Fault;
@@ -50,6 +50,7 @@ pub(crate) fn deframe(bytes: &[u8], protected: bool) -> Result<Frame, Fault> {
     }
 }
 
+/// rfc9846#5-5, rfc9846#E.5-5: a hello of SSL 2.0 is a record of an unknown type.
 fn content_type(code: u8, bytes: &[u8]) -> Result<ContentType, Fault> {
     // What HTTP requests and answers begin with; enough of it to be sure or to wait for.
     const HTTP: [&[u8]; 8] = [

@@ -95,6 +95,7 @@ impl Sealer {
         match self {
             Self::Plain { first } => {
                 // rfc9846#5.1-14: the very first record says 0x0301, for servers that would refuse anything newer.
+                // rfc9846#5.1-10, rfc9846#E.5-4, rfc9846#E.5-8
                 let minor = if core::mem::take(first) { 1 } else { 3 };
                 *header = [inner.code(), 3, minor, high, low];
                 body.copy_from_slice(content);
@@ -126,7 +127,8 @@ impl Opener {
         Ok(Self::Protected(Box::new((secret, key))))
     }
 
-    /// Goes on to the next generation of keys (rfc9846#4.7.3-3).
+    /// Goes on to the next generation of keys (rfc9846#4.7.3-3): the old ones open nothing any more (rfc9846#4.7.3-8), and how
+    /// often this happens is not counted (rfc9846#4.7.3-10).
     pub(crate) fn update(&mut self) -> Result<(), Error> {
         match self {
             Self::Plain | Self::Closed => Err(NO_KEYS),
@@ -168,6 +170,7 @@ impl Opener {
             Self::Protected(current) => current,
             Self::Closed => return Err(NO_KEYS),
         };
+        // rfc9846#5-5
         if outer != ContentType::ApplicationData {
             return Err(Fault::UnexpectedRecord {
                 content_type: outer.code(),

@@ -165,7 +165,7 @@ impl MainSecret {
         })
     }
 
-    /// The exporter secret, over ClientHello to the server's Finished (RFC 9846 section 7.5).
+    /// The exporter secret, over ClientHello to the server's Finished (rfc9846#7.5-1).
     pub(crate) fn exporter(self, transcript: &[u8]) -> Result<Secret, Error> {
         derive_secret(self.suite.hash(), &self.secret, "exp master", transcript)
     }

@@ -100,6 +100,7 @@ impl<'a> CertificateRequest<'a> {
         if !reader.vec8(0)?.is_empty() {
             return Err(Fault::CertificateContext);
         }
+        // rfc9846#4.4.2-5: what is not known stands here and is not looked for.
         let extensions = read_requests(&mut reader)?;
         reader.finish()?;
         let open = |kind: E| {
@@ -125,7 +126,7 @@ impl<'a> CertificateRequest<'a> {
     }
 }
 
-/// Encodes a CertificateRequest of the main handshake.
+/// Encodes a CertificateRequest of the main handshake, the only one of a connection (rfc9846#4.4.2-2).
 pub(crate) fn encode_request(
     writer: &mut Writer,
     schemes: &[SignatureScheme],

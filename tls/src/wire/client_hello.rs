@@ -75,12 +75,13 @@ impl<'a> ClientHello<'a> {
             message: M::ClientHello,
         };
 
-        // rfc9846#4.3.1-3, rfc9846#4.3.1-5, rfc9846#E.2-3: only supported_versions counts.
+        // rfc9846#4.3.1-3, rfc9846#4.3.1-5, rfc9846#E.2-1, rfc9846#E.2-3: only supported_versions counts.
         let Some(versions) = open(E::SUPPORTED_VERSIONS).map(versions).transpose()? else {
             return Err(Fault::NoTls13 {
                 newest: legacy_version.min(0x0303),
             });
         };
+        // rfc9846#4.3.1-4, rfc9846#E.5-3: unknown versions are passed over, older ones not taken.
         if !versions.contains(TLS13) {
             let newest = versions
                 .iter()
@@ -89,7 +90,7 @@ impl<'a> ClientHello<'a> {
                 .unwrap_or(0);
             return Err(Fault::NoTls13 { newest });
         }
-        // rfc9846#4.2.2-7
+        // rfc9846#4.2.2-7, rfc9846#E.5-7
         if legacy_version != LEGACY_VERSION {
             return Err(Fault::LegacyVersion);
         }
@@ -97,7 +98,7 @@ impl<'a> ClientHello<'a> {
         if compression != [0] {
             return Err(Fault::Compression);
         }
-        // rfc9846#4.3.11-11, rfc9846#4.3.9-3
+        // rfc9846#4.3-6, rfc9846#4.3.11-10, rfc9846#4.3.11-11, rfc9846#4.3.9-3
         if find(E::PRE_SHARED_KEY).is_some() {
             if extensions.last().map(|last| last.kind) != Some(E::PRE_SHARED_KEY) {
                 return Err(Fault::PreSharedKeyNotLast);
@@ -106,7 +107,8 @@ impl<'a> ClientHello<'a> {
                 return Err(missing(E::PSK_KEY_EXCHANGE_MODES));
             }
         }
-        // rfc9846#9.2-12: this server authenticates by certificate and never takes a PSK, so all three are needed.
+        // rfc9846#4.3.3-3, rfc9846#9.2-9, rfc9846#9.2-10, rfc9846#9.2-11, rfc9846#9.2-12:
+        // this server authenticates by certificate and never takes a PSK, so all three are needed.
         let groups = open(E::SUPPORTED_GROUPS)
             .ok_or(missing(E::SUPPORTED_GROUPS))
             .and_then(codes)?;
@@ -175,6 +177,7 @@ impl<'a> ClientHello<'a> {
         };
         fixed(self) == fixed(first)
             && self.session_id == first.session_id
+            // rfc9846#4.3.10-5
             && !self.offers(E::EARLY_DATA)
             && (!self.offers(E::PRE_SHARED_KEY) || first.offers(E::PRE_SHARED_KEY))
             && self
@@ -268,10 +271,12 @@ impl ClientOffer<'_> {
         let mut writer = Writer::default();
         let mut written = Vec::new();
         writer.message(M::ClientHello, |w| {
+            // rfc9846#4.2.2-6, rfc9846#E.5-6
             w.u16(LEGACY_VERSION);
             w.bytes(self.random);
             w.vec8(|w| w.bytes(self.session_id));
             w.vec16(|w| self.suites.iter().for_each(|suite| w.u16(suite.code())));
+            // rfc9846#4.2.2-11
             w.vec8(|w| w.u8(0));
             w.vec16(|w| {
                 self.extensions(
@@ -287,8 +292,9 @@ impl ClientOffer<'_> {
         Ok((writer.finish()?, written))
     }
 
+    /// Every extension for a feature that is there, and none besides (rfc9846#9.2-1, rfc9846#9.2-2, rfc9846#E.5-9).
     fn extensions(&self, shares: &[Share], cookie: Option<&[u8]>, block: &mut Block<'_>) {
-        // The name comes first, so that whoever routes by it finds it in the first segment of a long hello.
+        // rfc9846#9.2-13: the name comes first, so that whoever routes by it finds it in the first segment of a long hello.
         if let Some(name) = self.server_name {
             block.put(E::SERVER_NAME, |w| {
                 w.vec16(|w| {
@@ -297,10 +303,13 @@ impl ClientOffer<'_> {
                 });
             });
         }
+        // rfc9846#4.3.1-1, rfc9846#9.2-3: TLS 1.3 alone.
         block.put(E::SUPPORTED_VERSIONS, |w| w.vec8(|w| w.u16(TLS13)));
+        // rfc9846#9.2-5
         block.put(E::SUPPORTED_GROUPS, |w| {
             w.vec16(|w| self.groups.iter().for_each(|group| w.u16(group.code())))
         });
+        // rfc9846#4.3.3-2, rfc9846#9.2-4
         block.put(E::SIGNATURE_ALGORITHMS, |w| {
             w.vec16(|w| self.schemes.iter().for_each(|scheme| w.u16(scheme.0)))
         });
@@ -323,6 +332,7 @@ impl ClientOffer<'_> {
         if let Some(cookie) = cookie {
             block.put(E::COOKIE, |w| w.vec16(|w| w.bytes(cookie)));
         }
+        // rfc9846#9.2-6
         block.put(E::KEY_SHARE, |w| {
             w.vec16(|w| {
                 for share in shares {

@@ -56,7 +56,7 @@ fn one_protocol<'a>(mut reader: Reader<'a>) -> Result<&'a [u8], Fault> {
     }
 }
 
-/// Encodes EncryptedExtensions.
+/// Encodes EncryptedExtensions: answers to what was offered and nothing else (rfc9846#4.3-3, rfc9846#4.3.6-2, rfc9846#4.3.9-5).
 pub(crate) fn encode(
     writer: &mut Writer,
     acknowledge_name: bool,

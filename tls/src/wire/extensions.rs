@@ -2,7 +2,8 @@
 //!
 //! [`LEGAL`] is the table of RFC 9846 section 4.3: an extension that this library knows and that stands in another message
 //! is `illegal_parameter`, a response that was not offered is `unsupported_extension`, and no extension stands twice. What
-//! this library does not know passes in requests and is ignored there (rfc9846#4.2.2-14).
+//! this library does not know passes in requests and is ignored there (rfc9846#4.2.2-14, rfc9846#4.5.1.1-2, rfc9846#4.5.1.1-3,
+//! rfc9846#9.3-2, rfc9846#9.3-4, rfc9846#9.3-5).
 
 use super::reader::Reader;
 use super::registry::{ExtensionType as E, MessageKind as M};
@@ -133,7 +134,7 @@ fn read<'a>(
         if found.iter().any(|other| other.kind == kind) {
             return Err(Fault::RepeatedExtension { extension: kind });
         }
-        // rfc9846#4.3-5
+        // rfc9846#4.3-5, rfc9846#4.4.1-2
         if LEGAL
             .iter()
             .any(|(known, places)| *known == kind && !places.contains(&message))
@@ -143,7 +144,7 @@ fn read<'a>(
                 message,
             });
         }
-        // rfc9846#4.3-4
+        // rfc9846#4.3-4, rfc9846#4.5.1-6
         if !solicited(kind) {
             return Err(Fault::UnsolicitedExtension {
                 extension: kind,
@@ -162,6 +163,7 @@ pub(crate) struct Block<'w> {
 }
 
 impl Block<'_> {
+    /// The body's length is what was written, so nothing can stand behind it (rfc9846#4.3-1).
     pub(crate) fn put(&mut self, kind: E, body: impl FnOnce(&mut Writer)) {
         self.written.push(kind);
         self.writer.u16(kind.0);

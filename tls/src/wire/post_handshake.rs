@@ -6,7 +6,7 @@ use super::registry::MessageKind as M;
 use super::writer::Writer;
 use crate::error::{Fault, Local};
 
-/// Checks the syntax of a NewSessionTicket; a client that does not resume ignores the rest (rfc9846#4.7.1-1).
+/// Checks the syntax of a NewSessionTicket; a client that does not resume ignores the rest (rfc9846#4.7.1-1, rfc9846#4.7.1-8).
 pub(crate) fn decode_ticket(body: &[u8]) -> Result<(), Fault> {
     let mut reader = Reader::new(body, M::NewSessionTicket);
     let (_lifetime, _age_add) = (reader.u32()?, reader.u32()?);

@@ -60,7 +60,7 @@ pub enum MessageKind {
     Finished,
     /// `key_update`
     KeyUpdate,
-    /// A type that RFC 9846 does not define, or reserves.
+    /// A type that RFC 9846 does not define, or reserves (rfc9846#B-1).
     Unknown(u8),
 }
 

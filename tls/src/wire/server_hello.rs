@@ -93,6 +93,7 @@ impl<'a> HelloRetryRequest<'a> {
     }
 }
 
+/// What is checked in both alike (rfc9846#4.2.4-3).
 fn fields<'a>(body: &'a [u8], message: M, offered: &[E]) -> Result<Fields<'a>, Fault> {
     let mut reader = Reader::new(body, message);
     let legacy_version = reader.u16()?;
@@ -105,7 +106,7 @@ fn fields<'a>(body: &'a [u8], message: M, offered: &[E]) -> Result<Fields<'a>, F
     let compression = reader.u8()?;
     let version = selected_version(&reader)?;
     let Some(version) = version else {
-        // rfc9846#4.2.3-15: whoever interfered with the hello is noticed here.
+        // rfc9846#4.2.3-15, rfc9846#4.2.3-16, rfc9846#E.1-1: whoever interfered with the hello is noticed here.
         let downgraded = random
             .last_chunk()
             .is_some_and(|end| DOWNGRADE.contains(&end));
@@ -117,11 +118,11 @@ fn fields<'a>(body: &'a [u8], message: M, offered: &[E]) -> Result<Fields<'a>, F
             }
         });
     };
-    // rfc9846#4.3.1-11
+    // rfc9846#4.3.1-10, rfc9846#4.3.1-11, rfc9846#E.5-3
     if version != TLS13 {
         return Err(Fault::SelectedVersion);
     }
-    // rfc9846#4.2.3-2
+    // rfc9846#4.2.3-2, rfc9846#E.5-7
     if legacy_version != LEGACY_VERSION {
         return Err(Fault::LegacyVersion);
     }
@@ -198,11 +199,15 @@ fn encode(
 ) -> Result<Vec<u8>, Local> {
     let mut writer = Writer::default();
     writer.message(kind, |w| {
+        // rfc9846#4.2.3-1, rfc9846#4.3.1-8, rfc9846#E.5-6
         w.u16(LEGACY_VERSION);
         w.bytes(random);
         w.vec8(|w| w.bytes(session_id));
         w.u16(suite);
+        // rfc9846#4.2.3-7
         w.u8(0);
+        // rfc9846#4.2.3-10, rfc9846#4.2.4-1, rfc9846#4.3.1-7, rfc9846#9.2-2, rfc9846#9.2-3, rfc9846#9.2-6:
+        // both. rfc9846#4.2.3-9, rfc9846#4.2.4-2, rfc9846#4.3-3, rfc9846#4.3.6-2, rfc9846#4.3.9-5: no more.
         w.vec16(|w| {
             w.u16(E::SUPPORTED_VERSIONS.0);
             w.vec16(|w| w.u16(TLS13));

@@ -202,3 +202,23 @@ fn a_credential_fits_the_policy_or_is_refused() {
         assert_eq!(got.map(|error| error.to_string()), want, "{row}");
     }
 }
+
+/// rfc9846#4.3.3-11, rfc9846#4.5.1.2-6: nobody has to choose between such a chain and another, as no policy takes one.
+#[test]
+fn an_own_chain_with_a_sha1_signature_is_refused() {
+    const SHA256_RSA: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11];
+    const SHA1_RSA: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 5];
+    for place in [0, 1] {
+        let pki = Pki::with(Kind::Rsa2048, 1);
+        let mut identity = pki.leaf("a.test");
+        identity.chain[place] = patch(&identity.chain[place], &SHA256_RSA, &SHA1_RSA);
+        let credential = Credential::from_der(identity.chain, &identity.key).unwrap();
+        for policy in ALL {
+            let error = credential.check_policy(policy).unwrap_err().to_string();
+            let row = format!("{place}, {}: {error}", policy.name);
+            if policy.name != V2026_11_CNSA2.name {
+                assert!(error.contains("sha1WithRSAEncryption"), "{row}");
+            }
+        }
+    }
+}

@@ -267,7 +267,7 @@ impl AskingSignature {
 }
 
 impl Closing {
-    /// Shows what the server asked for: nothing, no certificate, or one and a signature.
+    /// Shows what the server asked for: nothing, no certificate, or one and a signature, in the one order (rfc9846#4-1).
     fn authenticate(mut self, own: Own, cx: &mut Context<'_>) -> Result<State, Error> {
         // rfc9846#E.4-1: before the second flight, and so in one write with it.
         if cx.rules.has_compatibility_mode() && !self.summary.retried {
@@ -275,6 +275,7 @@ impl Closing {
         }
         let mut certificate = Writer::default();
         match &own {
+            // rfc9846#4.5.1-2
             Own::NotRequested => return self.finish(Vec::new(), cx),
             Own::Nothing => encode_certificate(&mut certificate, &[], None),
             Own::Credential(credential, _) => {
@@ -301,7 +302,7 @@ impl Closing {
         }
     }
 
-    /// CertificateVerify and Finished, behind what stands in `flight` already.
+    /// CertificateVerify and Finished, behind what stands in `flight` already (rfc9846#4.5.2-2).
     fn sign(
         mut self,
         mut flight: Vec<u8>,
@@ -318,6 +319,7 @@ impl Closing {
         self.finish(flight, cx)
     }
 
+    /// Finished, whether certificates went before it or not (rfc9846#4.5.1-4); there is no EndOfEarlyData (rfc9846#4.6-2).
     fn finish(self, mut flight: Vec<u8>, cx: &mut Context<'_>) -> Result<State, Error> {
         let mac = self
             .client_finished

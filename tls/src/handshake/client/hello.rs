@@ -21,7 +21,7 @@ use crate::wire::ExtensionType;
 use crate::wire::client_hello::ClientOffer;
 use crate::wire::server_hello::{HelloRetryRequest, ServerHello};
 
-/// What stays the same in both hellos of a handshake.
+/// What stays the same in both hellos of a handshake (rfc9846#4.2.2-2).
 struct Hello {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
@@ -122,7 +122,9 @@ pub(in crate::handshake) fn start(
         transport_parameters,
     };
     let (offer, shares) = offer(&hello.config.shares).map_err(own_share)?;
+    // rfc9846#4.3.2-2: no cookie is kept for another connection.
     let (sent, offered) = hello.encode(&shares, None)?;
+    // rfc9846#4.2.2-1
     cx.outputs.send(Level::Initial, sent.clone());
     Ok(State::WaitServerHello(Box::new(WaitServerHello {
         hello,
@@ -147,6 +149,7 @@ impl WaitServerHello {
             offered,
         } = *self;
         let retry = HelloRetryRequest::decode(message.body, &offered)?;
+        // rfc9846#4.2.4-3
         hello.check_echo(retry.session_id)?;
         let suite = hello.suite(retry.suite)?;
         match retry.group {
@@ -164,7 +167,7 @@ impl WaitServerHello {
             None => {}
         }
         let mut transcript = Transcript::retried(suite.hash(), &sent, message.whole);
-        // rfc9846#4.3.2-1
+        // rfc9846#4.2.4-6, rfc9846#4.3.2-1
         let (second, offered) = hello.encode(&shares, retry.cookie)?;
         transcript.add(&second);
         if cx.rules.has_compatibility_mode() {

@@ -43,7 +43,9 @@ pub(crate) enum State {
 }
 
 impl State {
-    /// Every legal pair of state and message. All others are `unexpected_message` (rfc9846#4-2).
+    /// Every legal pair of state and message. All others are `unexpected_message` (rfc9846#4-2): a second retry
+    /// (rfc9846#4.2.4-5), EndOfEarlyData (rfc9846#4.6-3), a late CertificateRequest (rfc9846#4.7.2-5), an early
+    /// KeyUpdate (rfc9846#4.7.3-1).
     pub(super) fn step(self, message: Message<'_>, cx: &mut Context<'_>) -> Result<Self, Error> {
         match (self, message.kind) {
             (Self::WaitServerHello(state), K::HelloRetryRequest) => state.on_retry(message, cx),

@@ -81,7 +81,7 @@ impl AskingParameters {
 }
 
 impl Accepted {
-    /// ServerHello to Certificate, and on to the signature.
+    /// ServerHello to Certificate, and on to the signature (rfc9846#4-1, rfc9846#4.5.1-1).
     pub(super) fn respond(
         mut self,
         parameters: Option<Bytes>,
@@ -94,7 +94,7 @@ impl Accepted {
             protocol,
             credential,
         } = self.choice;
-        // rfc9846#4.2.3-4
+        // rfc9846#4.2.3-3, rfc9846#4.2.3-4
         let mut own_random = [0; 32];
         random::fill(&mut own_random)?;
         let hello = encode_server_hello(
@@ -118,6 +118,7 @@ impl Accepted {
         cx.outputs
             .keys(Level::Handshake, Direction::Read, traffic.client);
 
+        // rfc9846#4.4.1-1
         let mut flight = Writer::default();
         let acknowledge_name = self.server_name.is_some();
         encrypted_extensions::encode(
@@ -126,9 +127,11 @@ impl Accepted {
             protocol.as_deref(),
             parameters.as_ref(),
         );
+        // rfc9846#4.4.2-1
         if self.config.client_auth.trust().is_some() {
             encode_request(&mut flight, &self.config.schemes, &self.config.authorities);
         }
+        // rfc9846#4.5.1-6
         let staple = credential.ocsp().filter(|_| self.wants_ocsp);
         encode_certificate(&mut flight, credential.chain(), staple);
         let flight = flight.finish()?;
@@ -179,7 +182,8 @@ impl AskingSignature {
 }
 
 impl Unsigned {
-    /// CertificateVerify and Finished, behind what stands in `flight` already and is in the transcript.
+    /// CertificateVerify and Finished, behind what stands in `flight` already and is in the transcript (rfc9846#4.5.2-1,
+    /// rfc9846#4.5.2-3).
     fn finish(
         mut self,
         mut flight: Vec<u8>,

@@ -100,6 +100,7 @@ impl WaitSecondClientHello {
         self.transcript.add(message.whole);
         accept(
             self.config,
+            // rfc9846#4.2.4-8: nothing is chosen anew.
             self.choice,
             &hello,
             share.bytes,
@@ -159,6 +160,7 @@ fn start(
     let retry = encode_retry(hello.session_id, choice.suite.code(), choice.group)?;
     let transcript = Transcript::retried(choice.suite.hash(), whole, &retry);
     cx.outputs.send(Level::Initial, retry);
+    // rfc9846#E.4-1
     if !hello.session_id.is_empty() {
         cx.outputs.push(Output::ChangeCipherSpec);
     }
@@ -182,6 +184,7 @@ fn accept(
     cx: &mut Context<'_>,
 ) -> Result<State, Error> {
     let (reply, shared) =
+        // rfc9846#2-1, rfc9846#4.3.8-10
         answer(choice.group, share).map_err(|error| peer_share(error, choice.group))?;
     let accepted = Accepted {
         config,

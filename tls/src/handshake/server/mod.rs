@@ -47,7 +47,8 @@ impl State {
         Self::WaitClientHello(WaitClientHello::new(config))
     }
 
-    /// Every legal pair of state and message. All others are `unexpected_message` (rfc9846#4-2).
+    /// Every legal pair of state and message. All others are `unexpected_message` (rfc9846#4-2): a late ClientHello
+    /// (rfc9846#4.2.2-3), an early KeyUpdate (rfc9846#4.7.3-1).
     pub(super) fn step(self, message: Message<'_>, cx: &mut Context<'_>) -> Result<Self, Error> {
         match (self, message.kind) {
             (Self::WaitClientHello(state), K::ClientHello) => state.on_hello(message, cx),

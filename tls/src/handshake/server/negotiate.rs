@@ -20,7 +20,8 @@ pub(super) struct Choice {
     pub(super) protocol: Option<Box<[u8]>>,
 }
 
-/// Chooses, or says what is not in common (rfc9846#4.2.1-1, rfc9846#4.2.1-4).
+/// Chooses, or says what is not in common (rfc9846#2.1-1, rfc9846#4.2.1-1, rfc9846#4.2.1-4). A code that is not known
+/// is equal to none of ours, and so passed over (rfc9846#4.2.2-10, rfc9846#9.3-4).
 pub(super) fn negotiate(
     hello: &ClientHello<'_>,
     config: &ServerConfig,
@@ -52,7 +53,7 @@ pub(super) fn negotiate(
 }
 
 /// A post-quantum group that the client names is worth a round trip (P07); a classical one is not, where the client sent a
-/// share of another.
+/// share of another. What the client does not name is never taken (rfc9846#4.3.8-11).
 fn group(hello: &ClientHello<'_>, own: &[Group]) -> Option<Group> {
     let common = || {
         own.iter()
