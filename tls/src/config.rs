@@ -9,12 +9,14 @@ use pith_crypto::SignatureScheme;
 use pith_pq::Group;
 
 use crate::auth::{ChainVerifier, ConfigError, Credential, Trust};
+use crate::event::Observer;
 use crate::policy::{self, Policy, V2026_11};
 use crate::suite::CipherSuite;
 
 /// What both roles have.
 struct Common {
     policy: &'static Policy,
+    observer: Option<Arc<dyn Observer>>,
     suites: Option<Vec<CipherSuite>>,
     groups: Option<Vec<Group>>,
     protocols: Vec<Vec<u8>>,
@@ -24,6 +26,7 @@ impl Common {
     fn new() -> Self {
         Self {
             policy: &V2026_11,
+            observer: None,
             suites: None,
             groups: None,
             protocols: Vec::new(),
@@ -112,6 +115,7 @@ fn check_credentials(list: &[Credential], policy: &'static Policy) -> Result<(),
 /// What a client trusts and offers.
 pub struct ClientConfig {
     pub(crate) policy: &'static Policy,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) trust: Trust,
     pub(crate) verifier: Option<Arc<dyn ChainVerifier>>,
     pub(crate) suites: Vec<CipherSuite>,
@@ -208,6 +212,12 @@ impl ClientConfigBuilder {
         self
     }
 
+    /// Who is told what happens on connections.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.common.observer = Some(observer);
+        self
+    }
+
     /// Whether connections keep the server's certificates (some KiB each) for [`Summary`](crate::Summary).
     pub fn keep_peer_chain(mut self, keep: bool) -> Self {
         self.keep_peer_chain = keep;
@@ -244,6 +254,7 @@ impl ClientConfigBuilder {
         };
         Ok(Arc::new(ClientConfig {
             policy: common.policy,
+            observer: common.observer,
             trust: self.trust,
             verifier: self.verifier,
             suites,
@@ -283,6 +294,7 @@ impl ClientAuth {
 /// What a server shows and accepts.
 pub struct ServerConfig {
     pub(crate) policy: &'static Policy,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) credentials: Vec<Credential>,
     pub(crate) client_auth: ClientAuth,
     pub(crate) verifier: Option<Arc<dyn ChainVerifier>>,
@@ -371,6 +383,13 @@ impl ServerConfigBuilder {
         self
     }
 
+    /// Who is told what happens on connections; for each, also after [`Answer::config`](crate::Answer::config) gave it another
+    /// configuration.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.common.observer = Some(observer);
+        self
+    }
+
     /// Whether connections keep the client's certificates (some KiB each) for [`Summary`](crate::Summary).
     pub fn keep_peer_chain(mut self, keep: bool) -> Self {
         self.keep_peer_chain = keep;
@@ -400,6 +419,7 @@ impl ServerConfigBuilder {
             |names: &Vec<Vec<u8>>| names.iter().map(Vec::len).sum::<usize>() <= AUTHORITIES_BYTES;
         Ok(Arc::new(ServerConfig {
             policy: common.policy,
+            observer: common.observer,
             credentials: self.credentials,
             client_auth: self.client_auth,
             verifier: self.verifier,

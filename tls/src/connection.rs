@@ -14,6 +14,7 @@ use pki_types::ServerName;
 use crate::Now;
 use crate::config::{ClientConfig, ServerConfig};
 use crate::error::{AlertDescription, Error, Fault, Local};
+use crate::event::Event;
 use crate::handshake::Handshake;
 use crate::handshake::carrier::Carrier;
 use crate::handshake::output::{Answer, Direction, Level, Output, Question, Summary};
@@ -252,7 +253,10 @@ impl Connection {
             ContentType::Alert,
             &[WARNING, AlertDescription::CLOSE_NOTIFY.0],
         ) {
-            Ok(()) => self.closed = true,
+            Ok(()) => {
+                self.closed = true;
+                self.handshake.tell(&Event::Closed(Direction::Write));
+            }
             Err(error) => drop(self.fail(error)),
         }
     }
@@ -373,11 +377,16 @@ impl Connection {
         match error.alert() {
             Some(alert) if !self.closed => {
                 // If even the alert cannot be sealed, the first error is still the one to know.
-                self.queue(ContentType::Alert, &[FATAL, alert.0])
-                    .unwrap_or_default();
+                if self.queue(ContentType::Alert, &[FATAL, alert.0]).is_ok() {
+                    self.tell_alert(Direction::Write, alert);
+                }
             }
             Some(_) | None => {}
         }
+        if let Error::Alert(alert) = &error {
+            self.tell_alert(Direction::Read, *alert);
+        }
+        self.handshake.tell(&Event::Failed(&error));
         // rfc9846#6-1: a fatal alert of the peer ends what waits to be sent too.
         if matches!(error, Error::Alert(_)) {
             self.pending = Vec::new();
@@ -389,6 +398,13 @@ impl Connection {
         self.question = None;
         self.failed = Some(Box::new(error.clone()));
         error
+    }
+
+    fn tell_alert(&self, direction: Direction, description: AlertDescription) {
+        self.handshake.tell(&Event::Alert {
+            direction,
+            description,
+        });
     }
 
     fn receive_record<'a>(&mut self, now: Now, input: &'a mut [u8]) -> Result<Received<'a>, Error> {
@@ -521,9 +537,11 @@ impl Connection {
         match AlertDescription(code) {
             AlertDescription::CLOSE_NOTIFY if self.handshake.is_complete() => {
                 self.peer_closed = true;
+                self.handshake.tell(&Event::Closed(Direction::Read));
                 Ok(Received::Closed { consumed })
             }
             AlertDescription::USER_CANCELED => {
+                self.tell_alert(Direction::Read, AlertDescription(code));
                 self.user_canceled = self.user_canceled.saturating_add(1);
                 if self.user_canceled > limits::USER_CANCELED {
                     return Err(Fault::TooManyUserCanceled.into());

@@ -36,6 +36,7 @@ mod auth;
 mod config;
 mod connection;
 mod error;
+mod event;
 mod handshake;
 pub mod limits;
 pub mod policy;
@@ -55,6 +56,7 @@ pub use config::{
 };
 pub use connection::{Connection, Flow, Received, Sent, Status};
 pub use error::{AlertDescription, Error, Fault, Local};
+pub use event::{Event, Observer, Role};
 pub use handshake::Handshake;
 pub use handshake::carrier::Carrier;
 pub use handshake::output::{Answer, Direction, Level, Offered, Output, Question, Summary, Topic};

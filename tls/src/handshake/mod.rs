@@ -11,7 +11,7 @@
 pub(crate) mod carrier;
 pub(crate) mod client;
 pub(crate) mod connected;
-mod joiner;
+pub(crate) mod joiner;
 pub(crate) mod output;
 mod peer;
 pub(crate) mod server;
@@ -27,6 +27,7 @@ use self::output::{Answer, Level, Output, Outputs, Reply};
 use crate::Now;
 use crate::config::{ClientConfig, ServerConfig};
 use crate::error::{Error, Fault, Local};
+use crate::event::{self, Event, Observer};
 use crate::limits;
 use crate::wire::MessageKind;
 
@@ -35,6 +36,7 @@ pub struct Handshake {
     role: Role,
     rules: Rules,
     outputs: Outputs,
+    observer: Option<Arc<dyn Observer>>,
     /// The beginning of an unfinished message, or messages behind an open question.
     held: Vec<u8>,
     /// Messages since the last application data, after the handshake.
@@ -87,25 +89,44 @@ impl Handshake {
             rules,
             now,
         };
+        let (observer, policy) = (config.observer.clone(), config.policy.name);
         let state = client::start(config, name, parameters, &mut context)?;
-        Ok(Self::new(Role::Client(state), rules, outputs))
+        let handshake = Self::new(Role::Client(state), rules, outputs, observer);
+        handshake.tell(&Event::Started {
+            role: event::Role::Client,
+            policy,
+        });
+        Ok(handshake)
     }
 
     /// A server's handshake; it begins when the client's hello is read.
     #[must_use]
     pub fn server(config: Arc<ServerConfig>, carrier: Carrier) -> Self {
-        Self::new(
+        let (observer, policy) = (config.observer.clone(), config.policy.name);
+        let handshake = Self::new(
             Role::Server(server::State::new(config)),
             carrier.rules(),
             Outputs::new(),
-        )
+            observer,
+        );
+        handshake.tell(&Event::Started {
+            role: event::Role::Server,
+            policy,
+        });
+        handshake
     }
 
-    fn new(role: Role, rules: Rules, outputs: Outputs) -> Self {
+    fn new(
+        role: Role,
+        rules: Rules,
+        outputs: Outputs,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Self {
         Self {
             role,
             rules,
             outputs,
+            observer,
             held: Vec::new(),
             quiet: 0,
             failed: None,
@@ -133,7 +154,11 @@ impl Handshake {
         reason = "an iterator would borrow the handshake"
     )]
     pub fn next(&mut self) -> Option<Output> {
-        self.outputs.pop()
+        let output = self.outputs.pop()?;
+        if self.observer.is_some() {
+            Event::of_output(&output).inspect(|event| self.tell(event));
+        }
+        Some(output)
     }
 
     /// Answers the open question, and goes on with what was read meanwhile.
@@ -244,6 +269,13 @@ impl Handshake {
         )
     }
 
+    /// Tells the observer of an event, if there is one.
+    pub(crate) fn tell(&self, event: &Event<'_>) {
+        if let Some(observer) = &self.observer {
+            observer.event(event);
+        }
+    }
+
     fn check(&self) -> Result<(), Error> {
         match &self.failed {
             Some(error) => Err((**error).clone()),
@@ -253,6 +285,9 @@ impl Handshake {
 
     fn keep(&mut self, result: Result<(), Error>) -> Result<(), Error> {
         if let Err(error) = &result {
+            if let Error::Certificate(error) = error {
+                self.tell(&Event::CertificateRefused(error));
+            }
             self.role = Role::Failed;
             self.held = Vec::new();
             self.failed = Some(Box::new(error.clone()));
@@ -298,6 +333,7 @@ impl Handshake {
                     return Err(Fault::TooManyQuietMessages.into());
                 }
             }
+            Event::of_message(message.kind).inspect(|event| self.tell(event));
             self.advance(Input::Message(message), now)?;
         }
         Ok(rest)
