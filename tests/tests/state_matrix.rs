@@ -1,5 +1,5 @@
 //! Every message in every state of both roles, against the golden file `state_matrix.tsv`: which are legal, and that all others
-//! are `unexpected_message`.
+//! are `unexpected_message`. Where a message is taken, the file names the state that it leads to.
 //!
 //! Each cell is a connection of its own, brought honestly to the state. What is legal there is what an honest peer sends next,
 //! so that it is taken; what is not has a body that would be well formed. Where the file is wrong, the failure prints what it
@@ -76,31 +76,40 @@ fn bytes(bench: &Bench, name: &str, code: u8) -> Vec<u8> {
     }
 }
 
-/// What becomes of one message: `taken`, `-` for unexpected_message in this state, or another error.
+/// What becomes of one message: the next state, `-` for unexpected_message in this state, or another error.
 fn cell(mut bench: Bench, state: &str, name: &str, code: u8) -> String {
     let bytes = bytes(&bench, name, code);
-    let wire: Vec<u8> = bytes
-        .chunks(1 << 14)
-        .flat_map(|part| bench.peer.record(HANDSHAKE, part))
-        .collect();
+    let wire: Vec<u8> = match bench.peer.steps.front() {
+        Some(Step::Message(own)) if *own == bytes => bench.peer.honest(1),
+        _ if code == kind::KEY_UPDATE && state == "CONNECTED" => bench.peer.key_update(&bytes),
+        _ => bytes
+            .chunks(1 << 14)
+            .flat_map(|part| bench.peer.record(HANDSHAKE, part))
+            .collect(),
+    };
+    let Err(error) = bench.feed(&wire) else {
+        return next_state(&mut bench);
+    };
+    let unexpected = matches!(error, Error::Fault(Fault::UnexpectedMessage { state: found, .. }) if found == state);
+    let alerts = bench.peer.contents(21);
+    let alert = error.alert().unwrap();
+    assert_eq!(alerts, [[2, alert.0]], "{state} {name}: {error}");
+    let of_order = alert == AlertDescription::UNEXPECTED_MESSAGE;
+    assert_eq!(unexpected, of_order, "{state} {name}: {error:?}");
+    if unexpected {
+        "-".to_owned()
+    } else {
+        error.to_string()
+    }
+}
+
+/// The state that a connection is in: it says so when it gets a message that no state takes.
+fn next_state(bench: &mut Bench) -> String {
+    bench.peer.settle();
+    let wire = bench.peer.record(HANDSHAKE, &message(255, &[]));
     match bench.feed(&wire) {
-        Ok(()) => "taken".to_owned(),
-        Err(error) => {
-            let unexpected = matches!(error, Error::Fault(Fault::UnexpectedMessage { state: found, .. }) if found == state);
-            let alerts = bench.peer.contents(21);
-            let alert = error.alert().unwrap();
-            assert_eq!(alerts, [[2, alert.0]], "{state} {name}: {error}");
-            assert_eq!(
-                unexpected,
-                alert == AlertDescription::UNEXPECTED_MESSAGE,
-                "{state} {name}: {error:?}"
-            );
-            if unexpected {
-                "-".to_owned()
-            } else {
-                error.to_string()
-            }
-        }
+        Err(Error::Fault(Fault::UnexpectedMessage { state, .. })) => state.to_owned(),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -110,7 +119,20 @@ fn matrix() -> String {
         write!(out, "\t{name}").unwrap();
     }
     out.push('\n');
-    for stage in Stage::ALL {
+    let mut rows: Vec<(&str, Stage)> = Stage::ALL.map(|stage| (stage.state, stage)).into();
+    // The two other ways out of a server's START.
+    let start = rows
+        .iter()
+        .position(|(state, _)| *state == "START")
+        .unwrap();
+    for (row, course) in [
+        ("START, to ask for a certificate", Course::ClientAuth),
+        ("START, no share in common", Course::Retry),
+    ] {
+        let stage = Stage::SERVER_START;
+        rows.insert(start + 1, (row, Stage { course, ..stage }));
+    }
+    for (row, stage) in rows {
         let (role, state) = (stage.role, stage.state);
         // The honest server of a retry says HelloRetryRequest, all others ServerHello.
         let make = |name: &str| match (state, name) {
@@ -120,7 +142,7 @@ fn matrix() -> String {
             }
             _ => Bench::at(stage),
         };
-        write!(out, "{role:?} {state}").unwrap();
+        write!(out, "{role:?} {row}").unwrap();
         for (name, code) in MESSAGES {
             write!(out, "\t{}", cell(make(name), state, name, code)).unwrap();
         }
