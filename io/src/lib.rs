@@ -9,6 +9,8 @@
 
 #[cfg(feature = "std")]
 pub mod std;
+#[cfg(feature = "tracing")]
+pub mod tracing;
 
 /// The examples of the project's README, compiled.
 #[cfg(all(doctest, feature = "std"))]

@@ -1,0 +1,108 @@
+//! The events of connections as events of the `tracing` crate.
+//!
+//! Give [`Tracing`] to a configuration: `ClientConfig::new(trust).observer(Arc::new(Tracing))`. The target is `pith`; what was
+//! negotiated is of level INFO with its parts as fields, a failure is a WARN with the error as a field, and all else is DEBUG. They
+//! fall into the span that is entered where the connection is driven.
+
+use pith_tls::{Event, Observer};
+
+/// An observer that hands every event to the `tracing` subscriber of the thread.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tracing;
+
+impl Observer for Tracing {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Negotiated {
+                suite,
+                group,
+                retried,
+                signature_scheme,
+                ..
+            } => ::tracing::info!(
+                target: "pith",
+                %suite,
+                %group,
+                post_quantum = group.is_post_quantum(),
+                retried,
+                %signature_scheme,
+                "negotiated"
+            ),
+            Event::Failed(error) => ::tracing::warn!(target: "pith", %error, "failed"),
+            other => ::tracing::debug!(target: "pith", "{other}"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use core::fmt::{Debug, Write};
+    use std::sync::{Arc, Mutex};
+
+    use ::tracing::field::{Field, Visit};
+    use ::tracing::span::{Attributes, Id, Record};
+    use ::tracing::{Metadata, Subscriber};
+    use pith_tests::pair::{NAME, Pair, credential, trust};
+    use pith_tests::pki::Pki;
+    use pith_tls::{ClientConfig, ServerConfig};
+
+    use super::Tracing;
+
+    /// Keeps each event as a line: level, target and fields.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<String>>>);
+
+    struct Line(String);
+
+    impl Visit for Line {
+        fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+            write!(self.0, " {field}={value:?}").unwrap();
+        }
+    }
+
+    impl Subscriber for Lines {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, event: &::tracing::Event<'_>) {
+            let metadata = event.metadata();
+            let mut line = Line(format!("{} {}", metadata.level(), metadata.target()));
+            event.record(&mut line);
+            self.0.lock().unwrap().push(line.0);
+        }
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn events_have_levels_and_fields() {
+        let pki = Pki::new();
+        let client = ClientConfig::new(trust(&pki)).observer(Arc::new(Tracing));
+        let server = ServerConfig::new(credential(&pki.leaf(NAME)));
+        let (client, server) = (client.build().unwrap(), server.build().unwrap());
+        let lines = Lines::default();
+        ::tracing::subscriber::with_default(lines.clone(), || {
+            let mut pair = Pair::connected(&client, &server);
+            pair.client.tls.eof().unwrap_err();
+        });
+        let lines = lines.0.lock().unwrap();
+        assert_eq!(
+            lines[..4],
+            [
+                "DEBUG pith message=handshake started as a client under policy V2026_11",
+                "DEBUG pith message=ClientHello sent",
+                "DEBUG pith message=ServerHello received",
+                "INFO pith message=negotiated suite=TLS_AES_128_GCM_SHA256 group=X25519MLKEM768 \
+                 post_quantum=true retried=false signature_scheme=ecdsa_secp256r1_sha256",
+            ]
+        );
+        assert!(lines[4].starts_with("WARN pith message=failed error=the transport ended"));
+        assert_eq!(lines.len(), 5);
+    }
+}
