@@ -10,7 +10,10 @@ use pith_pq::Group;
 
 use crate::auth::{ChainVerifier, ConfigError, Credential, Trust};
 use crate::event::Observer;
+use crate::keylog::KeyLog;
+use crate::limits;
 use crate::policy::{self, Policy, V2026_11};
+use crate::record::shape::{LARGEST, SMALLEST_LIMIT};
 use crate::suite::CipherSuite;
 
 /// What both roles have.
@@ -20,6 +23,17 @@ struct Common {
     suites: Option<Vec<CipherSuite>>,
     groups: Option<Vec<Group>>,
     protocols: Vec<Vec<u8>>,
+    records: Records,
+    key_log: Option<KeyLog>,
+}
+
+/// How this side wants records.
+#[derive(Clone, Copy)]
+pub(crate) struct Records {
+    /// To whose multiple sent records are padded.
+    pub(crate) block: u16,
+    /// The largest record to receive, where it is smaller than TLS allows.
+    pub(crate) limit: Option<u16>,
 }
 
 impl Common {
@@ -30,6 +44,11 @@ impl Common {
             suites: None,
             groups: None,
             protocols: Vec::new(),
+            records: Records {
+                block: 1,
+                limit: None,
+            },
+            key_log: None,
         }
     }
 
@@ -56,6 +75,27 @@ impl Common {
             None => Ok(groups.clone()),
             Some(group) => Err(self.policy.refuses("the group", group.name())),
         }
+    }
+
+    fn check_records(&self) -> Result<(), ConfigError> {
+        let block = usize::from(self.records.block);
+        if !(1..=limits::RECORD_PADDING).contains(&block) {
+            return Err(ConfigError::Unsupported {
+                what: "a padding of records to a multiple of 0, or of more than 1,024 bytes",
+            });
+        }
+        // rfc8449#4-2, rfc8449#4-6
+        let sizes = SMALLEST_LIMIT..=LARGEST;
+        if self
+            .records
+            .limit
+            .is_some_and(|limit| !sizes.contains(&limit))
+        {
+            return Err(ConfigError::Unsupported {
+                what: "a record size limit under 64 or over 16,385 bytes",
+            });
+        }
+        Ok(())
     }
 
     fn check_protocols(&self) -> Result<(), ConfigError> {
@@ -125,6 +165,9 @@ pub struct ClientConfig {
     pub(crate) protocols: Vec<Vec<u8>>,
     pub(crate) credentials: Vec<Credential>,
     pub(crate) request_ocsp: bool,
+    pub(crate) grease: bool,
+    pub(crate) records: Records,
+    pub(crate) key_log: Option<KeyLog>,
     pub(crate) keep_peer_chain: bool,
 }
 
@@ -142,6 +185,7 @@ impl ClientConfig {
             shares: None,
             credentials: Vec::new(),
             request_ocsp: false,
+            grease: false,
             keep_peer_chain: false,
         }
     }
@@ -156,6 +200,7 @@ pub struct ClientConfigBuilder {
     shares: Option<Vec<Group>>,
     credentials: Vec<Credential>,
     request_ocsp: bool,
+    grease: bool,
     keep_peer_chain: bool,
 }
 
@@ -218,6 +263,32 @@ impl ClientConfigBuilder {
         self
     }
 
+    /// Whether to send reserved values (GREASE, RFC 8701) among suites, groups, versions, schemes and extensions, so that
+    /// servers which choke on unknown ones are found early.
+    pub fn grease(mut self, grease: bool) -> Self {
+        self.grease = grease;
+        self
+    }
+
+    /// Pads records that are sent to a multiple of so many bytes, content and type together: from 1, no padding, to 1,024.
+    pub fn record_padding(mut self, block: u16) -> Self {
+        self.common.records.block = block;
+        self
+    }
+
+    /// The largest record to receive (RFC 8449), content, type and padding together: from 64 to 16,385 bytes. A server
+    /// always honours its clients' limits.
+    pub fn record_size_limit(mut self, limit: u16) -> Self {
+        self.common.records.limit = Some(limit);
+        self
+    }
+
+    /// Writes the secrets of all connections to a key log. For debugging: whoever reads it can decrypt them.
+    pub fn key_log(mut self, key_log: KeyLog) -> Self {
+        self.common.key_log = Some(key_log);
+        self
+    }
+
     /// Whether connections keep the server's certificates (some KiB each) for [`Summary`](crate::Summary).
     pub fn keep_peer_chain(mut self, keep: bool) -> Self {
         self.keep_peer_chain = keep;
@@ -233,6 +304,7 @@ impl ClientConfigBuilder {
         let common = self.common;
         let (suites, groups) = (common.suites()?, common.groups()?);
         common.check_protocols()?;
+        common.check_records()?;
         check_credentials(&self.credentials, common.policy)?;
         let shares = match self.shares {
             Some(shares) => {
@@ -264,6 +336,9 @@ impl ClientConfigBuilder {
             protocols: common.protocols,
             credentials: self.credentials,
             request_ocsp: self.request_ocsp,
+            grease: self.grease,
+            records: common.records,
+            key_log: common.key_log,
             keep_peer_chain: self.keep_peer_chain,
         }))
     }
@@ -300,6 +375,8 @@ pub struct ServerConfig {
     pub(crate) verifier: Option<Arc<dyn ChainVerifier>>,
     pub(crate) schemes: Vec<SignatureScheme>,
     pub(crate) authorities: Vec<Vec<u8>>,
+    pub(crate) records: Records,
+    pub(crate) key_log: Option<KeyLog>,
     pub(crate) keep_peer_chain: bool,
     pub(crate) suites: Vec<CipherSuite>,
     pub(crate) groups: Vec<Group>,
@@ -390,6 +467,25 @@ impl ServerConfigBuilder {
         self
     }
 
+    /// Pads records that are sent to a multiple of so many bytes, content and type together: from 1, no padding, to 1,024.
+    pub fn record_padding(mut self, block: u16) -> Self {
+        self.common.records.block = block;
+        self
+    }
+
+    /// The largest record to receive (RFC 8449), content, type and padding together: from 64 to 16,385 bytes. A server
+    /// always honours its clients' limits.
+    pub fn record_size_limit(mut self, limit: u16) -> Self {
+        self.common.records.limit = Some(limit);
+        self
+    }
+
+    /// Writes the secrets of all connections to a key log. For debugging: whoever reads it can decrypt them.
+    pub fn key_log(mut self, key_log: KeyLog) -> Self {
+        self.common.key_log = Some(key_log);
+        self
+    }
+
     /// Whether connections keep the client's certificates (some KiB each) for [`Summary`](crate::Summary).
     pub fn keep_peer_chain(mut self, keep: bool) -> Self {
         self.keep_peer_chain = keep;
@@ -412,6 +508,7 @@ impl ServerConfigBuilder {
         let common = self.common;
         let (suites, groups) = (common.suites()?, common.groups()?);
         common.check_protocols()?;
+        common.check_records()?;
         check_credentials(&self.credentials, common.policy)?;
         let authorities = self.client_auth.trust().map(Trust::authorities);
         // More names than this help no client to choose, and would not fit beside the rest of the flight.
@@ -425,6 +522,8 @@ impl ServerConfigBuilder {
             verifier: self.verifier,
             schemes: common.policy.offered_schemes(),
             authorities: authorities.filter(fit).unwrap_or_default(),
+            records: common.records,
+            key_log: common.key_log,
             keep_peer_chain: self.keep_peer_chain,
             suites,
             groups,

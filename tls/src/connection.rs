@@ -22,6 +22,7 @@ use crate::limits;
 use crate::record::HEADER;
 use crate::record::deframe::{Frame, deframe};
 use crate::record::protect::{OVERHEAD, Opener, Sealer};
+use crate::record::shape::RecordShape;
 use crate::wire::registry::ContentType;
 
 /// A TLS 1.3 connection, client or server.
@@ -30,6 +31,7 @@ pub struct Connection {
     sealer: Sealer,
     opener: Opener,
     read_level: Level,
+    shape: RecordShape,
     /// Sealed records that wait to be sent.
     pending: Vec<u8>,
     /// Bytes of `pending` that are sent already.
@@ -150,6 +152,7 @@ impl Connection {
             sealer,
             opener: Opener::Plain,
             read_level: Level::Initial,
+            shape: RecordShape::new(1),
             pending: Vec::new(),
             sent: 0,
             question: None,
@@ -231,13 +234,14 @@ impl Connection {
     /// The most bytes that [`Connection::send`] writes for so much plaintext, with all that is queued now.
     #[must_use]
     pub fn sealed_len(&self, plaintext: usize) -> usize {
-        // One record more, for a KeyUpdate.
+        // Two records more, for a KeyUpdate and for what is left of the room of a smaller one.
         let records = plaintext
-            .div_ceil(limits::RECORD_PLAINTEXT)
+            .div_ceil(self.shape.most_content())
             .saturating_add(2);
+        let overhead = OVERHEAD.saturating_add(self.shape.most_padding());
         let queued = self.pending.len().saturating_sub(self.sent);
         records
-            .saturating_mul(OVERHEAD)
+            .saturating_mul(overhead)
             .saturating_add(plaintext)
             .saturating_add(queued)
     }
@@ -296,6 +300,16 @@ impl Connection {
     pub fn export(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), Error> {
         self.check()?;
         self.handshake.export(label, context, out)
+    }
+
+    /// The channel binding `tls-exporter` (RFC 9266): the same on both sides of this connection, and on no other.
+    ///
+    /// # Errors
+    /// As [`Connection::export`].
+    pub fn channel_binding(&self) -> Result<[u8; 32], Error> {
+        let mut binding = [0; 32];
+        self.export(b"EXPORTER-Channel-Binding", b"", &mut binding)?;
+        Ok(binding)
     }
 
     /// Where both directions stand (rfc9846#F.5-4).
@@ -428,7 +442,10 @@ impl Connection {
             ContentType::Alert | ContentType::Handshake | ContentType::ApplicationData => {}
         }
         let plain = !self.opener.is_protected();
-        let (inner, content) = match (self.opener.open(outer, record), self.early_data) {
+        let (inner, content) = match (
+            self.opener.open(outer, record, self.shape.receive),
+            self.early_data,
+        ) {
             (Err(error), Some(left))
                 if outer == ContentType::ApplicationData
                     && (plain || error == Fault::BadRecordMac.into()) =>
@@ -577,6 +594,7 @@ impl Connection {
                 Output::UpdateKeys(Direction::Write) => self.sealer.update()?,
                 Output::UpdateKeys(Direction::Read) => self.opener.update()?,
                 Output::ChangeCipherSpec => self.queue_change_cipher_spec(),
+                Output::Records(shape) => self.shape = shape,
                 Output::SkipEarlyData => self.early_data = Some(limits::SKIPPED_EARLY_DATA),
                 Output::Ask(question) => self.question = Some(Box::new(question)),
                 Output::Complete(summary) => self.summary = Some(Box::new(summary)),
@@ -595,12 +613,13 @@ impl Connection {
         if self.owes_change_cipher_spec && matches!(self.sealer, Sealer::Protected(_)) {
             self.queue_change_cipher_spec();
         }
-        for fragment in content.chunks(limits::RECORD_PLAINTEXT) {
+        for fragment in content.chunks(self.shape.most_content()) {
+            let padding = self.shape.padding(fragment.len());
             let at = self.pending.len();
-            self.pending
-                .resize(at.saturating_add(self.sealer.sealed_len(fragment.len())), 0);
+            let length = self.sealer.sealed_len(fragment.len(), padding);
+            self.pending.resize(at.saturating_add(length), 0);
             let record = self.pending.get_mut(at..).unwrap_or_default();
-            if let Err(error) = self.sealer.seal(inner, fragment, record) {
+            if let Err(error) = self.sealer.seal(inner, fragment, padding, record) {
                 // What was not sealed is not sent either.
                 self.pending.truncate(at);
                 return Err(error);
@@ -656,10 +675,11 @@ impl Connection {
                 continue;
             }
             let room = output.get_mut(written..).unwrap_or_default();
+            let overhead = OVERHEAD.saturating_add(self.shape.most_padding());
             let length = plaintext
                 .len()
-                .min(limits::RECORD_PLAINTEXT)
-                .min(room.len().saturating_sub(OVERHEAD));
+                .min(self.shape.most_content())
+                .min(room.len().saturating_sub(overhead));
             let Some((fragment, rest)) = plaintext.split_at_checked(length) else {
                 break;
             };
@@ -667,11 +687,11 @@ impl Connection {
                 break;
             }
             // rfc9846#5.1-15
-            written = written.saturating_add(self.sealer.seal(
-                ContentType::ApplicationData,
-                fragment,
-                room,
-            )?);
+            let padding = self.shape.padding(length);
+            let sealed = self
+                .sealer
+                .seal(ContentType::ApplicationData, fragment, padding, room)?;
+            written = written.saturating_add(sealed);
             consumed = consumed.saturating_add(length);
             plaintext = rest;
         }

@@ -214,6 +214,7 @@ faults! {
         ILLEGAL_PARAMETER, "4.3.8", "the second ClientHello has not exactly the share that was asked for";
     CompatibilityModeInQuic =>
         ILLEGAL_PARAMETER, "RFC 9001 8.4", "a QUIC client uses the compatibility mode of TLS over TCP";
+    RecordSizeLimit => ILLEGAL_PARAMETER, "RFC 8449 4", "a record size limit is smaller than 64 bytes";
     SessionIdEcho => ILLEGAL_PARAMETER, "4.2.3", "the server did not echo the session id";
     SuiteNotOffered => ILLEGAL_PARAMETER, "4.2.3", "the server chose a cipher suite that was not offered";
     SuiteChanged => ILLEGAL_PARAMETER, "4.2.4", "the server changed the cipher suite after its HelloRetryRequest";

@@ -10,6 +10,9 @@ pub const RECORD_PLAINTEXT: usize = 1 << 14;
 /// Bytes that protection may add to a record: content type, padding and tag (rfc9846#5.2-1).
 pub const RECORD_EXPANSION: usize = 256;
 
+/// Bytes to whose multiple records may be padded at the most: ours to choose, and no peer's.
+pub const RECORD_PADDING: usize = 1024;
+
 /// Bytes of one handshake message, header included, in the states in which the peer's certificates may arrive; and of all that
 /// waits behind an open question.
 ///

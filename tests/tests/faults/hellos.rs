@@ -200,6 +200,16 @@ fn a_client_hello_with_a_wrong_field() {
             },
         ),
         (
+            "a record size limit under 64",
+            |h| h.extensions.set(28, vec![0, 63]),
+            Fault::RecordSizeLimit,
+        ),
+        (
+            "a record size limit of three bytes",
+            |h| h.extensions.set(28, vec![0, 64, 0]),
+            malformed(CH),
+        ),
+        (
             "a server name of another type",
             |h| h.extensions.set(0, named(1, b"a.example")),
             Fault::ServerName,

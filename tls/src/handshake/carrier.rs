@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | middlebox compatibility: session id, ChangeCipherSpec | yes | no, and refused (section 8.4) |
 //! | KeyUpdate messages | yes | refused (section 6) |
+//! | record_size_limit, padding of records | yes | ignored |
 //! | an application protocol | optional | mandatory (section 8.1) |
 //! | transport parameters | refused | mandatory (section 8.2) |
 
@@ -56,6 +57,11 @@ impl Rules {
 
     /// RFC 9001 section 6: QUIC updates its keys by itself.
     pub(crate) fn has_key_update(self) -> bool {
+        self == Self::Records
+    }
+
+    /// RFC 8449, and padding: QUIC has packets in place of records.
+    pub(crate) fn has_records(self) -> bool {
         self == Self::Records
     }
 

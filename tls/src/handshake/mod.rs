@@ -29,6 +29,7 @@ use crate::config::{ClientConfig, ServerConfig};
 use crate::error::{Error, Fault, Local};
 use crate::event::{self, Event, Observer};
 use crate::limits;
+use crate::record::shape::RecordShape;
 use crate::wire::MessageKind;
 
 /// One handshake and what follows it: tickets and KeyUpdates.
@@ -55,6 +56,15 @@ pub(crate) struct Context<'a> {
     outputs: &'a mut Outputs,
     rules: Rules,
     now: Now,
+}
+
+impl Context<'_> {
+    /// Tells a carrier with records how to shape them, where they are not as they begin.
+    fn shape_records(&mut self, shape: RecordShape) {
+        if self.rules.has_records() && shape != RecordShape::new(1) {
+            self.outputs.push(Output::Records(shape));
+        }
+    }
 }
 
 impl Handshake {

@@ -12,6 +12,7 @@ use pki_types::{CertificateDer, ServerName};
 use crate::auth::CertificateError;
 use crate::config::ServerConfig;
 use crate::error::Local;
+use crate::record::shape::RecordShape;
 use crate::schedule::TrafficSecret;
 use crate::suite::CipherSuite;
 
@@ -58,6 +59,8 @@ pub enum Output {
     UpdateKeys(Direction),
     /// Send a ChangeCipherSpec record (RFC 9846 appendix E.4). Never for QUIC.
     ChangeCipherSpec,
+    /// Shape records like this from now on. Never for QUIC.
+    Records(RecordShape),
     /// The client offered early data, which this server does not accept: skip what comes of it.
     SkipEarlyData,
     /// The peer's QUIC transport parameters, not yet authenticated.

@@ -68,11 +68,13 @@ impl Sealer {
         }
     }
 
-    /// The length of a record with `content` bytes.
-    pub(crate) fn sealed_len(&self, content: usize) -> usize {
+    /// The length of a record with `content` and `padding` bytes; plain records have no padding.
+    pub(crate) fn sealed_len(&self, content: usize, padding: usize) -> usize {
         match self {
             Self::Plain { .. } => content.saturating_add(HEADER),
-            Self::Protected(_) | Self::Closed => content.saturating_add(OVERHEAD),
+            Self::Protected(_) | Self::Closed => {
+                content.saturating_add(padding).saturating_add(OVERHEAD)
+            }
         }
     }
 
@@ -81,10 +83,11 @@ impl Sealer {
         &mut self,
         inner: ContentType,
         content: &[u8],
+        padding: usize,
         out: &mut [u8],
     ) -> Result<usize, Error> {
         const SMALL: Error = Error::Local(Local::Internal("no room for a record"));
-        let length = self.sealed_len(content.len());
+        let length = self.sealed_len(content.len(), padding);
         let (header, body) = out
             .get_mut(..length)
             .and_then(|record| record.split_first_chunk_mut())
@@ -102,7 +105,17 @@ impl Sealer {
             }
             Self::Protected(current) => {
                 *header = [ContentType::ApplicationData.code(), 3, 3, high, low];
-                current.1.seal(header, content, &[inner.code()], body)?;
+                if padding == 0 {
+                    current.1.seal(header, content, &[inner.code()], body)?;
+                } else {
+                    // rfc9846#5.4-1: zeros behind the type.
+                    let mut trailer = [0; limits::RECORD_PADDING];
+                    let trailer = trailer.get_mut(..=padding).ok_or(SMALL)?;
+                    if let Some(first) = trailer.first_mut() {
+                        *first = inner.code();
+                    }
+                    current.1.seal(header, content, trailer, body)?;
+                }
             }
             Self::Closed => return Err(NO_KEYS),
         }
@@ -150,11 +163,13 @@ impl Opener {
 
     /// Opens one whole record in place: the content type inside, and the content.
     ///
-    /// `outer` is the type in the header; a ChangeCipherSpec never comes here.
+    /// `outer` is the type in the header; a ChangeCipherSpec never comes here. `most` is the limit of content, type and
+    /// padding together.
     pub(crate) fn open<'a>(
         &mut self,
         outer: ContentType,
         record: &'a mut [u8],
+        most: u16,
     ) -> Result<(ContentType, &'a mut [u8]), Error> {
         const SHORT: Error = Error::Local(Local::Internal("less than a record"));
         let (header, body) = record.split_first_chunk_mut::<HEADER>().ok_or(SHORT)?;
@@ -182,8 +197,8 @@ impl Opener {
             pith_crypto::Error::Exhausted => Error::Local(Local::Exhausted),
             _ => Fault::BadRecordMac.into(),
         })?;
-        // rfc9846#5.4-5: content, type and padding together.
-        if inner.len() > limits::RECORD_PLAINTEXT.saturating_add(1) {
+        // rfc9846#5.4-5, rfc8449#4-5
+        if inner.len() > usize::from(most) {
             return Err(Fault::RecordOverflow {
                 length: inner.len(),
             }
@@ -220,3 +235,63 @@ fn derive<K>(
 
 /// The longest key of any suite.
 const KEY_LEN_MAX: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::secrets::HandshakeSecret;
+    use crate::suite::CipherSuite;
+
+    fn pair() -> (Sealer, Opener) {
+        let secret = || {
+            let shared = pith_crypto::SharedSecret::new(&[7; 32]).expect("short");
+            let secret = HandshakeSecret::new(CipherSuite::Aes128GcmSha256, &shared);
+            secret
+                .expect("derives")
+                .traffic(&[7; 32])
+                .expect("derives")
+                .client
+        };
+        (
+            Sealer::new(secret()).expect("keys"),
+            Opener::new(secret()).expect("keys"),
+        )
+    }
+
+    /// rfc8449#4-5: content, type and padding count together.
+    #[test]
+    fn records_at_the_advertised_limit_open_and_one_byte_more_overflows() {
+        for (content, padding, want) in [
+            (99, 0, true),
+            (100, 0, false),
+            (50, 49, true),
+            (50, 50, false),
+        ] {
+            let (mut sealer, mut opener) = pair();
+            let mut record = vec![0; sealer.sealed_len(content, padding)];
+            let length = sealer
+                .seal(
+                    ContentType::ApplicationData,
+                    &vec![5; content],
+                    padding,
+                    &mut record,
+                )
+                .expect("seals");
+            assert_eq!(length, record.len());
+            let opened = opener.open(ContentType::ApplicationData, &mut record, 100);
+            match opened {
+                Ok((kind, bytes)) => {
+                    assert!(want, "{content} and {padding}");
+                    assert_eq!(
+                        (kind, &*bytes),
+                        (ContentType::ApplicationData, &vec![5; content][..])
+                    );
+                }
+                Err(error) => {
+                    assert!(!want, "{content} and {padding}");
+                    assert_eq!(error, Fault::RecordOverflow { length: 101 }.into());
+                }
+            }
+        }
+    }
+}

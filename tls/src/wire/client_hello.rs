@@ -10,12 +10,14 @@ use pki_types::{DnsName, ServerName};
 
 use super::certificate::{Authorities, OCSP};
 use super::extensions::{Block, Extension, read_requests};
+use super::grease::Grease;
 use super::reader::{Codes, Reader};
 use super::registry::{ExtensionType as E, MessageKind as M};
 use super::writer::Writer;
 use super::{LEGACY_VERSION, TLS13};
 use crate::error::{Fault, Local};
 use crate::limits;
+use crate::record::shape::SMALLEST_LIMIT;
 use crate::suite::CipherSuite;
 
 /// A ClientHello as it came.
@@ -32,6 +34,8 @@ pub(crate) struct ClientHello<'a> {
     /// Not empty where it is there.
     pub(crate) protocols: Vec<&'a [u8]>,
     pub(crate) transport_parameters: Option<&'a [u8]>,
+    /// The largest record that the client takes, where it says so.
+    pub(crate) record_size_limit: Option<u16>,
     /// The CAs that the client trusts, where it says so.
     pub(crate) authorities: Authorities<'a>,
     extensions: Vec<Extension<'a>>,
@@ -132,6 +136,9 @@ impl<'a> ClientHello<'a> {
                 .transpose()?
                 .unwrap_or_default(),
             transport_parameters: find(E::QUIC_TRANSPORT_PARAMETERS),
+            record_size_limit: open(E::RECORD_SIZE_LIMIT)
+                .map(record_size_limit)
+                .transpose()?,
             authorities: open(E::CERTIFICATE_AUTHORITIES)
                 .map(Authorities::decode)
                 .transpose()?
@@ -185,6 +192,18 @@ impl<'a> ClientHello<'a> {
                 .iter()
                 .filter(free)
                 .eq(first.extensions.iter().filter(free))
+    }
+}
+
+/// A limit on the size of records (RFC 8449 section 4).
+pub(super) fn record_size_limit(mut reader: Reader<'_>) -> Result<u16, Fault> {
+    let limit = reader.u16()?;
+    reader.finish()?;
+    // rfc8449#4-7; larger values than TLS allows are no fault (rfc8449#4-3).
+    if limit < SMALLEST_LIMIT {
+        Err(Fault::RecordSizeLimit)
+    } else {
+        Ok(limit)
     }
 }
 
@@ -259,6 +278,8 @@ pub(crate) struct ClientOffer<'a> {
     pub(crate) protocols: &'a [Vec<u8>],
     pub(crate) transport_parameters: Option<&'a [u8]>,
     pub(crate) request_ocsp: bool,
+    pub(crate) record_size_limit: Option<u16>,
+    pub(crate) grease: Option<Grease>,
 }
 
 impl ClientOffer<'_> {
@@ -275,7 +296,10 @@ impl ClientOffer<'_> {
             w.u16(LEGACY_VERSION);
             w.bytes(self.random);
             w.vec8(|w| w.bytes(self.session_id));
-            w.vec16(|w| self.suites.iter().for_each(|suite| w.u16(suite.code())));
+            w.vec16(|w| {
+                let grease = self.grease.map(|grease| grease.suite);
+                w.codes(grease, self.suites.iter().map(|suite| suite.code()));
+            });
             // rfc9846#4.2.2-11
             w.vec8(|w| w.u8(0));
             w.vec16(|w| {
@@ -303,15 +327,29 @@ impl ClientOffer<'_> {
                 });
             });
         }
+        let grease = self.grease;
+        let [first, last] = match grease {
+            Some(grease) => grease.extensions.map(Some),
+            None => [None; 2],
+        };
+        // Not among those that a server may answer: an answer is an error, as it has to be (RFC 8701 section 3.1).
+        if let Some(kind) = first {
+            block.writer.u16(kind);
+            block.writer.vec16(|_| {});
+        }
         // rfc9846#4.3.1-1, rfc9846#9.2-3: TLS 1.3 alone.
-        block.put(E::SUPPORTED_VERSIONS, |w| w.vec8(|w| w.u16(TLS13)));
+        block.put(E::SUPPORTED_VERSIONS, |w| {
+            w.vec8(|w| w.codes(grease.map(|grease| grease.version), [TLS13]));
+        });
         // rfc9846#9.2-5
         block.put(E::SUPPORTED_GROUPS, |w| {
-            w.vec16(|w| self.groups.iter().for_each(|group| w.u16(group.code())))
+            let codes = self.groups.iter().map(|group| group.code());
+            w.vec16(|w| w.codes(grease.map(|grease| grease.group), codes));
         });
         // rfc9846#4.3.3-2, rfc9846#9.2-4
         block.put(E::SIGNATURE_ALGORITHMS, |w| {
-            w.vec16(|w| self.schemes.iter().for_each(|scheme| w.u16(scheme.0)))
+            let codes = self.schemes.iter().map(|scheme| scheme.0);
+            w.vec16(|w| w.codes(grease.map(|grease| grease.scheme), codes));
         });
         if !self.protocols.is_empty() {
             block.put(E::ALPN, |w| {
@@ -322,6 +360,9 @@ impl ClientOffer<'_> {
                 });
             });
         }
+        if let Some(limit) = self.record_size_limit {
+            block.put(E::RECORD_SIZE_LIMIT, |w| w.u16(limit));
+        }
         if self.request_ocsp {
             // No responders and no request extensions (RFC 6066 section 8).
             block.put(E::STATUS_REQUEST, |w| w.bytes(&[OCSP, 0, 0, 0, 0]));
@@ -331,6 +372,10 @@ impl ClientOffer<'_> {
         }
         if let Some(cookie) = cookie {
             block.put(E::COOKIE, |w| w.vec16(|w| w.bytes(cookie)));
+        }
+        if let Some(kind) = last {
+            block.writer.u16(kind);
+            block.writer.vec16(|w| w.u8(0));
         }
         // rfc9846#9.2-6
         block.put(E::KEY_SHARE, |w| {
@@ -367,6 +412,8 @@ mod tests {
             protocols: &*PROTOCOLS,
             transport_parameters: None,
             request_ocsp: false,
+            record_size_limit: None,
+            grease: None,
         }
     }
 
@@ -463,6 +510,28 @@ mod tests {
             let groups = Codes::new(&list, &reader).expect("even");
             let got = key_shares(Reader::new(&bytes, M::ClientHello), groups).err();
             assert_eq!(got, want, "{count} shares");
+        }
+    }
+
+    #[test]
+    fn record_size_limits_under_64_are_refused_and_larger_ones_are_not() {
+        for (limit, want) in [
+            (0, false),
+            (63, false),
+            (64, true),
+            (16_385, true),
+            (u16::MAX, true),
+        ] {
+            let bytes = limit.to_be_bytes();
+            let got = record_size_limit(Reader::new(&bytes, M::ClientHello));
+            assert_eq!(
+                got,
+                if want {
+                    Ok(limit)
+                } else {
+                    Err(Fault::RecordSizeLimit)
+                }
+            );
         }
     }
 

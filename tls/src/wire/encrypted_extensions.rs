@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::client_hello::record_size_limit;
 use super::extensions::read_responses;
 use super::reader::Reader;
 use super::registry::{ExtensionType as E, MessageKind as M};
@@ -12,6 +13,7 @@ use crate::error::Fault;
 pub(crate) struct EncryptedExtensions<'a> {
     pub(crate) protocol: Option<&'a [u8]>,
     pub(crate) transport_parameters: Option<&'a [u8]>,
+    pub(crate) record_size_limit: Option<u16>,
 }
 
 impl<'a> EncryptedExtensions<'a> {
@@ -22,6 +24,7 @@ impl<'a> EncryptedExtensions<'a> {
         let mut found = Self {
             protocol: None,
             transport_parameters: None,
+            record_size_limit: None,
         };
         for extension in extensions {
             let mut body = Reader::new(extension.body, M::EncryptedExtensions);
@@ -32,6 +35,7 @@ impl<'a> EncryptedExtensions<'a> {
                     found.protocol = Some(one_protocol(body)?);
                 }
                 E::QUIC_TRANSPORT_PARAMETERS => found.transport_parameters = Some(body.rest()),
+                E::RECORD_SIZE_LIMIT => found.record_size_limit = Some(record_size_limit(body)?),
                 // The server's own groups: syntax only, nothing may follow from them yet (rfc9846#4.3.7-2).
                 E::SUPPORTED_GROUPS => {
                     super::reader::Codes::new(body.vec16(2)?, &body)?;
@@ -62,6 +66,7 @@ pub(crate) fn encode(
     acknowledge_name: bool,
     protocol: Option<&[u8]>,
     transport_parameters: Option<&Bytes>,
+    record_size_limit: Option<u16>,
 ) {
     let put = |w: &mut Writer, kind: E, body: &dyn Fn(&mut Writer)| {
         w.u16(kind.0);
@@ -75,6 +80,9 @@ pub(crate) fn encode(
             if let Some(name) = protocol {
                 put(w, E::ALPN, &|w| w.vec16(|w| w.vec8(|w| w.bytes(name))));
             }
+            if let Some(limit) = record_size_limit {
+                put(w, E::RECORD_SIZE_LIMIT, &|w| w.u16(limit));
+            }
             if let Some(parameters) = transport_parameters {
                 put(w, E::QUIC_TRANSPORT_PARAMETERS, &|w| w.bytes(parameters));
             }
@@ -87,7 +95,8 @@ mod tests {
     use super::*;
     use crate::error::Local;
 
-    const OFFERED: [E; 4] = [
+    const OFFERED: [E; 5] = [
+        E::RECORD_SIZE_LIMIT,
         E::SERVER_NAME,
         E::ALPN,
         E::SUPPORTED_GROUPS,
@@ -98,7 +107,13 @@ mod tests {
     fn extensions_come_back_as_they_went() -> Result<(), Local> {
         let parameters = Bytes::from_static(b"parameters");
         let mut writer = Writer::default();
-        encode(&mut writer, true, Some(b"h2"), Some(&parameters));
+        encode(
+            &mut writer,
+            true,
+            Some(b"h2"),
+            Some(&parameters),
+            Some(1000),
+        );
         let bytes = writer.finish()?.split_off(4);
         let got = EncryptedExtensions::decode(&bytes, &OFFERED).expect("well formed");
         assert_eq!(
@@ -136,6 +151,13 @@ mod tests {
                 E::SUPPORTED_GROUPS,
                 &[0, 1, 0],
                 Some(malformed),
+            ),
+            ("the smallest limit", E::RECORD_SIZE_LIMIT, &[0, 64], None),
+            (
+                "a limit under it",
+                E::RECORD_SIZE_LIMIT,
+                &[0, 63],
+                Some(Fault::RecordSizeLimit),
             ),
             ("groups", E::SUPPORTED_GROUPS, &[0, 2, 0, 0x1d], None),
         ];

@@ -211,6 +211,7 @@ mod tests {
         for (message, kind) in [
             (M::ServerHello, E::KEY_SHARE),
             (M::EncryptedExtensions, E::ALPN),
+            (M::EncryptedExtensions, E(1)), // max_fragment_length (rfc8449#5-2)
             (M::EncryptedExtensions, E(0x1234)),
             (M::HelloRetryRequest, E::KEY_SHARE),
             (M::Certificate, E::STATUS_REQUEST),

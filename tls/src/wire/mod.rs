@@ -7,6 +7,7 @@ pub(crate) mod certificate; //          RFC 9846 sections 4.4.2, 4.5.1 and 4.5.2
 pub(crate) mod client_hello; //         section 4.2.2
 pub(crate) mod encrypted_extensions; // section 4.4.1
 pub(crate) mod extensions; //           section 4.3
+pub(crate) mod grease; //             RFC 8701
 pub(crate) mod post_handshake; //       sections 4.7.1 and 4.7.3
 pub(crate) mod reader;
 pub(crate) mod registry;

@@ -41,6 +41,14 @@ impl Writer {
         self.nested::<3>(contents);
     }
 
+    /// A list of codes, with a reserved one in front where there is one.
+    pub(crate) fn codes(&mut self, grease: Option<u16>, codes: impl IntoIterator<Item = u16>) {
+        grease
+            .into_iter()
+            .chain(codes)
+            .for_each(|code| self.u16(code));
+    }
+
     /// One handshake message: its type, its length and its body.
     pub(crate) fn message(&mut self, kind: MessageKind, body: impl FnOnce(&mut Self)) {
         self.u8(kind.code());

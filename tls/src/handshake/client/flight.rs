@@ -12,11 +12,14 @@ use crate::auth::{CertificateError, Credential, PeerProof, Signature, Wanted};
 use crate::config::ClientConfig;
 use crate::error::{Error, Fault, Local};
 use crate::handshake::Context;
+use crate::handshake::client::application_keys;
 use crate::handshake::connected::Connected;
 use crate::handshake::joiner::Message;
 use crate::handshake::output::{Direction, Level, Output, Summary, Topic};
 use crate::handshake::peer::{check_verify, judge};
 use crate::handshake::verify_input::{client_content, server_content};
+use crate::keylog::ConnectionLog;
+use crate::record::shape::RecordShape;
 use crate::schedule::secrets::{FinishedKey, HandshakeSecret, Traffic};
 use crate::schedule::transcript::Transcript;
 use crate::suite::CipherSuite;
@@ -39,6 +42,7 @@ pub(crate) struct WaitEncryptedExtensions {
     pub(super) secret: HandshakeSecret,
     pub(super) client_finished: FinishedKey,
     pub(super) server_finished: FinishedKey,
+    pub(super) log: Option<ConnectionLog>,
 }
 
 /// WAIT_CERT_CR and WAIT_CERT.
@@ -112,6 +116,10 @@ impl WaitEncryptedExtensions {
                 .push(Output::PeerTransportParameters(Bytes::copy_from_slice(
                     parameters,
                 )));
+        }
+        if let Some(limit) = found.record_size_limit {
+            let records = self.config.records;
+            cx.shape_records(RecordShape::negotiated(limit, records.limit, records.block));
         }
         self.transcript.add(message.whole);
         let protocol = found.protocol.map(Box::from);
@@ -224,10 +232,7 @@ impl WaitFinished {
         base.server_finished
             .check(transcript.digest().as_ref(), message.body)?;
         transcript.add(message.whole);
-        let digest = transcript.digest();
-        let main = base.secret.main()?;
-        let traffic = main.traffic(digest.as_ref())?;
-        let exporter = main.exporter(digest.as_ref())?;
+        let (traffic, exporter) = application_keys(base.secret, &transcript, base.log.as_ref())?;
         let summary = Summary {
             suite,
             group: base.group,

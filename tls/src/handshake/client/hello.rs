@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pith_crypto::{SharedSecret, random};
+use pith_crypto::{Secret, SharedSecret, random};
 use pith_pq::{Group, Offer, Share, offer};
 use pki_types::ServerName;
 
@@ -14,11 +14,14 @@ use crate::error::{Error, Fault, Local};
 use crate::handshake::Context;
 use crate::handshake::joiner::Message;
 use crate::handshake::output::{Direction, Level, Output};
-use crate::schedule::secrets::HandshakeSecret;
+use crate::keylog::ConnectionLog;
+use crate::record::shape::RecordShape;
+use crate::schedule::secrets::{HandshakeSecret, Traffic};
 use crate::schedule::transcript::Transcript;
 use crate::suite::CipherSuite;
 use crate::wire::ExtensionType;
 use crate::wire::client_hello::ClientOffer;
+use crate::wire::grease::Grease;
 use crate::wire::server_hello::{HelloRetryRequest, ServerHello};
 
 /// What stays the same in both hellos of a handshake (rfc9846#4.2.2-2).
@@ -28,6 +31,8 @@ struct Hello {
     random: [u8; 32],
     session_id: Vec<u8>,
     transport_parameters: Option<Bytes>,
+    record_size_limit: Option<u16>,
+    grease: Option<Grease>,
 }
 
 impl Hello {
@@ -51,6 +56,8 @@ impl Hello {
             protocols: &self.config.protocols,
             transport_parameters: self.transport_parameters.as_deref(),
             request_ocsp: self.config.request_ocsp,
+            record_size_limit: self.record_size_limit,
+            grease: self.grease,
         };
         offer.encode(shares, cookie)
     }
@@ -114,7 +121,13 @@ pub(in crate::handshake) fn start(
         session_id.resize(32, 0);
         random::fill(&mut session_id)?;
     }
+    let mut choices = [0; 6];
+    random::fill(&mut choices)?;
+    let records = config.records;
+    cx.shape_records(RecordShape::new(records.block));
     let hello = Hello {
+        record_size_limit: records.limit.filter(|_| cx.rules.has_records()),
+        grease: config.grease.then(|| Grease::new(choices)),
         config,
         name,
         random: own_random,
@@ -289,7 +302,9 @@ impl Accepted {
             .finish(group, server.share)
             .map_err(|error| peer_share(error, group))?;
         self.transcript.add(message.whole);
-        let (secret, traffic) = handshake_keys(self.suite, &shared, &self.transcript)?;
+        let log = ConnectionLog::new(self.hello.config.key_log.as_ref(), self.hello.random);
+        let (secret, traffic) =
+            handshake_keys(self.suite, &shared, &self.transcript, log.as_ref())?;
         let (client_finished, server_finished) =
             (traffic.client.finished()?, traffic.server.finished()?);
         cx.outputs
@@ -308,6 +323,7 @@ impl Accepted {
                 secret,
                 client_finished,
                 server_finished,
+                log,
             },
         )))
     }
@@ -318,9 +334,14 @@ pub(in crate::handshake) fn handshake_keys(
     suite: CipherSuite,
     shared: &SharedSecret,
     transcript: &Transcript,
-) -> Result<(HandshakeSecret, crate::schedule::secrets::Traffic), Error> {
+    log: Option<&ConnectionLog>,
+) -> Result<(HandshakeSecret, Traffic), Error> {
     let secret = HandshakeSecret::new(suite, shared)?;
     let traffic = secret.traffic(transcript.digest().as_ref())?;
+    if let Some(log) = log {
+        log.secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", traffic.client.expose());
+        log.secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", traffic.server.expose());
+    }
     Ok((secret, traffic))
 }
 
@@ -345,4 +366,22 @@ fn own_share(error: pith_pq::Error) -> Error {
         pith_pq::Error::Crypto(error) => error.into(),
         _ => Local::Internal("an offer of key shares").into(),
     }
+}
+
+/// The secrets after a server's Finished, which the transcript holds already, and the exporter's.
+pub(in crate::handshake) fn application_keys(
+    secret: HandshakeSecret,
+    transcript: &Transcript,
+    log: Option<&ConnectionLog>,
+) -> Result<(Traffic, Secret), Error> {
+    let digest = transcript.digest();
+    let main = secret.main()?;
+    let traffic = main.traffic(digest.as_ref())?;
+    let exporter = main.exporter(digest.as_ref())?;
+    if let Some(log) = log {
+        log.secret("CLIENT_TRAFFIC_SECRET_0", traffic.client.expose());
+        log.secret("SERVER_TRAFFIC_SECRET_0", traffic.server.expose());
+        log.secret("EXPORTER_SECRET", exporter.expose());
+    }
+    Ok((traffic, exporter))
 }

@@ -3,7 +3,7 @@
 mod flight;
 mod hello;
 
-pub(super) use hello::{handshake_keys, peer_share, start};
+pub(super) use hello::{application_keys, handshake_keys, peer_share, start};
 
 use self::flight::{
     AskingSignature, AskingVerdict, WaitCertificate, WaitCertificateVerify,

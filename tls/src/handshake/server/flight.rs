@@ -12,11 +12,13 @@ use crate::auth::{PeerProof, Signature};
 use crate::config::{ClientAuth, ServerConfig};
 use crate::error::{Error, Local};
 use crate::handshake::Context;
-use crate::handshake::client::handshake_keys;
+use crate::handshake::client::{application_keys, handshake_keys};
 use crate::handshake::connected::Connected;
 use crate::handshake::joiner::Message;
 use crate::handshake::output::{Direction, Level, Output, Summary, Topic};
 use crate::handshake::verify_input::server_content;
+use crate::keylog::ConnectionLog;
+use crate::record::shape::RecordShape;
 use crate::schedule::TrafficSecret;
 use crate::schedule::secrets::{FinishedKey, HandshakeSecret};
 use crate::schedule::transcript::Transcript;
@@ -33,6 +35,8 @@ pub(super) struct Accepted {
     pub(super) session_id: Vec<u8>,
     pub(super) server_name: Option<Box<str>>,
     pub(super) wants_ocsp: bool,
+    pub(super) record_size_limit: Option<u16>,
+    pub(super) log: Option<ConnectionLog>,
     pub(super) reply: Vec<u8>,
     pub(super) shared: SharedSecret,
     pub(super) transcript: Transcript,
@@ -48,6 +52,7 @@ pub(crate) struct AskingSignature(Unsigned);
 /// Everything up to CertificateVerify.
 struct Unsigned {
     config: Arc<ServerConfig>,
+    log: Option<ConnectionLog>,
     secret: HandshakeSecret,
     client_finished: FinishedKey,
     server_finished: FinishedKey,
@@ -110,7 +115,8 @@ impl Accepted {
         if !self.session_id.is_empty() && !self.retried {
             cx.outputs.push(Output::ChangeCipherSpec);
         }
-        let (secret, traffic) = handshake_keys(suite, &self.shared, &self.transcript)?;
+        let (secret, traffic) =
+            handshake_keys(suite, &self.shared, &self.transcript, self.log.as_ref())?;
         let (client_finished, server_finished) =
             (traffic.client.finished()?, traffic.server.finished()?);
         cx.outputs
@@ -118,14 +124,22 @@ impl Accepted {
         cx.outputs
             .keys(Level::Handshake, Direction::Read, traffic.client);
 
+        let records = self.config.records;
+        let mut shape = RecordShape::new(records.block);
+        let mut own_limit = None;
+        if let Some(limit) = self.record_size_limit.filter(|_| cx.rules.has_records()) {
+            shape = RecordShape::negotiated(limit, records.limit, records.block);
+            own_limit = Some(shape.receive);
+        }
+        cx.shape_records(shape);
         // rfc9846#4.4.1-1
         let mut flight = Writer::default();
-        let acknowledge_name = self.server_name.is_some();
         encrypted_extensions::encode(
             &mut flight,
-            acknowledge_name,
+            self.server_name.is_some(),
             protocol.as_deref(),
             parameters.as_ref(),
+            own_limit,
         );
         // rfc9846#4.4.2-1
         if self.config.client_auth.trust().is_some() {
@@ -140,6 +154,7 @@ impl Accepted {
         let content = server_content(self.transcript.digest().as_ref());
         let unsigned = Unsigned {
             config: self.config,
+            log: self.log,
             secret,
             client_finished,
             server_finished,
@@ -205,9 +220,8 @@ impl Unsigned {
         flight.extend_from_slice(&finished);
         cx.outputs.send(Level::Handshake, flight);
 
-        let digest = self.transcript.digest();
-        let main = self.secret.main()?;
-        let traffic = main.traffic(digest.as_ref())?;
+        let (traffic, exporter) =
+            application_keys(self.secret, &self.transcript, self.log.as_ref())?;
         cx.outputs
             .keys(Level::Application, Direction::Write, traffic.server);
         let pending = Pending {
@@ -215,7 +229,7 @@ impl Unsigned {
             summary: self.summary,
             client_finished: self.client_finished,
             client_traffic: traffic.client,
-            exporter: main.exporter(digest.as_ref())?,
+            exporter,
         };
         Ok(match &self.config.client_auth {
             ClientAuth::None => {

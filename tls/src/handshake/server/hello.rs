@@ -15,6 +15,7 @@ use crate::handshake::carrier::Rules;
 use crate::handshake::client::peer_share;
 use crate::handshake::joiner::Message;
 use crate::handshake::output::{Level, Offered, Output, Topic};
+use crate::keylog::ConnectionLog;
 use crate::schedule::transcript::Transcript;
 use crate::wire::client_hello::ClientHello;
 use crate::wire::server_hello::encode_retry;
@@ -187,15 +188,17 @@ fn accept(
         // rfc9846#2-1, rfc9846#4.3.8-10
         answer(choice.group, share).map_err(|error| peer_share(error, choice.group))?;
     let accepted = Accepted {
-        config,
         choice,
         session_id: hello.session_id.to_vec(),
         server_name: hello.server_name.as_ref().map(|name| name.as_ref().into()),
         wants_ocsp: hello.wants_ocsp(),
+        record_size_limit: hello.record_size_limit,
+        log: ConnectionLog::new(config.key_log.as_ref(), hello.random),
         reply,
         shared,
         transcript,
         retried,
+        config,
     };
     let Some(parameters) = hello.transport_parameters else {
         return accepted.respond(None, cx);
