@@ -278,6 +278,14 @@ fn a_client_hello_with_a_wrong_field() {
             Fault::KeyShareList,
         ),
         (
+            "a group twice, and its share",
+            |h| {
+                h.extensions.set(10, vec16(&codes(&[29, 23, 29])));
+                edit_shares(h, |s| s.push(s[0].clone()));
+            },
+            Fault::KeyShareList,
+        ),
+        (
             "an unknown group's share twice",
             |h| {
                 h.extensions.set(10, vec16(&codes(&[29, GREASE, 23])));

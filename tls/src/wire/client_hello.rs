@@ -229,9 +229,13 @@ fn key_shares<'a>(mut reader: Reader<'a>, groups: Codes<'a>) -> Result<Vec<KeySh
             group: list.u16()?,
             bytes: list.vec16(1)?,
         };
-        // rfc9846#4.3.8-1, rfc9846#4.3.8-3, rfc9846#4.3.8-4: walking `groups` once checks membership, order and
-        // repetition together.
-        if shares.len() >= limits::KEY_SHARES || !named.any(|group| group == share.group) {
+        // rfc9846#4.3.8-3: `groups` may name a group twice, so the walk below does not see this (S06).
+        let repeated = shares
+            .iter()
+            .any(|earlier: &KeyShare<'_>| earlier.group == share.group);
+        // rfc9846#4.3.8-1, rfc9846#4.3.8-4: walking `groups` once checks membership and order together.
+        let in_order = named.any(|group| group == share.group);
+        if repeated || !in_order || shares.len() >= limits::KEY_SHARES {
             return Err(Fault::KeyShareList);
         }
         shares.push(share);
