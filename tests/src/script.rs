@@ -10,7 +10,7 @@
     clippy::arithmetic_side_effects
 )]
 
-use pith_crypto::hkdf::{derive_secret, extract};
+use pith_crypto::hkdf::{derive_secret, expand_label, extract};
 use pith_crypto::mac::hmac;
 use pith_crypto::{Hash, Secret, SignatureScheme, SigningKey};
 use pith_pq::{Group, Offer, Share};
@@ -27,7 +27,9 @@ pub struct Schedule {
     hash: Hash,
     transcript: Vec<u8>,
     handshake: Option<Secret>,
-    finished: Option<[Secret; 2]>,
+    exporter: Option<Secret>,
+    /// The traffic secrets of the client and the server, of the handshake and then of the application.
+    traffic: Vec<[Secret; 2]>,
 }
 
 impl Schedule {
@@ -40,7 +42,8 @@ impl Schedule {
             },
             transcript: Vec::new(),
             handshake: None,
-            finished: None,
+            exporter: None,
+            traffic: Vec::new(),
         }
     }
 
@@ -62,23 +65,59 @@ impl Schedule {
 
     /// After the ServerHello.
     fn shared(&mut self, shared: &[u8]) {
-        let (hash, zeros) = (self.hash, vec![0; self.hash.len()]);
-        let early = extract(hash, &zeros, &zeros).unwrap();
-        let empty = hash.digest(&[]);
-        let derived = derive_secret(hash, &early, "derived", empty.as_ref()).unwrap();
-        let handshake = extract(hash, derived.expose(), shared).unwrap();
-        let key = |label| {
-            let traffic = derive_secret(hash, &handshake, label, &self.digest()).unwrap();
-            derive_secret(hash, &traffic, "finished", &[]).unwrap()
-        };
-        self.finished = Some([key("c hs traffic"), key("s hs traffic")]);
+        let zeros = vec![0; self.hash.len()];
+        let early = extract(self.hash, &zeros, &zeros).unwrap();
+        let handshake = self.next(&early, shared);
+        self.add_traffic(&handshake, ["c hs traffic", "s hs traffic"]);
         self.handshake = Some(handshake);
     }
 
+    /// After the server's Finished.
+    fn application(&mut self) {
+        let main = self.next(self.handshake.as_ref().unwrap(), &vec![0; self.hash.len()]);
+        self.add_traffic(&main, ["c ap traffic", "s ap traffic"]);
+        self.exporter = Some(self.derive(&main, "exp master", &self.digest()));
+    }
+
+    /// The secret of the next stage.
+    fn next(&self, from: &Secret, input: &[u8]) -> Secret {
+        let salt = self.derive(from, "derived", self.hash.digest(&[]).as_ref());
+        extract(self.hash, salt.expose(), input).unwrap()
+    }
+
+    fn add_traffic(&mut self, from: &Secret, labels: [&str; 2]) {
+        let digest = self.digest();
+        let secrets = labels.map(|label| self.derive(from, label, &digest));
+        self.traffic.push(secrets);
+    }
+
+    fn derive(&self, from: &Secret, label: &str, digest: &[u8]) -> Secret {
+        derive_secret(self.hash, from, label, digest).unwrap()
+    }
+
     fn finished(&self, server: bool) -> Vec<u8> {
-        let key = &self.finished.as_ref().unwrap()[usize::from(server)];
+        let traffic = &self.traffic[0][usize::from(server)];
+        let key = self.derive(traffic, "finished", &[]);
         let mac = hmac(self.hash, key.expose(), &self.digest()).unwrap();
         message(kind::FINISHED, mac.expose())
+    }
+
+    /// The traffic secrets so far: of each stage, handshake and application, the client's and the server's.
+    pub fn traffic(&self) -> Vec<[&[u8]; 2]> {
+        let stages = self.traffic.iter();
+        stages
+            .map(|secrets| secrets.each_ref().map(Secret::expose))
+            .collect()
+    }
+
+    /// Exported keying material (RFC 9846 section 7.5).
+    pub fn export(&self, label: &str, context: &[u8], length: usize) -> Vec<u8> {
+        let empty = self.hash.digest(&[]);
+        let secret = self.derive(self.exporter.as_ref().unwrap(), label, empty.as_ref());
+        let context = self.hash.digest(context);
+        let mut out = vec![0; length];
+        expand_label(self.hash, &secret, "exporter", context.as_ref(), &mut out).unwrap();
+        out
     }
 
     /// What a CertificateVerify of a server signs.
@@ -181,7 +220,9 @@ impl ScriptedServer {
     /// Sends the Finished.
     pub fn finished(&mut self) -> Vec<u8> {
         let finished = self.schedule.finished(true);
-        self.send(finished)
+        let finished = self.send(finished);
+        self.schedule.application();
+        finished
     }
 
     /// Whether these messages of the client end its side of the handshake.
@@ -204,7 +245,8 @@ pub fn entries(identity: &Identity) -> Vec<(Vec<u8>, Extensions)> {
 pub struct ScriptedClient {
     /// What it offers; a test changes it before it is sent.
     pub hello: Hello,
-    schedule: Option<Schedule>,
+    /// The transcript and secrets, once they exist.
+    pub schedule: Option<Schedule>,
     sent: Vec<u8>,
     offer: Option<Offer>,
 }
@@ -288,7 +330,10 @@ impl ScriptedClient {
         }
         assert_eq!(*finished, schedule.finished(true), "the server's Finished");
         schedule.add(finished.clone());
-        schedule.finished(false)
+        schedule.application();
+        let own = schedule.finished(false);
+        self.schedule = Some(schedule);
+        own
     }
 }
 
