@@ -1,6 +1,7 @@
 //! ClientHello, ServerHello and HelloRetryRequest, first and second ones.
 
 use pith_tests::message::{Extensions, RETRY_RANDOM, codes, share};
+use pith_tls::CipherSuite;
 
 use super::*;
 
@@ -824,5 +825,28 @@ fn a_second_client_hello_with_a_change() {
     for (row, edit, want) in rows {
         let server = &configs().retrying;
         provoke_hello(row, Role::Server, server, 1, edit, *want);
+    }
+}
+
+/// A suite that this library knows, and this client did not offer: in a ServerHello and in a HelloRetryRequest.
+#[test]
+fn a_known_suite_that_is_not_offered() {
+    let pki = Pki::new();
+    let client = ClientConfig::new(trust(&pki))
+        .suites(&[CipherSuite::Aes128GcmSha256])
+        .build()
+        .unwrap();
+    let server = || ServerConfig::new(credential(&pki.leaf(NAME)));
+    let retrying = server().groups(&[Group::Secp384r1]).build().unwrap();
+    for (row, server) in [
+        ("ServerHello", server().build().unwrap()),
+        ("HelloRetryRequest", retrying),
+    ] {
+        let mut bench = Bench::with(Role::Client, &client, &server);
+        let mut hello = Hello::parse(&bench.peer.next_message().unwrap());
+        assert_eq!(hello.suites, [0x1301]);
+        hello.suites = vec![0x1302];
+        let wire = bench.peer.record(HANDSHAKE, &hello.encode());
+        bench.fails(row, &wire, Fault::SuiteNotOffered);
     }
 }

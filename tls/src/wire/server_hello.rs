@@ -290,6 +290,9 @@ mod tests {
             old,
             "an extension that was not offered"
         );
+        // rfc9846#4.3.1-9: nothing of the rest is looked at before, such as a compression method of TLS 1.2.
+        let bytes = [&[3, 3][..], &[3; 32], &[0], &[0x13, 0x01], &[1]].concat();
+        assert_eq!(ServerHello::decode(&bytes, &OFFERED).err(), old, "zlib");
         for end in DOWNGRADE {
             let mut random = [3; 32];
             random[24..].copy_from_slice(end);
