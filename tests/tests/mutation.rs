@@ -235,6 +235,47 @@ fn no_proof_of_identity_can_be_left_out() {
     }
 }
 
+/// A server that would do without a certificate still wants to be told that there is none.
+#[test]
+fn an_empty_certificate_cannot_be_left_out() {
+    let pki = Pki::new();
+    let client = ClientConfig::new(trust(&pki)).build().unwrap();
+    let server = ServerConfig::new(credential(&pki.leaf(NAME)));
+    let server = server.client_auth(ClientAuth::Optional(trust(&pki)));
+    let server = server.build().unwrap();
+    assert_eq!(Duo::records(&client, &server).run(), Outcome::Complete);
+    type Change = fn(&mut Vec<Piece>);
+    let rows: [(&str, Change, &str, MessageKind); 2] = [
+        (
+            "left out",
+            |flight| drop(flight.remove(0)),
+            "WAIT_CERT",
+            MessageKind::Finished,
+        ),
+        (
+            "signed",
+            |flight| {
+                let mut verify = flight[0].clone();
+                verify.bytes = pith_tests::message::certificate_verify(0x0403, &[7; 70]);
+                flight.insert(1, verify);
+            },
+            "WAIT_FINISHED",
+            MessageKind::CertificateVerify,
+        ),
+    ];
+    for (row, change, state, message) in rows {
+        let outcome = Duo::records(&client, &server).run_with(|mut flight| {
+            if flight.from == Role::Client && flight.number == 1 {
+                assert_eq!(flight.pieces.len(), 2);
+                change(&mut flight.pieces);
+            }
+            flight.pieces
+        });
+        let want = Error::Fault(Fault::UnexpectedMessage { state, message });
+        assert_eq!(outcome, Outcome::Failed(Role::Server, want), "{row}");
+    }
+}
+
 #[test]
 fn a_repeated_message_is_refused() {
     for scenario in scenarios() {

@@ -20,9 +20,10 @@ use pith_tests::pki::{Identity, Pki};
 use pith_tests::scripted;
 use pith_tests::scripted::Bench;
 use pith_tls::{
-    AlertDescription as Alert, Answer, CertificateError, ChainVerifier, ClientAuth, ClientConfig,
-    Credential, Error, Fault, Flow, Level, Local, Now, PeerChain, PeerText, Question, Reason,
-    Received, ServerConfig, Signature, SignatureScheme, Signer, Topic, Verdict, Which, limits,
+    AlertDescription as Alert, Answer, Carrier, CertificateError, ChainVerifier, ClientAuth,
+    ClientConfig, Credential, Error, Fault, Flow, Group, Handshake, Level, Local, Now, PeerChain,
+    PeerText, Question, Reason, Received, ServerConfig, Signature, SignatureScheme, Signer, Topic,
+    Verdict, Which, limits,
 };
 
 /// Signs later, and decides later.
@@ -331,7 +332,7 @@ fn messages_behind_an_open_question_wait_for_it() {
             };
             duo.client = match over_quic {
                 true => Engine::client(&owner.client, quic(b"p")),
-                false => Engine::client(&owner.client, pith_tls::Carrier::Records),
+                false => Engine::client(&owner.client, Carrier::Records),
             };
             // The server first, to its end.
             let hello = duo.client.take();
@@ -479,6 +480,74 @@ fn a_refusal_ends_the_connection_with_its_alert() {
             assert_eq!(error.alert(), Some(alert), "{refused}");
         }
     }
+}
+
+/// A retry is between the first and the second: the configuration is asked for once, with the first hello, and a QUIC server's
+/// parameters once, with the second.
+#[test]
+fn a_retry_repeats_no_question() {
+    let mut owner = Owner::new();
+    let chosen = ServerConfig::new(credential(&owner.leaf)).alpn(&[b"x"]);
+    let chosen = chosen.ask_config(true).groups(&[Group::Secp384r1]);
+    owner.chosen = chosen.build().unwrap();
+    for (mut duo, want) in [
+        (owner.records(), &["config", "chain"][..]),
+        (owner.quic(), &["config", "transport parameters", "chain"]),
+    ] {
+        let mut asked = Vec::new();
+        while let Some(role) = owner.advance(&mut duo) {
+            let engine = side(&mut duo, role);
+            asked.push(topic(engine));
+            if asked.len() == 2 && role == Role::Server {
+                let hellos = [kind::SERVER_HELLO];
+                let sent = engine.events.iter().filter_map(|event| match event {
+                    Event::Send(Level::Initial, code) => Some(*code),
+                    _ => None,
+                });
+                assert_eq!(sent.collect::<Vec<_>>(), hellos, "the retry alone so far");
+            }
+            engine.answer(|question| owner.answer(question)).unwrap();
+        }
+        assert_eq!(asked, want);
+        assert!(duo.client.tls.is_complete() && duo.client.summary.unwrap().retried);
+    }
+}
+
+/// An answer that fits no message is an error of this side, and no panic.
+#[test]
+fn an_answer_that_is_too_long_is_an_error_of_this_side() {
+    let owner = Owner::new();
+    let long = || Bytes::from(vec![7; 1 << 16]);
+    let too_long = Error::Local(Local::TooLong);
+    let mut duo = owner.quic();
+    owner.advance(&mut duo);
+    duo.server
+        .answer(|question| owner.answer(question))
+        .unwrap();
+    let error = duo
+        .server
+        .answer(|question| Answer::transport_parameters(question, long()));
+    assert_eq!(error, Err(too_long.clone()));
+    assert_eq!(too_long.alert(), Some(Alert::INTERNAL_ERROR));
+
+    let carrier = Carrier::Quic {
+        transport_parameters: Some(long()),
+    };
+    let begun = Handshake::client(owner.client.clone(), name(), carrier, NOW);
+    assert_eq!(begun.err(), Some(too_long.clone()));
+
+    let mut duo = owner.records();
+    while let Some(role) = owner.advance(&mut duo) {
+        let engine = side(&mut duo, role);
+        if topic(engine) == "signature" {
+            let signature = Some(vec![7; 1 << 16]);
+            let error = engine.answer(|question| Answer::signature(question, signature));
+            assert_eq!(error, Err(too_long));
+            return;
+        }
+        engine.answer(|question| owner.answer(question)).unwrap();
+    }
+    panic!("no signature was asked for");
 }
 
 #[test]
