@@ -9,11 +9,11 @@ use pith_tests::message::{
 };
 use pith_tests::pair::{NAME, NOW, Pair, credential, trust};
 use pith_tests::pki::{Identity, Kind, Pki, expired};
-use pith_tests::script::{ScriptedServer, entries};
+use pith_tests::script::{ScriptedClient, ScriptedServer, entries};
 use pith_tls::{
     AlertDescription, Answer, Carrier, CertificateError, ChainVerifier, ClientAuth, ClientConfig,
-    Error, Fault, Level, PeerChain, Reason, ServerConfig, SignatureScheme, Topic, Trust, Verdict,
-    Which, key_pin,
+    Error, Fault, Group, Level, PeerChain, Reason, ServerConfig, SignatureScheme, Topic, Trust,
+    Verdict, Which, key_pin,
 };
 
 /// A PKI whose root has a name of its own.
@@ -317,4 +317,54 @@ fn a_client_signs_as_the_server_asks() {
             }
         }
     }
+}
+
+/// rfc9846#4.5.1.2-5: of two chains for one name, the one whose signatures the client takes, by signature_algorithms_cert or, where
+/// that is not there, by signature_algorithms; the first where it takes neither.
+#[test]
+fn the_chain_shown_has_signatures_that_the_client_takes() {
+    use SignatureScheme as S;
+    let by_rsa = Pki::with(Kind::Rsa2048, 1).leaf_with(Kind::P256, &[NAME], |_| ());
+    let by_p384 = Pki::with(Kind::P384, 1).leaf_with(Kind::P256, &[NAME], |_| ());
+    let config = ServerConfig::new(credential(&by_rsa))
+        .credential(credential(&by_p384))
+        .build()
+        .unwrap();
+    let shown = |schemes: &[S], for_chains: Option<&[S]>| {
+        let list = |schemes: &[S]| -> Vec<u8> {
+            let codes = schemes.iter().flat_map(|scheme| scheme.0.to_be_bytes());
+            vec16(&codes.collect::<Vec<_>>())
+        };
+        let mut client = ScriptedClient::new(&[Group::X25519]);
+        client.hello.extensions.set(13, list(schemes));
+        if let Some(schemes) = for_chains {
+            client.hello.extensions.push(50, list(schemes));
+        }
+        let mut server = Engine::server(&config, Carrier::Records);
+        server.read(Level::Initial, &client.send())?;
+        let flight: Vec<_> = server.take().into_iter().map(|piece| piece.bytes).collect();
+        client.finish(&flight);
+        Ok::<_, Error>(flight[2].clone())
+    };
+    let (p256, p384, rsa) = (
+        S::ECDSA_SECP256R1_SHA256,
+        S::ECDSA_SECP384R1_SHA384,
+        S::RSA_PKCS1_SHA256,
+    );
+    let rows: [(&[S], Option<&[S]>, &Identity); 7] = [
+        (&[p256], Some(&[rsa]), &by_rsa),
+        (&[p256], Some(&[p384]), &by_p384),
+        (&[p256, rsa], Some(&[p384]), &by_p384),
+        (&[p256, p384], Some(&[rsa, p384]), &by_rsa),
+        (&[p256, p384], None, &by_p384),
+        (&[p256, rsa], None, &by_rsa),
+        (&[p256], None, &by_rsa),
+    ];
+    for (schemes, for_chains, want) in rows {
+        let want = certificate(&[], &entries(want));
+        let row = format!("{schemes:?}, {for_chains:?}");
+        assert!(shown(schemes, for_chains) == Ok(want), "{row}");
+    }
+    let malformed = shown(&[p256], Some(&[])).unwrap_err();
+    assert_eq!(malformed.alert(), Some(AlertDescription::DECODE_ERROR));
 }

@@ -182,6 +182,33 @@ chain_algorithms! {
     RsaPkcs1Sha512 = "RSA PKCS#1 with SHA-512",
 }
 
+impl ChainAlgorithm {
+    /// How signature_algorithms names it, if it can.
+    pub(crate) fn scheme(self) -> Option<SignatureScheme> {
+        Some(match self {
+            Self::MlDsa44 => SignatureScheme::MLDSA44,
+            Self::MlDsa65 => SignatureScheme::MLDSA65,
+            Self::MlDsa87 => SignatureScheme::MLDSA87,
+            Self::EcdsaP256Sha256 => SignatureScheme::ECDSA_SECP256R1_SHA256,
+            Self::EcdsaP384Sha384 => SignatureScheme::ECDSA_SECP384R1_SHA384,
+            Self::EcdsaP521Sha512 => SignatureScheme::ECDSA_SECP521R1_SHA512,
+            Self::EcdsaP256Sha384
+            | Self::EcdsaP256Sha512
+            | Self::EcdsaP384Sha256
+            | Self::EcdsaP384Sha512
+            | Self::EcdsaP521Sha256
+            | Self::EcdsaP521Sha384 => return None,
+            Self::Ed25519 => SignatureScheme::ED25519,
+            Self::RsaPssSha256 => SignatureScheme::RSA_PSS_RSAE_SHA256,
+            Self::RsaPssSha384 => SignatureScheme::RSA_PSS_RSAE_SHA384,
+            Self::RsaPssSha512 => SignatureScheme::RSA_PSS_RSAE_SHA512,
+            Self::RsaPkcs1Sha256 => SignatureScheme::RSA_PKCS1_SHA256,
+            Self::RsaPkcs1Sha384 => SignatureScheme::RSA_PKCS1_SHA384,
+            Self::RsaPkcs1Sha512 => SignatureScheme::RSA_PKCS1_SHA512,
+        })
+    }
+}
+
 impl Policy {
     /// The policy of this name, such as `V2026_11_CNSA2`.
     #[must_use]
@@ -204,29 +231,12 @@ impl Policy {
 
     /// What a hello says in signature_algorithms: schemes for chains alone come last (RFC 9846 section 9.1).
     pub(crate) fn offered_schemes(&self) -> Vec<SignatureScheme> {
-        let for_chains = [
-            (
-                ChainAlgorithm::RsaPkcs1Sha256,
-                SignatureScheme::RSA_PKCS1_SHA256,
-            ),
-            (
-                ChainAlgorithm::RsaPkcs1Sha384,
-                SignatureScheme::RSA_PKCS1_SHA384,
-            ),
-            (
-                ChainAlgorithm::RsaPkcs1Sha512,
-                SignatureScheme::RSA_PKCS1_SHA512,
-            ),
-        ];
-        let for_chains = for_chains
-            .iter()
-            .filter(|(algorithm, _)| self.chain_algorithms.contains(algorithm))
-            .map(|(_, scheme)| *scheme);
-        self.signature_schemes
-            .iter()
-            .copied()
-            .chain(for_chains)
-            .collect()
+        let own = self.signature_schemes;
+        let of_chains = self.chain_algorithms.iter();
+        let for_chains = of_chains
+            .filter_map(|algorithm| algorithm.scheme())
+            .filter(|scheme| !own.contains(scheme));
+        own.iter().copied().chain(for_chains).collect()
     }
 
     pub(crate) fn refuses(&self, what: &'static str, item: &'static str) -> ConfigError {

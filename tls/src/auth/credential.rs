@@ -53,6 +53,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) name: Option<&'a DnsName<'a>>,
     /// The signature schemes that it takes.
     pub(crate) schemes: Codes<'a>,
+    /// The schemes that it takes in chains.
+    pub(crate) chain_schemes: Codes<'a>,
     /// Our own policy, which may allow fewer.
     pub(crate) policy: &'static Policy,
     /// The CAs that it trusts, where it says so.
@@ -137,7 +139,8 @@ impl Credential {
     }
 
     /// The credential that suits a peer best, and the scheme to sign with: one that can sign (rfc9846#4.5.1.2-2,
-    /// rfc9846#4.5.2-5), if possible for the name asked for and from a CA that the peer trusts; the first of equals.
+    /// rfc9846#4.5.2-5), if possible for the name asked for, with signatures that the peer takes (rfc9846#4.5.1.2-5), and from a
+    /// CA that it trusts; the first of equals.
     pub(crate) fn choose<'c>(
         credentials: &'c [Self],
         wanted: &Wanted<'_>,
@@ -153,6 +156,7 @@ impl Credential {
         let unsuitable = |credential: &Self| {
             (
                 !credential.is_for(wanted.name),
+                !credential.is_signed_with(wanted.chain_schemes),
                 !credential.is_from(wanted.authorities),
             )
         };
@@ -169,6 +173,12 @@ impl Credential {
                 .first()
                 .is_some_and(|leaf| webpki::is_for(leaf, &name))
         })
+    }
+
+    fn is_signed_with(&self, schemes: Codes<'_>) -> bool {
+        let next = self.chain.iter().skip(1).map(Some).chain([None]);
+        let mut places = self.chain.iter().zip(next);
+        places.all(|(certificate, next)| webpki::is_signed_with(certificate, next, schemes))
     }
 
     fn is_from(&self, authorities: Authorities<'_>) -> bool {

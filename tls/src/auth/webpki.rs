@@ -21,6 +21,7 @@ use super::error::{CertificateError, NAMES, PeerText, Reason, Which};
 use super::verify::Peer;
 use crate::limits::CHAIN_SAME_SUBJECT;
 use crate::policy::{ChainAlgorithm, Policy};
+use crate::wire::reader::Codes;
 
 type Algorithm = &'static dyn SignatureVerificationAlgorithm;
 
@@ -221,30 +222,41 @@ fn parse<'a>(certificate: &'a CertificateDer<'a>) -> Result<EndEntityCert<'a>, E
     EndEntityCert::try_from(certificate)
 }
 
-/// Whether the policy allows the signature of a certificate: by `issuer`, a SubjectPublicKeyInfo, or by a key that is not known.
+/// What a certificate may be signed with: by `issuer`, a SubjectPublicKeyInfo, or by a key that is not known.
+fn possible(
+    certificate: &CertificateDer<'_>,
+    issuer: Option<&[u8]>,
+) -> impl Iterator<Item = ChainAlgorithm> + Clone {
+    let signature = der::signature_algorithm(certificate).unwrap_or_default();
+    let key = issuer.and_then(|issuer| Some(der::public_key(issuer)?.0));
+    let fits = move |algorithm: Algorithm| {
+        algorithm.signature_alg_id().as_ref() == signature
+            && key.is_none_or(|key| algorithm.public_key_alg_id().as_ref() == key)
+    };
+    let rows = CHAIN_SIGNATURES.iter();
+    rows.filter(move |(_, algorithm)| fits(*algorithm))
+        .map(|(name, _)| *name)
+}
+
+/// Whether the policy allows the signature of a certificate.
 fn check_signature(
     certificate: &CertificateDer<'_>,
     issuer: Option<&[u8]>,
     policy: &'static Policy,
 ) -> Result<(), Reason> {
-    let signature = der::signature_algorithm(certificate).unwrap_or_default();
-    let key = issuer.and_then(|issuer| Some(der::public_key(issuer)?.0));
-    let fits = |algorithm: Algorithm| {
-        algorithm.signature_alg_id().as_ref() == signature
-            && key.is_none_or(|key| algorithm.public_key_alg_id().as_ref() == key)
-    };
-    let possible = || {
-        CHAIN_SIGNATURES
-            .iter()
-            .filter(|(_, algorithm)| fits(*algorithm))
-            .map(|(name, _)| *name)
-    };
-    if possible().any(|name| policy.chain_algorithms.contains(&name)) {
+    let possible = possible(certificate, issuer);
+    if possible
+        .clone()
+        .any(|name| policy.chain_algorithms.contains(&name))
+    {
         return Ok(());
     }
-    let names: Vec<_> = possible().map(ChainAlgorithm::name).collect();
+    let names: Vec<_> = possible.map(ChainAlgorithm::name).collect();
     match names.is_empty() {
-        true => Err(signature_algorithm(signature)),
+        true => {
+            let signature = der::signature_algorithm(certificate).unwrap_or_default();
+            Err(signature_algorithm(signature))
+        }
         false => Err(Reason::OutsidePolicy {
             algorithm: names.join(" or "),
             policy: policy.name,
@@ -259,14 +271,40 @@ pub(super) fn check_in_chain(
     next: Option<&CertificateDer<'_>>,
     policy: &'static Policy,
 ) -> Result<(), Reason> {
-    let own = parse(certificate).map_err(reason)?;
+    match in_chain(certificate, next).map_err(reason)? {
+        Some(key) => check_signature(certificate, key.as_deref(), policy),
+        None => Ok(()),
+    }
+}
+
+/// Whether a peer that names these schemes takes the signature of a certificate of ours, where `next` may be the issuer.
+pub(super) fn is_signed_with(
+    certificate: &CertificateDer<'_>,
+    next: Option<&CertificateDer<'_>>,
+    schemes: Codes<'_>,
+) -> bool {
+    in_chain(certificate, next).is_ok_and(|signed| {
+        signed.is_none_or(|key| {
+            possible(certificate, key.as_deref())
+                .filter_map(ChainAlgorithm::scheme)
+                .any(|scheme| schemes.contains(scheme.0))
+        })
+    })
+}
+
+/// The issuer's SubjectPublicKeyInfo, where `next` is the issuer; nothing at all where the certificate signed itself.
+fn in_chain(
+    certificate: &CertificateDer<'_>,
+    next: Option<&CertificateDer<'_>>,
+) -> Result<Option<Option<Vec<u8>>>, Error> {
+    let own = parse(certificate)?;
     if own.issuer() == own.subject() {
-        return Ok(());
+        return Ok(None);
     }
     let next = next.and_then(|next| parse(next).ok());
     let issuer = next.filter(|next| next.subject() == own.issuer());
-    let key = issuer.map(|issuer| issuer.subject_public_key_info());
-    check_signature(certificate, key.as_deref(), policy)
+    let key = issuer.map(|issuer| issuer.subject_public_key_info().to_vec());
+    Ok(Some(key))
 }
 
 /// The first certificate of a path whose signature the policy does not allow.

@@ -90,6 +90,8 @@ pub(crate) fn encode_certificate(
 /// A CertificateRequest of the main handshake as it came.
 pub(crate) struct CertificateRequest<'a> {
     pub(crate) schemes: Codes<'a>,
+    /// For chains; the same where the server makes no difference.
+    pub(crate) chain_schemes: Codes<'a>,
     pub(crate) authorities: Authorities<'a>,
 }
 
@@ -112,15 +114,17 @@ impl<'a> CertificateRequest<'a> {
             extension: E::SIGNATURE_ALGORITHMS,
             message: M::CertificateRequest,
         };
-        let mut schemes = open(E::SIGNATURE_ALGORITHMS).ok_or(missing)?;
-        let list = Codes::new(schemes.vec16(2)?, &schemes)?;
-        schemes.finish()?;
+        let schemes = Codes::of_body(open(E::SIGNATURE_ALGORITHMS).ok_or(missing)?)?;
+        let chain_schemes = open(E::SIGNATURE_ALGORITHMS_CERT)
+            .map(Codes::of_body)
+            .transpose()?;
         let authorities = match open(E::CERTIFICATE_AUTHORITIES) {
             Some(reader) => Authorities::decode(reader)?,
             None => Authorities::default(),
         };
         Ok(Self {
-            schemes: list,
+            schemes,
+            chain_schemes: chain_schemes.unwrap_or(schemes),
             authorities,
         })
     }

@@ -29,6 +29,8 @@ pub(crate) struct ClientHello<'a> {
     pub(crate) server_name: Option<DnsName<'a>>,
     pub(crate) groups: Codes<'a>,
     pub(crate) signature_schemes: Codes<'a>,
+    /// For chains; the same where the client makes no difference.
+    pub(crate) chain_schemes: Codes<'a>,
     /// In the order of `groups`, without repetition.
     pub(crate) shares: Vec<KeyShare<'a>>,
     /// Not empty where it is there.
@@ -115,10 +117,10 @@ impl<'a> ClientHello<'a> {
         // this server authenticates by certificate and never takes a PSK, so all three are needed.
         let groups = open(E::SUPPORTED_GROUPS)
             .ok_or(missing(E::SUPPORTED_GROUPS))
-            .and_then(codes)?;
+            .and_then(Codes::of_body)?;
         let signature_schemes = open(E::SIGNATURE_ALGORITHMS)
             .ok_or(missing(E::SIGNATURE_ALGORITHMS))
-            .and_then(codes)?;
+            .and_then(Codes::of_body)?;
         let shares = open(E::KEY_SHARE)
             .ok_or(missing(E::KEY_SHARE))
             .and_then(|reader| key_shares(reader, groups))?;
@@ -130,6 +132,10 @@ impl<'a> ClientHello<'a> {
             server_name: open(E::SERVER_NAME).map(server_name).transpose()?.flatten(),
             groups,
             signature_schemes,
+            chain_schemes: open(E::SIGNATURE_ALGORITHMS_CERT)
+                .map(Codes::of_body)
+                .transpose()?
+                .unwrap_or(signature_schemes),
             shares,
             protocols: open(E::ALPN)
                 .map(protocols)
@@ -209,12 +215,6 @@ pub(super) fn record_size_limit(mut reader: Reader<'_>) -> Result<u16, Fault> {
 
 fn versions<'a>(mut reader: Reader<'a>) -> Result<Codes<'a>, Fault> {
     let list = Codes::new(reader.vec8(2)?, &reader)?;
-    reader.finish()?;
-    Ok(list)
-}
-
-fn codes<'a>(mut reader: Reader<'a>) -> Result<Codes<'a>, Fault> {
-    let list = Codes::new(reader.vec16(2)?, &reader)?;
     reader.finish()?;
     Ok(list)
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::client_hello::record_size_limit;
 use super::extensions::read_responses;
-use super::reader::Reader;
+use super::reader::{Codes, Reader};
 use super::registry::{ExtensionType as E, MessageKind as M};
 use super::writer::Writer;
 use crate::error::Fault;
@@ -37,10 +37,7 @@ impl<'a> EncryptedExtensions<'a> {
                 E::QUIC_TRANSPORT_PARAMETERS => found.transport_parameters = Some(body.rest()),
                 E::RECORD_SIZE_LIMIT => found.record_size_limit = Some(record_size_limit(body)?),
                 // The server's own groups: syntax only, nothing may follow from them yet (rfc9846#4.3.7-2).
-                E::SUPPORTED_GROUPS => {
-                    super::reader::Codes::new(body.vec16(2)?, &body)?;
-                    body.finish()?;
-                }
+                E::SUPPORTED_GROUPS => drop(Codes::of_body(body)?),
                 _ => {}
             }
         }

@@ -122,6 +122,13 @@ impl<'a> Codes<'a> {
         Ok(Self(bytes))
     }
 
+    /// The list, with a length of two bytes, that is all of an extension's body.
+    pub(crate) fn of_body(mut body: Reader<'a>) -> Result<Self, Fault> {
+        let list = Self::new(body.vec16(2)?, &body)?;
+        body.finish()?;
+        Ok(list)
+    }
+
     pub(crate) fn iter(self) -> impl Iterator<Item = u16> + 'a {
         self.0
             .chunks_exact(2)

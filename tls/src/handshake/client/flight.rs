@@ -138,6 +138,7 @@ impl WaitCertificate {
         let wanted = Wanted {
             name: None,
             schemes: request.schemes,
+            chain_schemes: request.chain_schemes,
             policy: self.base.config.policy,
             authorities: request.authorities,
         };

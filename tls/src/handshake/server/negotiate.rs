@@ -35,6 +35,7 @@ pub(super) fn negotiate(
     let wanted = Wanted {
         name: hello.server_name.as_ref(),
         schemes: hello.signature_schemes,
+        chain_schemes: hello.chain_schemes,
         policy: config.policy,
         authorities: hello.authorities,
     };
