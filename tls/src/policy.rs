@@ -121,7 +121,8 @@ pub static ALL: [&Policy; 4] = [
 const PURE_ML_KEM: &[Group] = &[Group::MlKem512, Group::MlKem768, Group::MlKem1024];
 
 /// ML-DSA comes first, as in Chromium's hello: a server that has certificates of both kinds was given the larger one so that
-/// it is shown to those who understand it. Then by cost.
+/// it is shown to those who understand it. Then ECDSA, which every peer has, by the strength of its curve; Ed25519, which fewer
+/// have; and RSA last, whose signatures and keys are the longest of these.
 const ALL_SCHEMES: &[SignatureScheme] = &[
     SignatureScheme::MLDSA44,
     SignatureScheme::MLDSA65,

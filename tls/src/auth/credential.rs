@@ -78,17 +78,20 @@ impl Credential {
     /// Joins a chain, the leaf first, and its private key.
     ///
     /// # Errors
-    /// As [`with_signer`](Self::with_signer), and [`ConfigError::KeyUnsupported`] or `KeyMismatch` for the key.
+    /// As [`with_signer`](Self::with_signer), and [`ConfigError::KeyUnsupported`], `RsaPssKey` or `KeyMismatch` for the key.
     pub fn from_der(
         chain: Vec<CertificateDer<'static>>,
         key: &PrivateKeyDer<'_>,
     ) -> Result<Self, ConfigError> {
         check_chain(&chain)?;
         let Ok(key) = SigningKey::from_der(key) else {
+            let unsupported =
+                match der::key_algorithm(key.secret_der()).is_some_and(der::is_rsa_pss) {
+                    true => ConfigError::RsaPssKey,
+                    false => ConfigError::KeyUnsupported,
+                };
             // The leaf may say more, such as the size of an RSA key.
-            return Err(leaf_schemes(&chain)
-                .err()
-                .unwrap_or(ConfigError::KeyUnsupported));
+            return Err(leaf_schemes(&chain).err().unwrap_or(unsupported));
         };
         let mut owners = chain.iter().map(|certificate| {
             webpki::public_key_info(certificate).is_ok_and(|info| {

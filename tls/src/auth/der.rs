@@ -102,6 +102,12 @@ pub(super) fn signature_algorithm(certificate: &[u8]) -> Option<&[u8]> {
     Some(items(certificate).nth(1)??.1)
 }
 
+/// The algorithm identifier of a private key in PKCS#8, without its outer SEQUENCE.
+pub(super) fn key_algorithm(key: &[u8]) -> Option<&[u8]> {
+    let (_, fields, _) = split(key)?;
+    Some(items(fields).nth(1)??.1)
+}
+
 /// The algorithm identifier (without its outer SEQUENCE) and the key of a SubjectPublicKeyInfo.
 pub(super) fn public_key(spki: &[u8]) -> Option<(&[u8], &[u8])> {
     let (_, spki, _) = split(spki)?;

@@ -149,7 +149,7 @@ pub enum ConfigError {
     KeyEncrypted,
     /// The private key is damaged, or of a kind that is not supported.
     KeyUnsupported,
-    /// The certificate's key is of the kind id-RSASSA-PSS.
+    /// A private key or the certificate's key is of the kind id-RSASSA-PSS.
     RsaPssKey,
     /// An RSA key is too small or too large.
     RsaSize {
@@ -301,10 +301,7 @@ impl fmt::Display for Reason {
             Self::NotYetValid { not_before, now } => {
                 let (start, now) = (Date(*not_before), Date(*now));
                 let advice = "wait, or correct this machine's clock";
-                return write!(
-                    f,
-                    "is not valid yet (until {start}; it is now {now}): {advice}"
-                );
+                return write!(f, "is not valid before {start} (it is now {now}): {advice}");
             }
             Self::WrongName {
                 expected,
@@ -453,8 +450,8 @@ impl fmt::Display for ConfigError {
                  use ECDSA P-256, P-384 or P-521, Ed25519, ML-DSA, or RSA of 2048 to 8192 bits"
             }
             Self::RsaPssKey => {
-                "the certificate's key may be used with RSASSA-PSS alone (id-RSASSA-PSS), which is not supported: \
-                 have it issued for a plain RSA key (rsaEncryption), which TLS 1.3 signs with PSS too"
+                "a key that may be used with RSASSA-PSS alone (id-RSASSA-PSS) is not supported: \
+                 use a plain RSA key (rsaEncryption), which TLS 1.3 signs with PSS too"
             }
             Self::RsaSize { bits } => {
                 return write!(

@@ -238,13 +238,15 @@ fn a_key_of_id_rsassa_pss_is_refused() {
         RSASSA_PSS,
     );
     let key = PrivatePkcs8KeyDer::from(key.to_vec()).into();
+    let of_plain_rsa = Credential::from_der(identity.chain.clone(), &key).err();
+    assert_eq!(of_plain_rsa, Some(ConfigError::RsaPssKey));
     identity.chain[0] = patch(&identity.chain[0], RSA_ENCRYPTION, RSASSA_PSS);
     let error = Credential::from_der(identity.chain, &key).err().unwrap();
     assert_eq!(error, ConfigError::RsaPssKey);
     assert_eq!(
         error.to_string(),
-        "the certificate's key may be used with RSASSA-PSS alone (id-RSASSA-PSS), which is not supported: \
-         have it issued for a plain RSA key (rsaEncryption), which TLS 1.3 signs with PSS too"
+        "a key that may be used with RSASSA-PSS alone (id-RSASSA-PSS) is not supported: \
+         use a plain RSA key (rsaEncryption), which TLS 1.3 signs with PSS too"
     );
 }
 

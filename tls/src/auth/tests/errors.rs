@@ -123,8 +123,8 @@ fn refusals_say_what_to_do() {
             &pki,
             bent(pki::not_yet_valid),
             Alert::CERTIFICATE_EXPIRED,
-            "the leaf certificate is not valid yet \
-             (until 2090-01-01 00:00:00 UTC; it is now 2026-11-24 06:54:50 UTC): \
+            "the leaf certificate is not valid before 2090-01-01 00:00:00 UTC \
+             (it is now 2026-11-24 06:54:50 UTC): \
              wait, or correct this machine's clock",
         ),
         (
