@@ -8,6 +8,12 @@
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::as_conversions))]
 
 #[cfg(feature = "std")]
+mod buffer;
+#[cfg(feature = "std")]
+mod clock;
+#[cfg(feature = "std")]
+mod error;
+#[cfg(feature = "std")]
 pub mod std;
 #[cfg(feature = "tracing")]
 pub mod tracing;

@@ -8,9 +8,6 @@
 //! cannot make a stream grow. Every step consumes, hands out or blocks.
 
 mod acceptor;
-mod buffer;
-mod clock;
-mod error;
 mod socket;
 mod split;
 mod stream;
@@ -18,7 +15,8 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use crate::clock::HANDSHAKE_LIMIT;
 pub use acceptor::Acceptor;
 pub use socket::{Socket, Timeouts};
 pub use split::{Reader, Writer};
-pub use stream::{HANDSHAKE_LIMIT, Stream};
+pub use stream::Stream;

@@ -3,9 +3,12 @@
 //! The bounds are what makes a handshake deadline hold against a peer that sends a byte a second, or takes none: a stream sets
 //! them anew before each call, from what is left of the deadline, and puts the caller's own back after the handshake.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
+
+use crate::buffer::{Input, Output};
+use crate::clock::ALERT_LIMIT;
 
 /// A byte stream that TLS can run over.
 ///
@@ -46,6 +49,49 @@ impl Timeouts {
             read: shorter(self.read),
             write: shorter(self.write),
         }
+    }
+}
+
+/// Reads once.
+pub(super) fn fill(input: &mut Input, socket: &mut impl Read) -> io::Result<usize> {
+    let room = input.room()?;
+    let count = socket.read(room)?.min(room.len());
+    input.filled(count);
+    Ok(count)
+}
+
+/// Writes once.
+pub(super) fn push(output: &mut Output, socket: &mut impl Write) -> io::Result<()> {
+    if output.is_empty() {
+        return Ok(());
+    }
+    let count = socket.write(output.unsent())?;
+    output.sent(count)
+}
+
+/// Writes until nothing is left.
+pub(super) fn push_all(output: &mut Output, socket: &mut impl Write) -> io::Result<()> {
+    while !output.is_empty() {
+        match push(output, socket) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Sends the alert of a connection that has failed, if the socket takes it soon.
+pub(super) fn push_alert(output: &mut Output, socket: &mut impl Socket) {
+    if output.is_empty() {
+        return;
+    }
+    if let Ok(own) = socket.timeouts() {
+        // Nothing can be done about a peer that takes no alert: the connection has failed either way.
+        let _sent = socket
+            .set_timeouts(own.within(ALERT_LIMIT))
+            .and_then(|()| push_all(output, socket))
+            .is_ok();
+        let _restored = socket.set_timeouts(own).is_ok();
     }
 }
 

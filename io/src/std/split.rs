@@ -3,15 +3,16 @@
 //! The connection is locked only while it opens or seals, never while a socket blocks: a writer that waits for the peer to
 //! take its bytes does not keep the reader from taking the peer's. Locks are taken in one order, output before connection.
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, ErrorKind, IoSlice, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pith_tls::{Connection, Error, Summary};
 
 use super::Socket;
-use super::buffer::{Input, Output, Step};
-use super::clock::Clock;
-use super::error::{is_stall, question_open, wrap};
+use super::socket::{fill, push_alert, push_all};
+use crate::buffer::{Input, Output, Step};
+use crate::clock::Clock;
+use crate::error::{is_stall, question_open, wrap};
 
 /// The half that reads. As [`Stream`](super::Stream) for what it returns and when.
 pub struct Reader<S> {
@@ -74,7 +75,7 @@ impl<S: Socket> Reader<S> {
         if let Ok(mut output) = output {
             output.queue(&mut state.tls);
             drop(state);
-            output.push_alert(&mut self.socket);
+            push_alert(&mut output, &mut self.socket);
         }
         wrap(error)
     }
@@ -106,9 +107,9 @@ impl<S: Socket> BufRead for Reader<S> {
             match self.advance()? {
                 Step::Again | Step::Plaintext => {}
                 Step::Closed => break,
-                Step::Blocked => return Err(question_open()),
+                Step::Blocked => return Err(question_open(ErrorKind::WouldBlock)),
                 Step::NeedMore => {
-                    if self.input.fill(&mut self.socket)? == 0 {
+                    if fill(&mut self.input, &mut self.socket)? == 0 {
                         let ended = self.shared.state().tls.eof();
                         return Err(self.fail(ended.err().unwrap_or(Error::Truncated)));
                     }
@@ -136,12 +137,16 @@ impl<W: Write> Writer<W> {
 
 impl<W: Write> Write for Writer<W> {
     fn write(&mut self, plaintext: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(plaintext)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut output = self.shared.output();
-        output.push_all(&mut self.socket)?;
+        push_all(&mut output, &mut self.socket)?;
         let mut state = self.shared.state();
-        let sealed = state.seal(&mut output, plaintext);
+        let sealed = state.seal(&mut output, slices);
         drop(state);
-        match (output.push_all(&mut self.socket), sealed) {
+        match (push_all(&mut output, &mut self.socket), sealed) {
             (Err(error), Ok(consumed)) if is_stall(&error) && consumed > 0 => Ok(consumed),
             (Err(error), Ok(_)) => Err(error),
             (_, sealed) => sealed,
@@ -159,7 +164,7 @@ impl<W: Write> Write for Writer<W> {
                 self.socket.flush()?;
                 return checked;
             }
-            output.push_all(&mut self.socket)?;
+            push_all(&mut output, &mut self.socket)?;
         }
     }
 }
@@ -176,10 +181,10 @@ impl Shared {
 
 impl State {
     /// Seals into `output`; after a failure, of this half or the other, the alert goes there.
-    fn seal(&mut self, output: &mut Output, plaintext: &[u8]) -> io::Result<usize> {
+    fn seal(&mut self, output: &mut Output, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let sealed = match &self.failed {
             Some(error) => Err(error.clone()),
-            None => output.seal(&mut self.tls, plaintext),
+            None => output.seal(&mut self.tls, slices),
         };
         sealed.map_err(|error| {
             output.queue(&mut self.tls);

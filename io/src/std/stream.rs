@@ -7,21 +7,22 @@
 //! A stream keeps its two buffers (16 KiB for records that come, up to 64 KiB for what goes) as long as it lives. Dropping it
 //! sends nothing and blocks nowhere: [`Stream::close`] says goodbye.
 
-use std::io::{self, BufRead, ErrorKind, Read, Write};
+use std::io::{self, BufRead, ErrorKind, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pith_tls::{
     AlertDescription, Answer, ClientConfig, Connection, Error, Local, Question, ServerConfig,
-    ServerName, Summary,
+    Summary,
 };
 
-use super::buffer::{Input, Output, Step};
-use super::clock::Clock;
-use super::error::{is_stall, past_deadline, question_open, wrap};
+use super::socket::{fill, push, push_alert, push_all};
 use super::split::{self, Reader, Writer};
-use super::{Socket, Timeouts};
+use super::{HANDSHAKE_LIMIT, Socket, Timeouts};
+use crate::buffer::{Input, Output, Step};
+use crate::clock::Clock;
+use crate::error::{is_stall, past_deadline, question_open, server_name, wrap};
 
 /// A TLS 1.3 connection that reads and writes like its socket.
 ///
@@ -217,13 +218,7 @@ impl<S: Socket> Stream<S> {
         name: &str,
         socket: S,
     ) -> io::Result<Self> {
-        let name = ServerName::try_from(name.to_owned()).map_err(|_| {
-            io::Error::new(
-                ErrorKind::InvalidInput,
-                "the server's name is neither a DNS name nor an IP address",
-            )
-        })?;
-        let tls = Connection::client(config, name, clock.now()).map_err(wrap)?;
+        let tls = Connection::client(config, server_name(name)?, clock.now()).map_err(wrap)?;
         Ok(Self::new(clock, tls, socket))
     }
 
@@ -273,7 +268,7 @@ impl<S: Socket> Stream<S> {
                 }
                 Step::Blocked => {
                     self.push_flight(own, deadline)?;
-                    return Err(question_open());
+                    return Err(question_open(ErrorKind::WouldBlock));
                 }
                 // A peer that says goodbye in the handshake gets no further chance (known as CVE-2024-32650 elsewhere).
                 Step::Closed => {
@@ -296,7 +291,7 @@ impl<S: Socket> Stream<S> {
             }
             self.socket
                 .set_timeouts(own.within(self.time_left(deadline)?))?;
-            self.output.push(&mut self.socket)?;
+            push(&mut self.output, &mut self.socket)?;
         }
     }
 
@@ -316,7 +311,7 @@ impl<S: Socket> Stream<S> {
     }
 
     fn fill(&mut self) -> io::Result<()> {
-        if self.input.fill(&mut self.socket)? == 0 {
+        if fill(&mut self.input, &mut self.socket)? == 0 {
             let error = self.tls.eof().err().unwrap_or(Error::Truncated);
             return Err(self.fail(error));
         }
@@ -325,7 +320,7 @@ impl<S: Socket> Stream<S> {
 
     /// Writes all that is ready to go; what the socket does not take stays for the next call.
     fn push_all(&mut self) -> io::Result<()> {
-        self.output.push_all(&mut self.socket)
+        push_all(&mut self.output, &mut self.socket)
     }
 
     fn check(&self) -> io::Result<()> {
@@ -338,7 +333,7 @@ impl<S: Socket> Stream<S> {
     /// Makes a failure of TLS final. Its alert goes out if the socket takes it soon; whether it arrives changes nothing here.
     fn fail(&mut self, error: Error) -> io::Error {
         self.output.queue(&mut self.tls);
-        self.output.push_alert(&mut self.socket);
+        push_alert(&mut self.output, &mut self.socket);
         self.failed = Some(error.clone());
         wrap(error)
     }
@@ -367,7 +362,7 @@ impl<S: Socket> BufRead for Stream<S> {
                     Step::Again => {}
                     Step::NeedMore => self.fill()?,
                     Step::Plaintext | Step::Closed => break,
-                    Step::Blocked => return Err(question_open()),
+                    Step::Blocked => return Err(question_open(ErrorKind::WouldBlock)),
                 }
             }
         }
@@ -383,9 +378,14 @@ impl<S: Socket> Write for Stream<S> {
     /// Seals from `plaintext` as much as goes in one write, at most 64 KiB, and writes it. If the socket stalls in the middle, what
     /// is sealed counts as written and goes out with the next call; [`flush`](Self::flush) before you wait for an answer.
     fn write(&mut self, plaintext: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(plaintext)])
+    }
+
+    /// As [`write`](Self::write), of the slices one behind the other: small ones share a record.
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.handshake()?;
         self.push_all()?;
-        let consumed = match self.output.seal(&mut self.tls, plaintext) {
+        let consumed = match self.output.seal(&mut self.tls, slices) {
             Ok(consumed) => consumed,
             Err(error @ Error::Misuse(_)) => return Err(wrap(error)),
             Err(error) => return Err(self.fail(error)),
@@ -407,9 +407,5 @@ impl<S: Socket> Write for Stream<S> {
         }
     }
 }
-
-/// How long a handshake may take where the caller names no deadline: long enough for a phone on a bad link with a few lost
-/// packets, short enough that slow clients do not pile up.
-pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
 const TICK: Duration = Duration::from_millis(10); // of a kernel that counts 100 a second

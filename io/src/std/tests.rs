@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use pith_tests::pki::Pki;
 use pith_tls::{Answer, ClientConfig, Connection, Credential, Error, ServerConfig, Trust};
 
-use super::buffer::{BATCH, RECORD};
-use super::clock::Clock;
 use super::{Acceptor, HANDSHAKE_LIMIT, Socket, Stream, Timeouts};
+use crate::buffer::{BATCH, RECORD};
+use crate::clock::Clock;
 
 /// How a socket behaves.
 #[derive(Debug, Clone, Copy)]

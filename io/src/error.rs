@@ -5,10 +5,10 @@
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use pith_tls::Error;
+use pith_tls::{Error, ServerName};
 
 /// Wraps a TLS error; the kind says who ended the connection.
-pub(super) fn wrap(error: Error) -> io::Error {
+pub(crate) fn wrap(error: Error) -> io::Error {
     let kind = match &error {
         Error::Truncated => ErrorKind::UnexpectedEof,
         Error::Alert(_) => ErrorKind::ConnectionAborted,
@@ -20,11 +20,12 @@ pub(super) fn wrap(error: Error) -> io::Error {
 }
 
 /// Whether a socket says "not now": the call can be repeated, and nothing is lost.
-pub(super) fn is_stall(error: &io::Error) -> bool {
+#[cfg(feature = "std")]
+pub(crate) fn is_stall(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
-pub(super) fn past_deadline(limit: Duration) -> io::Error {
+pub(crate) fn past_deadline(limit: Duration) -> io::Error {
     io::Error::new(
         ErrorKind::TimedOut,
         format!(
@@ -33,9 +34,20 @@ pub(super) fn past_deadline(limit: Duration) -> io::Error {
     )
 }
 
-pub(super) fn question_open() -> io::Error {
+/// `kind` is what the caller's interface has for it: `WouldBlock` belongs to calls that can be made again.
+pub(crate) fn question_open(kind: ErrorKind) -> io::Error {
     io::Error::new(
-        ErrorKind::WouldBlock,
+        kind,
         "the handshake waits for an answer of this program: see Stream::question",
     )
+}
+
+/// The name of a server, or why it is none.
+pub(crate) fn server_name(name: &str) -> io::Result<ServerName<'static>> {
+    ServerName::try_from(name.to_owned()).map_err(|_| {
+        io::Error::new(
+            ErrorKind::InvalidInput,
+            "the server's name is neither a DNS name nor an IP address",
+        )
+    })
 }

@@ -1,4 +1,4 @@
-//! The clock of a stream: the system's, or one that a test turns by hand.
+//! The clock of a stream: the system's, or one that a test turns by hand; and how long a handshake may take on it.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -6,7 +6,7 @@ use pith_tls::Now;
 
 /// Tells the time. `monotonic` counts from when the clock was made.
 #[derive(Debug, Clone)]
-pub(super) enum Clock {
+pub(crate) enum Clock {
     System(Instant),
     #[cfg(test)]
     Test(std::sync::Arc<std::sync::atomic::AtomicU64>), // milliseconds
@@ -17,7 +17,7 @@ impl Clock {
         clippy::disallowed_methods,
         reason = "an adapter owns the clock that the core is given"
     )]
-    pub(super) fn system() -> Self {
+    pub(crate) fn system() -> Self {
         Self::System(Instant::now())
     }
 
@@ -26,7 +26,7 @@ impl Clock {
         clippy::disallowed_methods,
         reason = "an adapter owns the clock that the core is given"
     )]
-    pub(super) fn now(&self) -> Now {
+    pub(crate) fn now(&self) -> Now {
         match self {
             Self::System(start) => Now {
                 monotonic: start.elapsed(),
@@ -46,3 +46,10 @@ impl Clock {
         }
     }
 }
+
+/// How long a handshake may take where the caller names no deadline: long enough for a phone on a bad link with a few lost
+/// packets, short enough that slow clients do not pile up.
+pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long the alert of a failed connection may wait for room in the socket.
+pub(crate) const ALERT_LIMIT: Duration = Duration::from_secs(1);

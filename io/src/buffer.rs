@@ -4,16 +4,15 @@
 //! [`Output`] grows to what its caller writes at once, 64 KiB of plaintext at most, and is used again for each write. Neither
 //! knows the protocol: both hand their bytes to the [`Connection`] and remember how far they are.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice};
 use std::ops::Range;
-use std::time::Duration;
 
 use pith_tls::{Connection, Error, Local, Now, Received};
 
-use super::Socket;
+use crate::error::wrap;
 
 /// Records on their way in.
-pub(super) struct Input {
+pub(crate) struct Input {
     bytes: Box<[u8]>,
     /// Received and not yet taken by the core.
     records: Range<usize>,
@@ -23,7 +22,7 @@ pub(super) struct Input {
 
 /// What one step of [`Input::step`] did.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// A record was taken, and there may be another.
     Again,
     /// There is plaintext to take.
@@ -37,14 +36,14 @@ pub(super) enum Step {
 }
 
 /// Sealed bytes on their way out.
-pub(super) struct Output {
+pub(crate) struct Output {
     bytes: Vec<u8>,
     /// Not yet taken by the socket.
     unsent: Range<usize>,
 }
 
 impl Input {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             bytes: vec![0; RECORD].into(),
             records: 0..0,
@@ -52,18 +51,18 @@ impl Input {
         }
     }
 
-    pub(super) fn plaintext(&self) -> &[u8] {
+    pub(crate) fn plaintext(&self) -> &[u8] {
         self.bytes.get(self.plaintext.clone()).unwrap_or_default()
     }
 
     /// The caller has taken the first `count` bytes of the plaintext.
-    pub(super) fn take(&mut self, count: usize) {
+    pub(crate) fn take(&mut self, count: usize) {
         let end = self.plaintext.end;
         self.plaintext.start = self.plaintext.start.saturating_add(count).min(end);
     }
 
     /// Gives the core what was received, one record at most. Plaintext that is left over is lost: take it first.
-    pub(super) fn step(&mut self, tls: &mut Connection, now: Now) -> Result<Step, Error> {
+    pub(crate) fn step(&mut self, tls: &mut Connection, now: Now) -> Result<Step, Error> {
         let records = self.bytes.get_mut(self.records.clone()).unwrap_or_default();
         let base = records.as_ptr().addr();
         let (consumed, step) = match tls.receive(now, records)? {
@@ -96,37 +95,40 @@ impl Input {
         Ok(step)
     }
 
-    /// Reads from the socket once. Only called when the core needs more, and so never over unread plaintext.
-    pub(super) fn fill(&mut self, socket: &mut impl Read) -> io::Result<usize> {
+    /// Room for what is read from the socket. Only asked for when the core needs more, and so never over unread plaintext.
+    pub(crate) fn room(&mut self) -> io::Result<&mut [u8]> {
         self.bytes.copy_within(self.records.clone(), 0);
         self.records = 0..self.records.len();
         self.plaintext = 0..0;
-        let room = self.bytes.get_mut(self.records.end..).unwrap_or_default();
-        if room.is_empty() {
-            return Err(super::error::wrap(
+        match self.bytes.get_mut(self.records.end..) {
+            Some(room) if !room.is_empty() => Ok(room),
+            _ => Err(wrap(
                 Local::Internal("a record that is longer than the buffer").into(),
-            ));
+            )),
         }
-        let count = socket.read(room)?.min(room.len());
-        self.records.end = self.records.end.saturating_add(count);
-        Ok(count)
+    }
+
+    /// The first `count` bytes of the room came from the socket.
+    pub(crate) fn filled(&mut self, count: usize) {
+        let end = self.records.end.saturating_add(count);
+        self.records.end = end.min(self.bytes.len());
     }
 }
 
 impl Output {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             bytes: Vec::new(),
             unsent: 0..0,
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.unsent.is_empty()
     }
 
     /// Fetches what the core has queued (handshake messages, alerts) behind what is unsent.
-    pub(super) fn queue(&mut self, tls: &mut Connection) {
+    pub(crate) fn queue(&mut self, tls: &mut Connection) {
         self.make_room(tls.sealed_len(0));
         loop {
             let written = tls.transmit(self.room());
@@ -137,60 +139,51 @@ impl Output {
         }
     }
 
-    /// Seals from `plaintext` as much as fits one write to the socket, behind what the core has queued; returns how many bytes
-    /// of it. Called when all before it is sent.
-    pub(super) fn seal(&mut self, tls: &mut Connection, plaintext: &[u8]) -> Result<usize, Error> {
-        let batch = plaintext.get(..BATCH).unwrap_or(plaintext);
-        self.make_room(tls.sealed_len(batch.len()));
-        let mut rest = batch;
-        loop {
-            let sent = tls.send(rest, self.room())?;
-            self.unsent.end = self.unsent.end.saturating_add(sent.written);
-            rest = rest.get(sent.consumed..).unwrap_or_default();
-            if sent.written == 0 || rest.is_empty() {
-                return Ok(batch.len().saturating_sub(rest.len()));
-            }
+    /// Seals from the slices as much as fits one write to the socket, behind what the core has queued; returns how many bytes
+    /// of them. Called when all before it is sent.
+    pub(crate) fn seal(
+        &mut self,
+        tls: &mut Connection,
+        slices: &[IoSlice<'_>],
+    ) -> Result<usize, Error> {
+        let mut filled = slices.iter().filter(|slice| !slice.is_empty());
+        let first = filled.next().map_or(&[][..], |slice| &**slice);
+        if filled.next().is_none() || first.len() >= BATCH {
+            let batch = first.get(..BATCH).unwrap_or(first);
+            self.make_room(tls.sealed_len(batch.len()));
+            let room = self.bytes.get_mut(self.unsent.end..).unwrap_or_default();
+            return seal_batch(tls, batch, room, &mut self.unsent.end);
         }
+        // Gathered at the far end of the buffer: a record for each slice would cost more than the copy.
+        let total = slices.iter().fold(0_usize, |total, slice| {
+            total.saturating_add(slice.len()).min(BATCH)
+        });
+        let sealed = tls.sealed_len(total);
+        self.make_room(sealed.saturating_add(total));
+        let room = self.bytes.get_mut(self.unsent.end..).unwrap_or_default();
+        let (room, batch) = room.split_at_mut_checked(sealed).unwrap_or_default();
+        let batch = batch.get_mut(..total).unwrap_or_default();
+        let mut rest = &mut *batch;
+        for slice in slices {
+            let (place, behind) = rest.split_at_mut(slice.len().min(rest.len()));
+            place.copy_from_slice(slice.get(..place.len()).unwrap_or_default());
+            rest = behind;
+        }
+        seal_batch(tls, batch, room, &mut self.unsent.end)
     }
 
-    /// Writes to the socket once.
-    pub(super) fn push(&mut self, socket: &mut impl Write) -> io::Result<()> {
-        let unsent = self.bytes.get(self.unsent.clone()).unwrap_or_default();
-        if unsent.is_empty() {
-            return Ok(());
-        }
-        let count = socket.write(unsent)?;
+    /// What goes to the socket next.
+    pub(crate) fn unsent(&self) -> &[u8] {
+        self.bytes.get(self.unsent.clone()).unwrap_or_default()
+    }
+
+    /// The socket took the first `count` bytes of what was unsent.
+    pub(crate) fn sent(&mut self, count: usize) -> io::Result<()> {
         if count == 0 {
             return Err(ErrorKind::WriteZero.into());
         }
         self.unsent.start = self.unsent.start.saturating_add(count).min(self.unsent.end);
         Ok(())
-    }
-
-    /// Writes to the socket until nothing is left.
-    pub(super) fn push_all(&mut self, socket: &mut impl Write) -> io::Result<()> {
-        while !self.is_empty() {
-            match self.push(socket) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                other => other?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends the alert of a connection that has failed, if the socket takes it soon.
-    pub(super) fn push_alert(&mut self, socket: &mut impl Socket) {
-        if self.is_empty() {
-            return;
-        }
-        if let Ok(own) = socket.timeouts() {
-            // Nothing can be done about a peer that takes no alert: the connection has failed either way.
-            let _sent = socket
-                .set_timeouts(own.within(ALERT_LIMIT))
-                .and_then(|()| self.push_all(socket))
-                .is_ok();
-            let _restored = socket.set_timeouts(own).is_ok();
-        }
     }
 
     fn room(&mut self) -> &mut [u8] {
@@ -208,11 +201,27 @@ impl Output {
     }
 }
 
+/// Seals all of `batch` that has room, and moves `end` by what it wrote; returns how much of `batch` that is.
+fn seal_batch(
+    tls: &mut Connection,
+    batch: &[u8],
+    mut room: &mut [u8],
+    end: &mut usize,
+) -> Result<usize, Error> {
+    let mut rest = batch;
+    loop {
+        let sent = tls.send(rest, room)?;
+        *end = end.saturating_add(sent.written);
+        room = room.get_mut(sent.written..).unwrap_or_default();
+        rest = rest.get(sent.consumed..).unwrap_or_default();
+        if sent.written == 0 || rest.is_empty() {
+            return Ok(batch.len().saturating_sub(rest.len()));
+        }
+    }
+}
+
 /// A maximal record: header, plaintext, and what protection may add (rfc9846#5.2-1).
-pub(super) const RECORD: usize = 5 + (1 << 14) + 256;
+pub(crate) const RECORD: usize = 5 + (1 << 14) + 256;
 
 /// Plaintext sealed for one write to the socket: four full records. More saves few system calls and costs memory.
-pub(super) const BATCH: usize = 4 << 14;
-
-/// How long the alert of a failed connection may wait for room in the socket.
-const ALERT_LIMIT: Duration = Duration::from_secs(1);
+pub(crate) const BATCH: usize = 4 << 14;
