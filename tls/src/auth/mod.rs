@@ -1,12 +1,13 @@
 //! Authentication: who the peer is, and how we prove who we are (RFC 9846 sections 4.5.1 and 4.5.2).
 //!
 //! [`Trust`] is what a client believes, a constructor argument without a default; [`Credential`] is what a server shows.
-//! Chains are verified by rustls-webpki, behind one file; a CertificateVerify only here, and its result is the proof that a
+//! Chains are verified by rustls-webpki, behind two files; a CertificateVerify only here, and its result is the proof that a
 //! handshake cannot complete without. What fails gives a [`CertificateError`] or, in a constructor, a [`ConfigError`].
 
 mod credential;
 mod der;
 mod error;
+mod failure;
 mod verify;
 mod webpki;
 

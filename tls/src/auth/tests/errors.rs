@@ -340,7 +340,7 @@ fn every_error_of_webpki_has_its_alert() {
         (E::UnknownIssuer, Alert::UNKNOWN_CA),
     ] {
         let text = error.to_string();
-        let error = CertificateError::new(Which::Leaf, webpki::reason(error));
+        let error = CertificateError::new(Which::Leaf, failure::reason(error));
         assert_eq!(error.alert(), alert, "{text}");
         assert!(
             !error.to_string().contains("cannot name"),
