@@ -53,7 +53,7 @@ fn a_refused_certificate_ends_the_handshake_with_its_alert() {
             "same name, other key",
             &mine,
             other.leaf(NAME),
-            Alert::BAD_CERTIFICATE,
+            Alert::UNKNOWN_CA,
         ),
         (
             "expired",
@@ -211,7 +211,7 @@ fn a_callers_verifier_can_refuse_and_never_accept() {
             "refused by the roots",
             Pki::new().leaf(NAME),
             false,
-            Some(Alert::BAD_CERTIFICATE),
+            Some(Alert::UNKNOWN_CA),
             0,
         ),
         (

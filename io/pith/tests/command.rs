@@ -293,7 +293,7 @@ fn client_names_what_is_wrong_with_the_certificate() {
         (
             "namesake",
             leaf(&namesake, |_| ()),
-            &["another CA of that name"],
+            &["the other CA of that name"],
         ),
         (
             "stranger",

@@ -98,8 +98,17 @@ pub(super) fn allows_signing(certificate: &[u8]) -> Option<bool> {
 
 /// The identifier of the algorithm that a certificate is signed with, without its outer SEQUENCE.
 pub(super) fn signature_algorithm(certificate: &[u8]) -> Option<&[u8]> {
+    Some(signed_parts(certificate)?.1)
+}
+
+/// What is signed in a certificate, that identifier, and the signature.
+pub(super) fn signed_parts(certificate: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (_, certificate, _) = split(certificate)?;
-    Some(items(certificate).nth(1)??.1)
+    let (_, _, rest) = split(certificate)?;
+    let signed = certificate.get(..certificate.len().checked_sub(rest.len())?)?;
+    let (_, algorithm, rest) = split(rest)?;
+    let (_, bits, _) = split(rest)?;
+    Some((signed, algorithm, bits.get(1..)?))
 }
 
 /// The algorithm identifier of a private key in PKCS#8, without its outer SEQUENCE.

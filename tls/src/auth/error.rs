@@ -77,8 +77,10 @@ pub enum Reason {
         /// How many keys are pinned.
         pins: usize,
     },
-    /// Its signature does not verify under its issuer's key.
+    /// Its signature does not verify under the key of its issuer's certificate.
     BadSignature,
+    /// Its signature does not verify under the key of the trusted root that has its issuer's name.
+    OtherRoot(PeerText),
     /// It is signed with MD5 or SHA-1, by the algorithm's name.
     Forgeable(&'static str),
     /// Its signature algorithm is not supported; the text is the object identifier.
@@ -219,7 +221,7 @@ impl CertificateError {
             Reason::Absent => AlertDescription::DECODE_ERROR, // rfc9846#4.5.1.3-1
             Reason::Expired { .. } | Reason::NotYetValid { .. } => AlertDescription::CERTIFICATE_EXPIRED,
             Reason::Revoked => AlertDescription::CERTIFICATE_REVOKED,
-            Reason::UnknownIssuer { .. } => AlertDescription::UNKNOWN_CA,
+            Reason::UnknownIssuer { .. } | Reason::OtherRoot(_) => AlertDescription::UNKNOWN_CA,
             Reason::Malformed(_)
             | Reason::WrongName { .. }
             | Reason::BadSignature
@@ -350,7 +352,14 @@ impl fmt::Display for Reason {
                 );
             }
             Self::BadSignature => {
-                "is not signed by its issuer's key: it was altered, or another CA of that name issued it"
+                "is not signed by its issuer's key: it was altered, or the peer sent another CA's certificate of that name"
+            }
+            Self::OtherRoot(issuer) => {
+                write!(
+                    f,
+                    "is not signed by the trusted root of its issuer's name (issuer {issuer}): "
+                )?;
+                "trust the other CA of that name that issued it; if there is none, it was altered"
             }
             Self::Forgeable(name) => {
                 let advice = "have it issued with SHA-256 or better";

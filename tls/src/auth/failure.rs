@@ -1,17 +1,18 @@
 //! What webpki's errors mean: which certificate failed, and for which of our reasons.
 //!
-//! webpki does not say which certificate failed. This file looks at each one alone, and only after a failure: it costs one
-//! signature at most. Every one of webpki's errors has a reason of ours.
+//! webpki does not say which certificate failed. This file looks at each one alone, and only after a failure. A signature is
+//! checked again only if one was wrong, each by the certificates of its issuer's name: at most three, so 30 in all (see
+//! [`CHAIN_SAME_SUBJECT`](crate::limits::CHAIN_SAME_SUBJECT)). Every one of webpki's errors has a reason of ours.
 
 use std::time::Duration;
 
-use ::webpki::{Error, KeyUsage, anchor_from_trusted_cert};
+use ::webpki::{EndEntityCert, Error, KeyUsage};
 use pith_crypto::Hash;
 use pki_types::{CertificateDer, TrustAnchor, UnixTime};
 
 use super::der;
 use super::error::{CertificateError, NAMES, PeerText, Reason, Which};
-use super::webpki::{alone, parse, verify_path};
+use super::webpki::{alone, parse, signed};
 
 /// What made the verification of a chain fail.
 pub(super) fn explain(
@@ -21,10 +22,15 @@ pub(super) fn explain(
     now: Duration,
     usage: KeyUsage,
 ) -> CertificateError {
-    if error == Error::UnknownIssuer {
-        return unknown_issuer(chain, anchors.len());
+    match error {
+        Error::UnknownIssuer => unknown_issuer(chain, anchors.len()),
+        Error::InvalidSignatureForPublicKey
+        | Error::UnsupportedSignatureAlgorithmContext(_)
+        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
+            signature(error, chain, anchors)
+        }
+        error => CertificateError::new(locate(&error, chain, now, usage), reason(error)),
     }
-    CertificateError::new(locate(&error, chain, now, usage), reason(error))
 }
 
 /// The certificate at a place of what the peer sent.
@@ -35,7 +41,7 @@ pub(super) fn which(place: usize) -> Which {
     }
 }
 
-/// The certificate that made verification fail with `error`, as far as that can be told.
+/// The certificate that has an error by itself, if one has.
 fn locate(error: &Error, chain: &[CertificateDer<'_>], now: Duration, usage: KeyUsage) -> Which {
     // A CA is at fault for being none; any other certificate for the very error that it has by itself.
     let not_a_ca = *error == Error::EndEntityUsedAsCa;
@@ -47,63 +53,83 @@ fn locate(error: &Error, chain: &[CertificateDer<'_>], now: Duration, usage: Key
             own == *error
         }
     });
-    if let Some(own) = own {
-        return which(own);
+    match chain {
+        [_] => Which::Leaf,
+        _ => own.map_or(Which::Chain, which),
     }
-    let Some((leaf, intermediates)) = chain.split_first().filter(|(_, rest)| !rest.is_empty())
-    else {
-        return Which::Leaf;
+}
+
+/// The places of the certificates from the leaf up, each with one that may have issued it by its name and by `issued`, and
+/// whether what ends it is a certificate of the right name. Names in a ring end too: no place stands twice.
+fn line(
+    certificates: &[Option<EndEntityCert<'_>>],
+    issued: impl Fn(&EndEntityCert<'_>, &EndEntityCert<'_>) -> bool,
+) -> (Vec<usize>, bool) {
+    let (mut line, mut place) = (Vec::new(), 0);
+    loop {
+        line.push(place);
+        let Some(Some(own)) = certificates.get(place) else {
+            return (line, false);
+        };
+        let mut namesakes = certificates
+            .iter()
+            .enumerate()
+            .filter_map(|(place, other)| {
+                let other = other.as_ref()?;
+                let fits = other.subject() == own.issuer() && !line.contains(&place);
+                fits.then_some((place, other))
+            })
+            .peekable();
+        let named = namesakes.peek().is_some();
+        match namesakes.find(|(_, issuer)| issued(issuer, own)) {
+            Some((next, _)) => place = next,
+            None => return (line, named),
+        }
+    }
+}
+
+/// The certificate whose signature is wrong, which may be that by a root. A root of the right name that did not sign it says
+/// less about the certificate than about the root: strangers who give their CA the same name are far more common than altered
+/// certificates, so that is an unknown CA (RFC 9846 section 6.2: one that matches no trust anchor).
+fn signature(
+    error: Error,
+    chain: &[CertificateDer<'_>],
+    anchors: &[TrustAnchor<'_>],
+) -> CertificateError {
+    let certificates = parse_all(chain);
+    let (line, by_other) = line(&certificates, signed);
+    let place = line.last().copied().unwrap_or_default();
+    let issuer = certificates
+        .get(place)
+        .and_then(Option::as_ref)
+        .map_or(&[][..], |top| top.issuer());
+    let by_root = anchors.iter().any(|anchor| *anchor.subject == *issuer);
+    let reason = match error {
+        Error::InvalidSignatureForPublicKey if by_root && !by_other => {
+            Reason::OtherRoot(common_name(issuer))
+        }
+        error => reason(error),
     };
-    let is_signature = matches!(
-        error,
-        Error::InvalidSignatureForPublicKey
-            | Error::UnsupportedSignatureAlgorithmContext(_)
-            | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_)
-    );
-    if !is_signature {
-        return Which::Chain;
-    }
-    // With the certificates that came as its roots, only the leaf's own signature is looked at.
-    let issuers: Vec<_> = intermediates
-        .iter()
-        .filter_map(|issuer| anchor_from_trusted_cert(issuer).ok())
-        .collect();
-    match parse(leaf).and_then(|leaf| verify_path(&leaf, &issuers, &[], now, usage, None)) {
-        Err(again) if again == *error => Which::Leaf,
-        Ok(()) if intermediates.len() == 1 => which(1),
-        _ => Which::Chain,
-    }
+    CertificateError::new(
+        if by_root || by_other {
+            which(place)
+        } else {
+            Which::Chain
+        },
+        reason,
+    )
 }
 
 /// The last certificate of the path that starts at the leaf, and who issued it.
 fn unknown_issuer(chain: &[CertificateDer<'_>], roots: usize) -> CertificateError {
-    let parsed: Vec<_> = chain
-        .iter()
-        .map(|certificate| parse(certificate).ok())
-        .collect();
-    let name = |place: usize| parsed.get(place).and_then(Option::as_ref);
-    let mut place = 0;
-    // Each certificate extends the path at most once, so that names in a ring end too.
-    for _ in chain {
-        let issuer = name(place).map(|certificate| certificate.issuer());
-        let next = parsed
-            .iter()
-            .position(|other| other.as_ref().map(|other| other.subject()) == issuer);
-        match next {
-            Some(next) if next != place => place = next,
-            _ => break,
-        }
-    }
-    let top = name(place);
+    let certificates = parse_all(chain);
+    // By names alone: strangers are to cost no signatures.
+    let (line, _) = line(&certificates, |_, _| true);
+    let place = line.last().copied().unwrap_or_default();
+    let top = certificates.get(place).and_then(Option::as_ref);
     let issuer = top.map_or(&[][..], |top| top.issuer());
     let self_signed = place == 0 && top.is_some_and(|top| top.issuer() == top.subject());
-    let issuer = der::common_name(issuer).unwrap_or_else(|| {
-        let digest = Hash::Sha256.digest(issuer);
-        let first = digest.as_ref().iter().take(8);
-        let hex: String = first.map(|byte| format!("{byte:02x}")).collect();
-        format!("a CA without a common name, SHA-256 of its name {hex}...")
-    });
-    let issuer = PeerText::new(&issuer);
+    let issuer = common_name(issuer);
     CertificateError::new(
         which(place),
         Reason::UnknownIssuer {
@@ -112,6 +138,24 @@ fn unknown_issuer(chain: &[CertificateDer<'_>], roots: usize) -> CertificateErro
             roots,
         },
     )
+}
+
+fn parse_all<'a>(chain: &'a [CertificateDer<'a>]) -> Vec<Option<EndEntityCert<'a>>> {
+    chain
+        .iter()
+        .map(|certificate| parse(certificate).ok())
+        .collect()
+}
+
+/// The common name in a distinguished name, or what identifies it without one.
+fn common_name(name: &[u8]) -> PeerText {
+    let text = der::common_name(name).unwrap_or_else(|| {
+        let digest = Hash::Sha256.digest(name);
+        let first = digest.as_ref().iter().take(8);
+        let hex: String = first.map(|byte| format!("{byte:02x}")).collect();
+        format!("a CA without a common name, SHA-256 of its name {hex}...")
+    });
+    PeerText::new(&text)
 }
 
 /// Our reason for each of webpki's errors. The enum may grow, so a last arm is forced on us: an unknown error is a bad

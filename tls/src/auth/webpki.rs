@@ -205,6 +205,20 @@ pub(super) fn parse<'a>(certificate: &'a CertificateDer<'a>) -> Result<EndEntity
     EndEntityCert::try_from(certificate)
 }
 
+/// Whether a certificate is signed with the key of `issuer`.
+pub(super) fn signed(issuer: &EndEntityCert<'_>, certificate: &EndEntityCert<'_>) -> bool {
+    let der = certificate.der();
+    der::signed_parts(&der).is_some_and(|(message, identifier, signature)| {
+        let fits = |algorithm: &Algorithm| algorithm.signature_alg_id().as_ref() == identifier;
+        let algorithms = ::webpki::ALL_VERIFICATION_ALGS.iter().copied().filter(fits);
+        algorithms.into_iter().any(|algorithm| {
+            issuer
+                .verify_signature(algorithm, message, signature)
+                .is_ok()
+        })
+    })
+}
+
 /// What a certificate may be signed with: by `issuer`, a SubjectPublicKeyInfo, or by a key that is not known.
 fn possible(
     certificate: &CertificateDer<'_>,

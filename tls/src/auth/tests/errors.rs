@@ -165,9 +165,9 @@ fn refusals_say_what_to_do() {
         (
             &same_name,
             pki.leaf("a.test"),
-            Alert::BAD_CERTIFICATE,
-            "the leaf certificate is not signed by its issuer's key: \
-             it was altered, or another CA of that name issued it",
+            Alert::UNKNOWN_CA,
+            "the leaf certificate is not signed by the trusted root of its issuer's name \
+             (issuer \"Pith Test Root\"): trust the other CA of that name that issued it; if there is none, it was altered",
         ),
         (
             &pki,
@@ -220,6 +220,49 @@ fn refusals_say_what_to_do() {
         (error.reason(), error.alert()),
         (&Reason::Absent, Alert::DECODE_ERROR)
     );
+}
+
+/// Two CAs of one name are told from an altered certificate as far as that can be done: where the issuer's certificate came.
+#[test]
+fn a_wrong_signature_is_found() {
+    let (pki, namesake) = (Pki::with(Kind::P256, 3), Pki::with(Kind::P256, 3));
+    let of_root = Reason::OtherRoot(PeerText::new("Pith Test Root"));
+    for place in 0..4 {
+        let mut identity = pki.leaf("a.test");
+        let mut altered = identity.chain[place].to_vec();
+        *altered.last_mut().unwrap() ^= 1;
+        identity.chain[place] = altered.into();
+        let error = verify(&pki, &identity, "a.test").unwrap_err();
+        let (reason, alert) = match place {
+            3 => (&of_root, Alert::UNKNOWN_CA),
+            _ => (&Reason::BadSignature, Alert::BAD_CERTIFICATE),
+        };
+        assert_eq!((error.reason(), error.alert()), (reason, alert), "{place}");
+        let which = [
+            Which::Leaf,
+            Which::Intermediate(1),
+            Which::Intermediate(2),
+            Which::Intermediate(3),
+        ];
+        assert_eq!(error.which(), which[place]);
+    }
+    let error = verify(&pki, &namesake.leaf("a.test"), "a.test").unwrap_err();
+    assert_eq!(
+        (error.reason(), error.which()),
+        (&of_root, Which::Intermediate(3))
+    );
+    let mut mixed = namesake.leaf("a.test");
+    mixed.chain.splice(1.., pki.leaf("a.test").chain.drain(1..));
+    let error = verify(&pki, &mixed, "a.test").unwrap_err();
+    assert_eq!(
+        (error.reason(), error.which()),
+        (&Reason::BadSignature, Which::Leaf)
+    );
+    // Both certificates of the name came, in whatever order.
+    let mut both = pki.leaf("a.test");
+    both.chain
+        .insert(1, namesake.leaf("a.test").chain[1].clone());
+    assert_eq!(verify(&pki, &both, "a.test"), Ok(()));
 }
 
 /// An error holds at most 16 names of 255 bytes of the peer.
