@@ -106,6 +106,18 @@ fn one_answer_for_any_number_of_requests() {
 }
 
 #[test]
+fn an_update_without_a_request_takes_none_back() {
+    for stage in Stage::CONNECTED {
+        let mut bench = Bench::at(stage);
+        let before = bench.peer.contents(HANDSHAKE).len();
+        let mut wire = bench.peer.key_update(&KEY_UPDATE_REQUEST);
+        wire.extend(bench.peer.key_update(&KEY_UPDATE));
+        assert_eq!(bench.feed(&wire), Ok(()));
+        assert_eq!(sent(&mut bench, before), [KEY_UPDATE]);
+    }
+}
+
+#[test]
 fn requests_in_one_flight_of_records_with_data_between_are_answered_once() {
     for stage in Stage::CONNECTED {
         let mut bench = Bench::at(stage);

@@ -14,6 +14,7 @@ use pith_tests::pki::{Identity, Kind, Pki};
 use pith_tests::scripted::{Bench, DATA, HANDSHAKE, Role, Stage, message};
 use pith_tls::limits::{
     CHAIN_CERTIFICATES, EMPTY_RECORDS, HANDSHAKE_MESSAGE, HANDSHAKE_MESSAGE_WITHOUT_CERTIFICATE,
+    RECORD_PLAINTEXT,
 };
 use pith_tls::{ClientConfig, Error, Fault, MessageKind, Received, ServerConfig};
 
@@ -111,6 +112,14 @@ fn a_certificate_message_passes_at_the_limit_and_not_past_it() {
         if passes {
             bench.finish().unwrap();
             bench.assert_works("a certificate message of 64 KiB");
+            let mut bench = Bench::with(Role::Server, &client, &server);
+            bench.finish().unwrap();
+            let sent = bench.peer.seen.iter().map(|record| record.content.len());
+            assert_eq!(
+                sent.max(),
+                Some(RECORD_PLAINTEXT),
+                "in records of the longest length"
+            );
         } else {
             let wire = bench.peer.honest(1);
             let want = Fault::MessageTooLong {
