@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// TLS 1.3 with post-quantum key exchange.
 #[derive(Parser)]
@@ -27,6 +27,14 @@ pub(crate) enum Command {
     /// The first line on standard output is `listening on ADDR:PORT`. A client that fails is named on standard error; serving goes on.
     #[command(after_help = EXIT_CODES)]
     Server(ServerOptions),
+    /// Show what the named policies allow, or how two of them differ.
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Policy(PolicyCommand),
+    /// Make a throwaway CA, and certificates that it issued, to try things with.
+    ///
+    /// Nothing is ever overwritten. The CA's own key is not kept, so nobody can issue more with it.
+    #[command(after_help = EXIT_CODES)]
+    Pki(PkiOptions),
 }
 
 #[derive(Args)]
@@ -34,18 +42,28 @@ pub(crate) struct ClientOptions {
     /// The server.
     #[arg(value_name = "HOST:PORT")]
     pub(crate) server: String,
-    /// PEM file of the CA certificates to trust. Without this and --pin: Mozilla's, as this build carries them.
+    /// PEM file of the CA certificates to trust. Without this, --pin and --system-roots: Mozilla's, as this build carries them.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
+    /// Trust the CA certificates that this machine has (SSL_CERT_FILE and SSL_CERT_DIR name others).
+    #[arg(long, conflicts_with = "ca")]
+    pub(crate) system_roots: bool,
     /// Trust the server with this key and no other: SHA-256 of its SubjectPublicKeyInfo in hex. May be given again for more keys.
-    #[arg(long, value_name = "HEX", conflicts_with = "ca")]
+    #[arg(long, value_name = "HEX", conflicts_with_all = ["ca", "system_roots"])]
     pub(crate) pin: Vec<String>,
     /// The name that the server must prove, and that is sent to it. [default: HOST]
     #[arg(long, value_name = "NAME")]
     pub(crate) sni: Option<String>,
+    /// Connect N times, one after the other, and show a line for each and the times of all. No data is sent or shown.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) repeat: Option<u32>,
     /// Do the handshake, print what was negotiated as one JSON object on standard output, close. No data is sent or shown.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) identity: IdentityOptions,
+    #[command(flatten)]
+    pub(crate) terms: TermsOptions,
 }
 
 #[derive(Args)]
@@ -53,22 +71,128 @@ pub(crate) struct ServerOptions {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) listen: String,
-    /// PEM file of the certificate chain, the server's own first.
+    /// Whether clients are asked for a certificate: not at all, accepted without one, or refused without one.
+    #[arg(long, value_name = "MODE", default_value = "none")]
+    pub(crate) client_auth: ClientAuthMode,
+    /// PEM file of the CA certificates that a client's certificate must lead to, with --client-auth.
     #[arg(long, value_name = "FILE")]
-    pub(crate) cert: PathBuf,
-    /// PEM file of the private key of the first certificate, not encrypted.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: PathBuf,
+    pub(crate) ca: Option<PathBuf>,
     /// Answer each GET with a page that shows what was negotiated (the default).
     #[arg(long, conflicts_with = "echo")]
     pub(crate) http: bool,
     /// Send back whatever comes, until close_notify.
     #[arg(long)]
     pub(crate) echo: bool,
+    /// Print one JSON object for each connection on standard output when it ends; the first line is {"listening":"ADDR:PORT"}.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) identity: IdentityOptions,
+    #[command(flatten)]
+    pub(crate) terms: TermsOptions,
+}
+
+/// What either side shows of itself.
+#[derive(Args)]
+pub(crate) struct IdentityOptions {
+    /// PEM file of a certificate chain to show, this side's own first. With several pairs of --cert and --key, each peer is shown the
+    /// one that suits it best.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cert: Vec<PathBuf>,
+    /// PEM file of the private key of the first certificate in --cert, not encrypted.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Vec<PathBuf>,
+}
+
+/// What either side is ready to negotiate.
+#[derive(Args)]
+pub(crate) struct TermsOptions {
+    /// The policy: `pith policy show` names them. [default: V2026_11]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) policy: Option<String>,
+    /// Groups for the key exchange among those of the policy, most wanted first, with commas between.
+    #[arg(long, value_name = "LIST")]
+    pub(crate) groups: Option<String>,
+    /// Cipher suites among those of the policy, most wanted first, with commas between.
+    #[arg(long, value_name = "LIST")]
+    pub(crate) suites: Option<String>,
+    /// Application protocols (ALPN), most wanted first, with commas between. [default: none; http/1.1 for a server's page]
+    #[arg(long, value_name = "LIST")]
+    pub(crate) alpn: Option<String>,
+    /// Refuse every key exchange that is not post-quantum.
+    #[arg(long)]
+    pub(crate) require_pq: bool,
+    /// Append the secrets of all connections to this file, as Wireshark reads them. Whoever has it can decrypt the connections.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keylog: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ClientAuthMode {
+    None,
+    Optional,
+    Required,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Show a policy in full; without a name, what policies there are.
+    #[command(after_help = EXIT_CODES)]
+    Show {
+        /// Such as V2026_11_CNSA2.
+        name: Option<String>,
+    },
+    /// Show what changes from policy A to policy B: what is lost (-), what is gained (+).
+    #[command(after_help = EXIT_CODES)]
+    Diff {
+        /// The old policy.
+        a: String,
+        /// The new one.
+        b: String,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct PkiOptions {
+    /// The directory to write to; it is made if it is not there.
+    #[arg(long, value_name = "DIR", default_value = "pith-pki")]
+    pub(crate) out: PathBuf,
+    /// A DNS name or IP address of the server. May be given again. [default: localhost, 127.0.0.1 and ::1]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Vec<String>,
+    /// The kind of all keys.
+    #[arg(long, value_name = "KIND", default_value = "ecdsa-p256")]
+    pub(crate) key_type: KeyKind,
+    /// For how many days the certificates are valid, from now.
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub(crate) days: u32,
+    /// Make a certificate for a client too, for mutual TLS, in this name (`client` if none is given).
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "client")]
+    pub(crate) client: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyKind {
+    EcdsaP256,
+    EcdsaP384,
+    EcdsaP521,
+    Ed25519,
+    #[value(name = "rsa-2048")]
+    Rsa2048,
+    #[value(name = "rsa-3072")]
+    Rsa3072,
+    #[value(name = "rsa-4096")]
+    Rsa4096,
+    #[value(name = "ml-dsa-44")]
+    MlDsa44,
+    #[value(name = "ml-dsa-65")]
+    MlDsa65,
+    #[value(name = "ml-dsa-87")]
+    MlDsa87,
 }
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  all went well
-  1  the connection or TLS failed
-  2  the command line, or a file that it names, cannot be used";
+  1  the connection or TLS failed, or standard output cannot be written
+  2  the command line, or a file or directory that it names, cannot be used";

@@ -1,53 +1,87 @@
-//! `pith client`: standard input to the server, the server to standard output.
+//! `pith client`: standard input to the server, the server to standard output; or connections that only report themselves.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use pith_io::std::{Reader, Stream, Writer};
-use pith_tls::ClientConfig;
+use pith_io::std::{Reader, Socket, Stream, Timeouts, Writer};
+use pith_tls::{ClientConfig, Error, Role, Summary};
 
 use crate::cli::ClientOptions;
 use crate::failure::{self, Failure};
-use crate::{input, negotiated, say};
+use crate::flights::{Bytes, Counted};
+use crate::negotiated::{self, Report};
+use crate::{input, say};
+
+/// Where to, and how.
+struct Plan<'a> {
+    server: &'a str,
+    name: &'a str,
+    config: Arc<ClientConfig>,
+}
 
 pub(crate) fn run(options: &ClientOptions) -> Result<(), Failure> {
     let server = options.server.as_str();
     let host = input::host(server)?;
-    let name = options.sni.as_deref().unwrap_or(host);
-    let config = ClientConfig::new(input::trust(options)?)
-        .build()
-        .map_err(|error| Failure::input(error.to_string()))?;
+    let mut config = ClientConfig::new(input::trust(options)?);
+    for credential in input::credentials(&options.identity)? {
+        config = config.credential(credential);
+    }
+    let plan = Plan {
+        server,
+        name: options.sni.as_deref().unwrap_or(host),
+        config: input::build!(config, input::terms(&options.terms, &[])?)?,
+    };
+    match (options.repeat, options.json) {
+        (None, false) => converse(&plan),
+        (count, json) => probe(&plan, count, json),
+    }
+}
+
+impl Plan<'_> {
+    /// A stream that has not begun.
+    fn open(&self, tcp: TcpStream) -> Result<Stream<Counted<TcpStream>>, Failure> {
+        let no_delay = tcp.set_nodelay(true);
+        no_delay.map_err(|error| failure::tcp(self.server, &error))?;
+        let tls = Stream::client(Arc::clone(&self.config), self.name, Counted::new(tcp));
+        tls.map_err(|error| {
+            Failure::input(format!(
+                "{:?} cannot be asked for: {error}; give another with --sni",
+                self.name
+            ))
+        })
+    }
+}
+
+fn converse(plan: &Plan<'_>) -> Result<(), Failure> {
+    let server = plan.server;
     let tcp = input::dial(server)?;
-    let tcp_failed = |error| failure::tcp(server, &error);
-    tcp.set_nodelay(true).map_err(tcp_failed)?;
-    let second = tcp.try_clone().map_err(tcp_failed)?;
-    let mut tls = Stream::client(config, name, tcp).map_err(|error| {
-        Failure::input(format!(
-            "{name:?} cannot be asked for: {error}; give another with --sni"
-        ))
-    })?;
+    let second = tcp.try_clone();
+    let second = second.map_err(|error| failure::tcp(server, &error))?;
+    let mut tls = plan.open(tcp)?;
     let start = Instant::now();
     tls.handshake()
-        .map_err(|error| failure::handshake(server, name, &error))?;
+        .map_err(|error| failure::handshake(server, plan.name, &error))?;
     let handshake = start.elapsed();
     let Some(summary) = tls.summary() else {
         return Err(Failure::connection("the handshake ended without a result"));
     };
-    if options.json {
-        let line = negotiated::json(server, summary, handshake);
-        writeln!(io::stdout(), "{line}").map_err(|error| failure::output(&error))?;
-        return tls
-            .close()
-            .map_err(|error| failure::transfer(server, &error));
-    }
-    let rows = negotiated::rows(summary);
-    let took = [("handshake", negotiated::time(handshake))];
+    let Bytes { sent, received } = tls.socket().bytes();
+    let took = format!(
+        "{}, {sent} bytes sent, {received} received",
+        negotiated::time(handshake)
+    );
+    let identity = negotiated::peer(summary).map(|peer| peer.rows("server"));
+    let identity = identity.unwrap_or_default();
+    let identity = identity
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.clone()));
+    let rows = negotiated::rows(summary).into_iter().chain(identity);
     say(format_args!(
         "connected to {server}\n{}",
-        negotiated::table(rows.into_iter().chain(took)).trim_end()
+        negotiated::table(rows.chain([("handshake", took)])).trim_end()
     ));
     let (reader, writer) = tls
         .split(second)
@@ -58,7 +92,7 @@ pub(crate) fn run(options: &ClientOptions) -> Result<(), Failure> {
 /// Copies both ways until the server has closed. What it did to standard input by then is not waited for.
 fn copy(
     server: &str,
-    mut reader: Reader<TcpStream>,
+    mut reader: Reader<Counted<TcpStream>>,
     writer: Writer<TcpStream>,
 ) -> Result<(), Failure> {
     let writer = Arc::new(Mutex::new(writer));
@@ -107,3 +141,125 @@ fn send(writer: &Mutex<Writer<TcpStream>>) -> io::Result<()> {
         writer.flush()?;
     }
 }
+
+/// What one connection came to.
+#[derive(Default)]
+struct Probe {
+    summary: Option<Summary>,
+    times: Vec<(&'static str, Duration)>,
+    bytes: Bytes,
+}
+
+/// Connects again and again, and reports each connection as it ends. One that fails does not keep the next from being tried.
+fn probe(plan: &Plan<'_>, count: Option<u32>, json: bool) -> Result<(), Failure> {
+    let total = count.unwrap_or(1);
+    let width = total.to_string().len();
+    let mut handshakes = Vec::new();
+    let mut failed = 0_u32;
+    for number in 1..=total {
+        let mut probe = Probe::default();
+        let error = probe.run(plan).err();
+        let line = match (json, &error) {
+            (true, _) => probe.json(plan.server, error.as_ref()),
+            (false, None) => format!("{number:width$}  {}", probe.line()),
+            (false, Some(_)) => format!("{number:width$}  failed"),
+        };
+        writeln!(io::stdout(), "{line}").map_err(|error| failure::output(&error))?;
+        match error {
+            Some(error) if count.is_none() || error.is_input() => return Err(error),
+            Some(error) => {
+                failed = failed.saturating_add(1);
+                say(format_args!("pith: connection {number}: {error}"));
+            }
+            None => handshakes.extend(probe.time("handshake")),
+        }
+    }
+    handshakes.sort();
+    let middle = handshakes.get(handshakes.len() / 2);
+    if let (Some(first), Some(middle), Some(last), false) =
+        (handshakes.first(), middle, handshakes.last(), json)
+    {
+        let [first, middle, last] = [first, middle, last].map(|time| negotiated::time(*time));
+        let summary = format!("handshake: fastest {first}, median {middle}, slowest {last}");
+        writeln!(io::stdout(), "{summary}").map_err(|error| failure::output(&error))?;
+    }
+    match failed {
+        0 => Ok(()),
+        _ => Err(Failure::connection(format!(
+            "{failed} of {total} connections failed: each is named above"
+        ))),
+    }
+}
+
+impl Probe {
+    fn run(&mut self, plan: &Plan<'_>) -> Result<(), Failure> {
+        let start = Instant::now();
+        let tcp = input::dial(plan.server)?;
+        self.times.push(("connect", start.elapsed()));
+        let mut tls = plan.open(tcp)?;
+        let shaking = Instant::now();
+        let shaken = tls.handshake();
+        self.bytes = tls.socket().bytes();
+        shaken.map_err(|error| failure::handshake(plan.server, plan.name, &error))?;
+        self.times.push(("handshake", shaking.elapsed()));
+        self.summary = tls.summary().cloned();
+        let ended = part(&mut tls);
+        self.bytes = tls.socket().bytes();
+        self.times.push(("total", start.elapsed()));
+        ended.map_err(|error| failure::transfer(plan.server, &error))
+    }
+
+    fn time(&self, name: &str) -> Option<Duration> {
+        let mut times = self.times.iter().filter(|(this, _)| *this == name);
+        times.next().map(|(_, time)| *time)
+    }
+
+    fn line(&self) -> String {
+        let mut parts = Vec::new();
+        if let Some(summary) = &self.summary {
+            let retried = if summary.retried {
+                " after a retry"
+            } else {
+                ""
+            };
+            parts.push(format!("{}{retried}", summary.group));
+            parts.push(summary.suite.to_string());
+            parts.push(summary.signature_scheme.to_string());
+        }
+        let time = self.time("handshake").unwrap_or_default();
+        let Bytes { sent, received } = self.bytes;
+        parts.push(format!("handshake {}", negotiated::time(time)));
+        parts.push(format!("{sent} bytes sent, {received} received"));
+        parts.join("  ")
+    }
+
+    fn json(&self, server: &str, error: Option<&Failure>) -> String {
+        Report {
+            role: Role::Client,
+            peer: server,
+            summary: self.summary.as_ref(),
+            times: &self.times,
+            bytes: self.bytes,
+            error: error.map(ToString::to_string).as_deref(),
+        }
+        .json()
+    }
+}
+
+/// Says goodbye, and waits for the server to do so: a server that refuses the client's certificate can say that only after the
+/// client's handshake is done. A server that says nothing has nothing against it.
+fn part(tls: &mut Stream<Counted<TcpStream>>) -> io::Result<()> {
+    let told = tls.close();
+    tls.socket_mut().set_timeouts(Timeouts {
+        read: Some(PARTING),
+        write: Some(PARTING),
+    })?;
+    match tls.read(&mut [0]) {
+        Ok(_) => told,
+        Err(error) if matches!(failure::tls(&error), Some(Error::Truncated)) => told,
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => told,
+        Err(error) => Err(error),
+    }
+}
+
+const PARTING: Duration = Duration::from_secs(2);

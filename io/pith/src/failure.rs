@@ -29,6 +29,11 @@ impl Failure {
         }
     }
 
+    /// Whether trying again cannot help.
+    pub(crate) fn is_input(&self) -> bool {
+        self.exit_code == 2
+    }
+
     pub(crate) fn exit_code(&self) -> u8 {
         self.exit_code
     }
@@ -81,8 +86,8 @@ pub(crate) fn handshake(server: &str, name: &str, error: &io::Error) -> Failure 
         ),
         Some(Error::Alert(alert)) => {
             format!(
-                "{server} ended the handshake: {}. See what the server logged.",
-                Error::Alert(*alert)
+                "{server} ended the handshake with the alert {alert}: {}.",
+                advice(*alert)
             )
         }
         Some(Error::Fault(_)) => format!(
@@ -101,8 +106,42 @@ pub(crate) fn transfer(server: &str, error: &io::Error) -> Failure {
         Some(Error::Truncated) => format!(
             "{server} ended the connection without close_notify: what it sent may be cut short, by somebody on the way or because it failed; do not take it for complete."
         ),
+        Some(Error::Alert(alert)) => format!(
+            "{server} ended the connection with the alert {alert}: {}.",
+            advice(*alert)
+        ),
+        _ if error.kind() == ErrorKind::ConnectionReset => {
+            format!("{server} reset the connection: see what the server logged.")
+        }
         _ => format!("the connection to {server} failed: {error}."),
     })
+}
+
+/// What a server's alert often means, and what to do.
+fn advice(alert: AlertDescription) -> &'static str {
+    use AlertDescription as A;
+    match alert {
+        A::CERTIFICATE_REQUIRED => {
+            "it wants a certificate of this client: give one with --cert and --key"
+        }
+        A::BAD_CERTIFICATE
+        | A::UNSUPPORTED_CERTIFICATE
+        | A::CERTIFICATE_REVOKED
+        | A::CERTIFICATE_EXPIRED
+        | A::CERTIFICATE_UNKNOWN
+        | A::UNKNOWN_CA
+        | A::ACCESS_DENIED => {
+            "it does not let this client in with its certificate: see what the server logged, and that --cert leads to a CA that it trusts"
+        }
+        A::HANDSHAKE_FAILURE | A::INSUFFICIENT_SECURITY => {
+            "it has no group, cipher suite or signature in common with this client: compare --groups, --suites, --policy and --require-pq with what it has"
+        }
+        A::NO_APPLICATION_PROTOCOL => {
+            "it speaks none of the protocols that --alpn names: correct them"
+        }
+        A::UNRECOGNIZED_NAME => "it serves nothing of that name: give another with --sni",
+        _ => "see what the server logged",
+    }
 }
 
 /// The TLS error inside an error of a stream.

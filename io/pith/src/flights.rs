@@ -14,7 +14,16 @@ pub(crate) enum Way {
 /// Counts what passes through the socket in it.
 pub(crate) struct Counted<S> {
     socket: S,
+    /// The first of them: a conversation may have any number.
     flights: Vec<(Way, usize)>,
+    bytes: Bytes,
+}
+
+/// Bytes on the wire, TLS included.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Bytes {
+    pub(crate) sent: usize,
+    pub(crate) received: usize,
 }
 
 impl<S> Counted<S> {
@@ -22,18 +31,35 @@ impl<S> Counted<S> {
         Self {
             socket,
             flights: Vec::new(),
+            bytes: Bytes::default(),
         }
     }
 
-    /// Each flight so far, and its bytes.
+    /// Each of the first flights, and its bytes.
     pub(crate) fn flights(&self) -> &[(Way, usize)] {
         &self.flights
     }
 
+    /// All bytes so far.
+    pub(crate) fn bytes(&self) -> Bytes {
+        self.bytes
+    }
+
+    /// The socket in it. What is read or written there is not counted.
+    pub(crate) fn socket(&self) -> &S {
+        &self.socket
+    }
+
     fn count(&mut self, way: Way, bytes: usize) {
+        let sum = match way {
+            Way::Sent => &mut self.bytes.sent,
+            Way::Received => &mut self.bytes.received,
+        };
+        *sum = sum.saturating_add(bytes);
+        let full = self.flights.len() >= FLIGHTS;
         match self.flights.last_mut() {
             Some((last, sum)) if *last == way => *sum = sum.saturating_add(bytes),
-            _ if bytes > 0 => self.flights.push((way, bytes)),
+            _ if bytes > 0 && !full => self.flights.push((way, bytes)),
             _ => {}
         }
     }
@@ -68,3 +94,6 @@ impl<S: Socket> Socket for Counted<S> {
         self.socket.set_timeouts(timeouts)
     }
 }
+
+/// A handshake has three or five.
+const FLIGHTS: usize = 8;

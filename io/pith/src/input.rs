@@ -1,26 +1,26 @@
 //! Files and arguments, turned into what the library takes.
 
-use std::fs;
-use std::io::Read;
+use std::fs::{self, OpenOptions};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::Path;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use pith_tls::{Credential, Trust};
+use pith_tls::policy::{self, Policy, V2026_11};
+use pith_tls::{CipherSuite, ClientAuth, ConfigError, Credential, Group, KeyLog, Now, Trust};
 
-use crate::cli::{ClientOptions, ServerOptions};
+use crate::cli::{ClientAuthMode, ClientOptions, IdentityOptions, ServerOptions, TermsOptions};
 use crate::failure::{self, Failure};
+use crate::say;
 
 /// What a client trusts.
 pub(crate) fn trust(options: &ClientOptions) -> Result<Trust, Failure> {
     if let Some(path) = &options.ca {
-        let pem = read(path, "CA certificates in PEM")?;
-        return Trust::roots_from_pem(&pem).map_err(|error| {
-            Failure::input(format!(
-                "{} cannot be used for --ca: {error}",
-                path.display()
-            ))
-        });
+        return roots(path);
+    }
+    if options.system_roots {
+        return system_roots();
     }
     if options.pin.is_empty() {
         return Trust::roots_from_anchors(webpki_roots::TLS_SERVER_ROOTS.to_vec()).map_err(
@@ -39,15 +39,149 @@ pub(crate) fn trust(options: &ClientOptions) -> Result<Trust, Failure> {
         .map_err(|error| Failure::input(format!("the keys of --pin cannot be used: {error}")))
 }
 
-/// What a server shows.
-pub(crate) fn credential(options: &ServerOptions) -> Result<Credential, Failure> {
-    let chain = read(&options.cert, "a certificate chain in PEM")?;
-    let key = read(&options.key, "a private key in PEM")?;
-    Credential::from_pem(&chain, &key).map_err(|error| {
+/// What a server wants of its clients.
+pub(crate) fn client_auth(options: &ServerOptions) -> Result<ClientAuth, Failure> {
+    match (options.client_auth, &options.ca) {
+        (ClientAuthMode::None, None) => Ok(ClientAuth::None),
+        (ClientAuthMode::Optional, Some(ca)) => Ok(ClientAuth::Optional(roots(ca)?)),
+        (ClientAuthMode::Required, Some(ca)) => Ok(ClientAuth::Required(roots(ca)?)),
+        (ClientAuthMode::None, Some(_)) => Err(Failure::input(
+            "--ca says whose clients are let in, but --client-auth is none, so that no client would be asked: add --client-auth required (or optional), or leave --ca away",
+        )),
+        (ClientAuthMode::Optional | ClientAuthMode::Required, None) => Err(Failure::input(
+            "--client-auth expects --ca FILE too, the CA certificates that a client's must lead to, and got none: add it, or make some with `pith pki --client`",
+        )),
+    }
+}
+
+/// The pairs of --cert and --key. A certificate that peers will refuse is no error, since they may not look, but it is named.
+pub(crate) fn credentials(options: &IdentityOptions) -> Result<Vec<Credential>, Failure> {
+    let (chains, keys) = (options.cert.len(), options.key.len());
+    if chains != keys {
+        return Err(Failure::input(format!(
+            "expected one --key for each --cert, in the same order, and got {chains} of --cert and {keys} of --key: give both of each pair"
+        )));
+    }
+    let pairs = options.cert.iter().zip(&options.key);
+    pairs
+        .map(|(cert, key)| {
+            let chain = read(cert, "a certificate chain in PEM")?;
+            let key_pem = read(key, "a private key in PEM")?;
+            let credential = Credential::from_pem(&chain, &key_pem).map_err(|error| {
+                Failure::input(format!(
+                    "{} and {} cannot be used for --cert and --key: {error}",
+                    cert.display(),
+                    key.display()
+                ))
+            })?;
+            if let Err(error) = credential.check(now()) {
+                say(format_args!(
+                    "pith: warning: peers that trust a CA will refuse {}: {error}",
+                    cert.display()
+                ));
+            }
+            Ok(credential)
+        })
+        .collect()
+}
+
+/// What a side is ready to negotiate. [`apply`](crate::input::apply) gives it to a builder of either kind.
+pub(crate) struct Terms {
+    pub(crate) policy: &'static Policy,
+    pub(crate) groups: Option<Vec<Group>>,
+    pub(crate) suites: Option<Vec<CipherSuite>>,
+    pub(crate) protocols: Vec<Vec<u8>>,
+    pub(crate) key_log: Option<KeyLog>,
+}
+
+/// Builds a configuration on these terms.
+macro_rules! build {
+    ($builder:expr, $terms:expr) => {{
+        let terms: $crate::input::Terms = $terms;
+        let mut builder = $builder.policy(terms.policy).keep_peer_chain(true);
+        if let Some(groups) = &terms.groups {
+            builder = builder.groups(groups);
+        }
+        if let Some(suites) = &terms.suites {
+            builder = builder.suites(suites);
+        }
+        if let Some(key_log) = terms.key_log {
+            builder = builder.key_log(key_log);
+        }
+        let protocols: Vec<_> = terms.protocols.iter().map(Vec::as_slice).collect();
+        builder
+            .alpn(&protocols)
+            .build()
+            .map_err(|error| $crate::input::refused(&error))
+    }};
+}
+pub(crate) use build;
+
+/// `protocols` are those without --alpn.
+pub(crate) fn terms(options: &TermsOptions, protocols: &[&str]) -> Result<Terms, Failure> {
+    let policy = match &options.policy {
+        Some(name) => policy(name)?,
+        None => &V2026_11,
+    };
+    let groups = options
+        .groups
+        .as_deref()
+        .map(|list| parse_list("--groups", "group", list, Group::ALL, |group| group.name()));
+    let mut groups = groups.transpose()?;
+    if options.require_pq {
+        let classical = groups
+            .iter()
+            .flatten()
+            .find(|group| !group.is_post_quantum());
+        if let Some(group) = classical {
+            return Err(Failure::input(format!(
+                "--require-pq expects post-quantum groups alone, and --groups names {group}: leave that group away, or --require-pq"
+            )));
+        }
+        let allowed = policy.groups.iter().copied();
+        groups = groups.or_else(|| Some(allowed.filter(|group| group.is_post_quantum()).collect()));
+    }
+    let suites = options.suites.as_deref().map(|list| {
+        parse_list(
+            "--suites",
+            "cipher suite",
+            list,
+            CipherSuite::ALL,
+            |suite| suite.name(),
+        )
+    });
+    let protocols = match &options.alpn {
+        Some(list) => list.split(',').map(|name| name.trim().into()).collect(),
+        None => protocols.iter().map(|name| (*name).into()).collect(),
+    };
+    Ok(Terms {
+        policy,
+        groups,
+        suites: suites.transpose()?,
+        protocols,
+        key_log: options.keylog.as_deref().map(key_log).transpose()?,
+    })
+}
+
+/// A configuration that cannot be built.
+pub(crate) fn refused(error: &ConfigError) -> Failure {
+    let advice = match error {
+        ConfigError::OutsidePolicy { policy, .. } => {
+            format!(" (`pith policy show {policy}` shows what it allows)")
+        }
+        _ => String::new(),
+    };
+    Failure::input(format!(
+        "these options cannot be used together: {error}{advice}"
+    ))
+}
+
+/// The policy of this name, in upper or lower case.
+pub(crate) fn policy(name: &str) -> Result<&'static Policy, Failure> {
+    Policy::by_name(&name.to_ascii_uppercase()).ok_or_else(|| {
+        let names = policy::ALL.map(|policy| policy.name).join(", ");
         Failure::input(format!(
-            "{} and {} cannot be used for --cert and --key: {error}",
-            options.cert.display(),
-            options.key.display()
+            "expected the name of a policy, and got {name:?}: take one of {names}"
         ))
     })
 }
@@ -84,6 +218,95 @@ pub(crate) fn dial(server: &str) -> Result<TcpStream, Failure> {
         }
     }
     Err(failure::tcp(server, &last))
+}
+
+/// The time, for the dates of certificates.
+pub(crate) fn now() -> Now {
+    Now {
+        monotonic: Duration::ZERO,
+        unix: SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default(),
+    }
+}
+
+/// Lets nobody but its owner read the file that these options create.
+pub(crate) fn keep_private(options: &mut OpenOptions) {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+}
+
+fn roots(path: &Path) -> Result<Trust, Failure> {
+    let pem = read(path, "CA certificates in PEM")?;
+    Trust::roots_from_pem(&pem).map_err(|error| {
+        Failure::input(format!(
+            "{} cannot be used for --ca: {error}",
+            path.display()
+        ))
+    })
+}
+
+/// The CA certificates of this machine. Some stores hold a few that nobody can use; those are left out.
+fn system_roots() -> Result<Trust, Failure> {
+    let loaded = rustls_native_certs::load_native_certs();
+    let usable = |certificate: &_| Trust::roots_from_der(std::slice::from_ref(certificate)).is_ok();
+    let certificates: Vec<_> = loaded.certs.into_iter().filter(usable).collect();
+    Trust::roots_from_der(&certificates).map_err(|_| {
+        let why = loaded.errors.first().map(|error| format!(" ({error})"));
+        Failure::input(format!(
+            "--system-roots expects CA certificates on this machine, and found none{}: install them (the package ca-certificates), name a file in SSL_CERT_FILE, or give --ca",
+            why.unwrap_or_default()
+        ))
+    })
+}
+
+/// A key log that appends to a file. One that can no longer be written is no reason to fail, and is named once.
+fn key_log(path: &Path) -> Result<KeyLog, Failure> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    keep_private(&mut options);
+    let file = options.open(path).map_err(|error| {
+        Failure::input(format!(
+            "--keylog expects a file that can be appended to, and {} is none ({error}): correct the path or its permissions",
+            path.display()
+        ))
+    })?;
+    say(format_args!(
+        "pith: warning: whoever reads {} can decrypt these connections",
+        path.display()
+    ));
+    let (file, shown) = (Mutex::new(Some(file)), path.display().to_string());
+    Ok(KeyLog::new(move |line| {
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = file
+            .as_mut()
+            .map(|file| file.write_all(format!("{line}\n").as_bytes()));
+        if let Some(Err(error)) = written {
+            say(format_args!("pith: {shown} cannot be written: {error}"));
+            *file = None;
+        }
+    }))
+}
+
+/// Names between commas, each of something in `all`.
+fn parse_list<T: Copy>(
+    option: &str,
+    what: &str,
+    list: &str,
+    all: &[T],
+    name: impl Fn(T) -> &'static str,
+) -> Result<Vec<T>, Failure> {
+    let items = list.split(',').map(str::trim).map(|word| {
+        let item = all.iter().copied().find(|item| name(*item).eq_ignore_ascii_case(word));
+        item.ok_or_else(|| {
+            let names: Vec<_> = all.iter().map(|item| name(*item)).collect();
+            Failure::input(format!(
+                "{option} expects names with commas between, and got {word:?}, which names no {what}: take from {}",
+                names.join(", ")
+            ))
+        })
+    });
+    items.collect()
 }
 
 /// Reads a file that cannot be large.

@@ -1,4 +1,4 @@
-//! The `pith` command: a demonstration, a client and a server of TLS 1.3.
+//! The `pith` command: a demonstration, a client and a server of TLS 1.3, and what one needs to try them.
 //!
 //! Each subcommand is a file; [`failure`] turns what went wrong into one paragraph that says what was expected, what came and
 //! what to do. Standard output holds what was asked for, standard error all that is said about it.
@@ -19,11 +19,15 @@ use crate::cli::{Cli, Command};
 mod cli;
 mod client;
 mod demo;
+mod escape;
 mod failure;
 mod flights;
+mod identity;
 mod input;
 mod negotiated;
 mod page;
+mod pki;
+mod policy;
 mod server;
 
 fn main() -> ExitCode {
@@ -31,6 +35,8 @@ fn main() -> ExitCode {
         Command::Demo => demo::run(),
         Command::Client(options) => client::run(&options),
         Command::Server(options) => server::run(&options),
+        Command::Policy(command) => policy::run(&command),
+        Command::Pki(options) => pki::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,9 +3,13 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use pith_tls::Summary;
+use pith_tls::{Role, Summary};
 
-/// A name and a value for each thing that was negotiated.
+use crate::escape;
+use crate::flights::Bytes;
+use crate::identity::Identity;
+
+/// A name and a value for each thing that was negotiated. What the peer wrote is escaped for a terminal.
 pub(crate) fn rows(summary: &Summary) -> Vec<(&'static str, String)> {
     let group = summary.group;
     let strength = if group.is_post_quantum() {
@@ -13,7 +17,7 @@ pub(crate) fn rows(summary: &Summary) -> Vec<(&'static str, String)> {
     } else {
         "not post-quantum"
     };
-    vec![
+    let mut rows = vec![
         ("version", VERSION.to_owned()),
         ("key exchange", format!("{group} ({strength})")),
         ("cipher suite", summary.suite.to_string()),
@@ -24,7 +28,16 @@ pub(crate) fn rows(summary: &Summary) -> Vec<(&'static str, String)> {
             "HelloRetryRequest",
             (if summary.retried { "yes" } else { "no" }).to_owned(),
         ),
-    ]
+    ];
+    if let Some(scheme) = summary.client_signature_scheme {
+        rows.push(("client's signature", scheme.to_string()));
+    }
+    rows
+}
+
+/// Who the peer is, as its certificate says.
+pub(crate) fn peer(summary: &Summary) -> Option<Identity> {
+    Identity::read(summary.peer_chain.as_ref()?.first()?)
 }
 
 /// The rows as lines, aligned.
@@ -38,21 +51,83 @@ pub(crate) fn table<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> St
     })
 }
 
-/// One JSON object.
-pub(crate) fn json(server: &str, summary: &Summary, handshake: Duration) -> String {
-    format!(
-        "{{\"peer\":{},\"version\":{},\"group\":{},\"post_quantum\":{},\"suite\":{},\"signature\":{},\"server_name\":{},\"alpn\":{},\"hello_retry_request\":{},\"handshake_ms\":{:.3}}}",
-        quoted(server),
-        quoted(VERSION),
-        quoted(summary.group.name()),
-        summary.group.is_post_quantum(),
-        quoted(&summary.suite.to_string()),
-        quoted(&summary.signature_scheme.to_string()),
-        nullable(summary.server_name.as_deref()),
-        nullable(protocol(summary).as_deref()),
-        summary.retried,
-        handshake.as_secs_f64() * 1000.0,
-    )
+/// A connection, once it is over.
+pub(crate) struct Report<'a> {
+    /// This side.
+    pub(crate) role: Role,
+    /// The peer's address, as the user or the system writes it.
+    pub(crate) peer: &'a str,
+    /// `None` if the handshake failed.
+    pub(crate) summary: Option<&'a Summary>,
+    /// By name, in order.
+    pub(crate) times: &'a [(&'static str, Duration)],
+    pub(crate) bytes: Bytes,
+    pub(crate) error: Option<&'a str>,
+}
+
+impl Report<'_> {
+    /// One JSON object, the same keys in the same order for each role.
+    pub(crate) fn json(&self) -> String {
+        let summary = self.summary;
+        let or_null = |value: Option<String>| value.unwrap_or_else(|| "null".to_owned());
+        let quoted = |text: Option<&str>| escape::json_or_null(text);
+        let named = |scheme: Option<pith_tls::SignatureScheme>| {
+            quoted(scheme.map(|scheme| scheme.to_string()).as_deref())
+        };
+        let certificate = match self.role {
+            Role::Client => "server_certificate",
+            Role::Server => "client_certificate",
+        };
+        let times = self
+            .times
+            .iter()
+            .map(|(name, time)| format!("\"{name}\":{:.3}", time.as_secs_f64() * 1000.0));
+        let fields = [
+            ("peer", escape::json(self.peer)),
+            ("version", quoted(summary.map(|_| VERSION))),
+            ("group", quoted(summary.map(|summary| summary.group.name()))),
+            (
+                "post_quantum",
+                or_null(summary.map(|summary| summary.group.is_post_quantum().to_string())),
+            ),
+            ("suite", quoted(summary.map(|summary| summary.suite.name()))),
+            (
+                "signature_scheme",
+                named(summary.map(|summary| summary.signature_scheme)),
+            ),
+            (
+                "server_name",
+                quoted(summary.and_then(|summary| summary.server_name.as_deref())),
+            ),
+            ("protocol", quoted(summary.and_then(protocol).as_deref())),
+            (
+                "hello_retry_request",
+                or_null(summary.map(|summary| summary.retried.to_string())),
+            ),
+            (
+                "client_signature_scheme",
+                named(summary.and_then(|summary| summary.client_signature_scheme)),
+            ),
+            (
+                certificate,
+                or_null(summary.and_then(peer).map(|peer| peer.json())),
+            ),
+            (
+                "milliseconds",
+                format!("{{{}}}", times.collect::<Vec<_>>().join(",")),
+            ),
+            (
+                "bytes",
+                format!(
+                    "{{\"sent\":{},\"received\":{}}}",
+                    self.bytes.sent, self.bytes.received
+                ),
+            ),
+            ("error", quoted(self.error)),
+        ];
+        let fields = fields.map(|(name, value)| format!("\"{name}\":{value}"));
+        format!("{{{}}}", fields.join(","))
+    }
 }
 
 /// A duration as a person reads it.
@@ -60,50 +135,14 @@ pub(crate) fn time(duration: Duration) -> String {
     format!("{:.2} ms", duration.as_secs_f64() * 1000.0)
 }
 
-/// The application protocol; what is not printable is escaped, since the peer wrote it.
+/// The application protocol, any bytes.
 fn protocol(summary: &Summary) -> Option<String> {
     let protocol = summary.protocol.as_deref()?;
     Some(protocol.escape_ascii().to_string())
 }
 
 fn text(value: Option<&str>) -> String {
-    value.unwrap_or("none").to_owned()
-}
-
-fn nullable(value: Option<&str>) -> String {
-    value.map_or_else(|| "null".to_owned(), quoted)
-}
-
-/// A JSON string.
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => out.extend(['\\', character]),
-            '\0'..='\x1f' => {
-                let _infallible = write!(out, "\\u{:04x}", u32::from(character)).is_ok();
-            }
-            _ => out.push(character),
-        }
-    }
-    out.push('"');
-    out
+    value.map_or_else(|| "none".to_owned(), escape::printable)
 }
 
 pub(crate) const VERSION: &str = "TLS 1.3";
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn json_strings_are_escaped() {
-        for (name, text, want) in [
-            ("plain", "h2", r#""h2""#),
-            ("quote and backslash", r#"a"b\c"#, r#""a\"b\\c""#),
-            ("control", "a\nb\0", r#""a\u000ab\u0000""#),
-        ] {
-            assert_eq!(quoted(text), want, "{name}");
-        }
-    }
-}

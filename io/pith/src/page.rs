@@ -4,11 +4,12 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use pith_tls::Summary;
+use time::OffsetDateTime;
 
-use crate::negotiated;
+use crate::{escape, identity, negotiated};
 
 /// The whole response to a GET.
-pub(crate) fn negotiated(summary: &Summary, handshake: Duration, unix: Duration) -> String {
+pub(crate) fn negotiated(summary: &Summary, handshake: Duration, now: OffsetDateTime) -> String {
     let (class, verdict, meaning) = if summary.group.is_post_quantum() {
         (
             "good",
@@ -22,17 +23,31 @@ pub(crate) fn negotiated(summary: &Summary, handshake: Duration, unix: Duration)
             "It is TLS 1.3, but who records it today and has a quantum computer later can read it. This client names no post-quantum group.",
         )
     };
-    let mut rows = negotiated::rows(summary);
-    rows.push(("handshake", negotiated::time(handshake)));
-    rows.push((
-        "served",
-        format!("{} by pith {}", utc(unix), env!("CARGO_PKG_VERSION")),
-    ));
-    let mut table = String::new();
-    for (name, value) in rows {
-        let value = escaped(&value);
-        let _infallible = writeln!(table, "<dt>{name}</dt><dd>{value}</dd>").is_ok();
-    }
+    let client = negotiated::peer(summary);
+    let client = client
+        .map(|client| client.rows("client"))
+        .unwrap_or_default();
+    let rows = negotiated::rows(summary).into_iter();
+    let rows = rows
+        .map(|(name, value)| (name.to_owned(), value))
+        .chain(client);
+    let served = format!(
+        "{} by pith {}",
+        identity::utc(now),
+        env!("CARGO_PKG_VERSION")
+    );
+    let last = [
+        ("handshake", negotiated::time(handshake)),
+        ("served", served),
+    ];
+    let last = last.map(|(name, value)| (name.to_owned(), value));
+    let table = rows
+        .chain(last)
+        .fold(String::new(), |mut table, (name, value)| {
+            let (name, value) = (escape::html(&name), escape::html(&value));
+            let _infallible = writeln!(table, "<dt>{name}</dt><dd>{value}</dd>").is_ok();
+            table
+        });
     let body = format!(
         r#"<!doctype html>
 <html lang="en">
@@ -74,54 +89,6 @@ fn response(status: &str, header: &str, kind: &str, body: &str) -> String {
     )
 }
 
-/// Text for HTML. Some of it was chosen by the client.
-fn escaped(text: &str) -> String {
-    text.chars().fold(String::new(), |mut out, character| {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            _ => out.push(character),
-        }
-        out
-    })
-}
-
-/// A time as a date in UTC. The calendar is counted in eras of 400 years that begin in March, which puts the leap day last.
-fn utc(unix: Duration) -> String {
-    let (days, second) = (unix.as_secs() / 86_400, unix.as_secs() % 86_400);
-    let days = days.saturating_add(719_468); // from 0000-03-01
-    let (era, day) = (days / 146_097, days % 146_097);
-    let leaps = (day / 1_460)
-        .saturating_sub(day / 36_524)
-        .saturating_add(day / 146_096);
-    let year = day.saturating_sub(leaps) / 365;
-    let before = year
-        .saturating_mul(365)
-        .saturating_add(year / 4)
-        .saturating_sub(year / 100);
-    let day = day.saturating_sub(before);
-    let march_month = day.saturating_mul(5).saturating_add(2) / 153;
-    let day = day.saturating_sub(march_month.saturating_mul(153).saturating_add(2) / 5);
-    let (month, next) = if march_month < 10 {
-        (march_month.saturating_add(3), 0)
-    } else {
-        (march_month.saturating_sub(9), 1)
-    };
-    let year = era
-        .saturating_mul(400)
-        .saturating_add(year)
-        .saturating_add(next);
-    format!(
-        "{year:04}-{month:02}-{:02} {:02}:{:02}:{:02} UTC",
-        day.saturating_add(1),
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
-}
-
 const STYLE: &str = "
 :root { color-scheme: light dark; --ink: #1c2024; --quiet: #60646c; --ground: #fbfbf9; --line: #e3e3de; --good: #1a7f4e; --fair: #9a6200 }
 @media (prefers-color-scheme: dark) { :root { --ink: #eceeed; --quiet: #a0a6a4; --ground: #151817; --line: #2c312f; --good: #4cc38a; --fair: #e3a94a } }
@@ -140,28 +107,3 @@ dt::first-letter { text-transform: uppercase }
 dd { font-family: ui-monospace, monospace; font-size: .92rem; overflow-wrap: anywhere }
 @media (max-width: 30rem) { dl { grid-template-columns: 1fr } dt { border: 0; padding-bottom: 0 } dd { padding-top: 0 } }
 ";
-
-#[cfg(test)]
-mod tests {
-    use super::{escaped, utc};
-    use std::time::Duration;
-
-    #[test]
-    fn dates() {
-        for (seconds, want) in [
-            (0, "1970-01-01 00:00:00 UTC"),
-            (951_782_399, "2000-02-28 23:59:59 UTC"),
-            (951_782_400, "2000-02-29 00:00:00 UTC"),
-            (951_868_800, "2000-03-01 00:00:00 UTC"),
-            (1_795_503_723, "2026-11-24 07:02:03 UTC"),
-            (4_102_444_800, "2100-01-01 00:00:00 UTC"),
-        ] {
-            assert_eq!(utc(Duration::from_secs(seconds)), want, "{seconds}");
-        }
-    }
-
-    #[test]
-    fn what_a_client_chose_is_escaped() {
-        assert_eq!(escaped("<b a=\"1\">&"), "&lt;b a=&quot;1&quot;&gt;&amp;");
-    }
-}

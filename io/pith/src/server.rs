@@ -8,16 +8,26 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use pith_io::std::{Acceptor, HANDSHAKE_LIMIT, Stream};
-use pith_tls::{Now, ServerConfig, key_pin};
+use pith_io::std::{HANDSHAKE_LIMIT, Socket, Stream, Timeouts};
+use pith_tls::{Role, ServerConfig, Summary, key_pin};
+use time::OffsetDateTime;
 
 use crate::cli::ServerOptions;
 use crate::failure::{self, Failure};
-use crate::{input, page, say};
+use crate::flights::{Bytes, Counted};
+use crate::negotiated::Report;
+use crate::{escape, input, page, say};
 
-#[derive(Clone, Copy)]
+/// What every client gets.
+struct Server {
+    config: Arc<ServerConfig>,
+    service: Service,
+    json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
 enum Service {
     Http,
     Echo,
@@ -29,19 +39,7 @@ pub(crate) fn run(options: &ServerOptions) -> Result<(), Failure> {
     } else {
         Service::Http
     };
-    let credential = input::credential(options)?;
-    let unusable = credential.check(now()).err();
-    let pin = credential
-        .chain()
-        .first()
-        .and_then(|leaf| key_pin(leaf).ok());
-    let mut config = ServerConfig::new(credential);
-    if let Service::Http = service {
-        config = config.alpn(&[b"http/1.1"]);
-    }
-    let config = config
-        .build()
-        .map_err(|error| Failure::input(error.to_string()))?;
+    let (server, pins) = prepare(options, service)?;
     let listener = TcpListener::bind(&options.listen).map_err(|error| {
         Failure::connection(format!(
             "cannot listen on {} ({error}): give an address of this machine as ADDR:PORT, with a free port, 0 for any",
@@ -51,28 +49,57 @@ pub(crate) fn run(options: &ServerOptions) -> Result<(), Failure> {
     let address = listener
         .local_addr()
         .map_err(|error| failure::output(&error))?;
-    writeln!(io::stdout(), "listening on {address}").map_err(|error| failure::output(&error))?;
-    if let Some(error) = unusable {
+    let first = match options.json {
+        true => format!("{{\"listening\":{}}}", escape::json(&address.to_string())),
+        false => format!("listening on {address}"),
+    };
+    writeln!(io::stdout(), "{first}").map_err(|error| failure::output(&error))?;
+    for pin in pins {
         say(format_args!(
-            "pith: warning: clients that trust a CA will refuse {}: {error}",
-            options.cert.display()
+            "a client that trusts this key alone: pith client {address} --pin {pin}"
         ));
     }
-    if let Some(pin) = pin {
-        let hex: String = pin.iter().map(|byte| format!("{byte:02x}")).collect();
-        say(format_args!(
-            "a client that trusts this key alone: pith client {address} --pin {hex}"
-        ));
+    serve(&listener, &Arc::new(server))
+}
+
+/// The server, and the pin of each of its keys.
+fn prepare(options: &ServerOptions, service: Service) -> Result<(Server, Vec<String>), Failure> {
+    let protocols = match service {
+        Service::Http => &["http/1.1"][..],
+        Service::Echo => &[],
+    };
+    let terms = input::terms(&options.terms, protocols)?;
+    let foreign = |name: &&Vec<u8>| service == Service::Http && !name.starts_with(b"http/1.");
+    if let Some(name) = terms.protocols.iter().find(foreign) {
+        return Err(Failure::input(format!(
+            "the page is served over HTTP/1.1, and --alpn names \"{}\", which is another protocol: leave it away, or serve with --echo",
+            name.escape_ascii()
+        )));
     }
-    serve(&listener, &Arc::new(Acceptor::new(config)), service)
+    let credentials = input::credentials(&options.identity)?;
+    let pins = credentials.iter().filter_map(|credential| {
+        let pin = key_pin(credential.chain().first()?).ok()?;
+        Some(escape::hex(&pin))
+    });
+    let pins = pins.collect();
+    let mut credentials = credentials.into_iter();
+    let Some(first) = credentials.next() else {
+        return Err(Failure::input(
+            "a server expects a certificate and its key, --cert FILE --key FILE, and got none: give them, or make some to try with `pith pki`",
+        ));
+    };
+    let config = ServerConfig::new(first).client_auth(input::client_auth(options)?);
+    let config = credentials.fold(config, |config, another| config.credential(another));
+    let server = Server {
+        config: input::build!(config, terms)?,
+        service,
+        json: options.json,
+    };
+    Ok((server, pins))
 }
 
 /// Accepts for ever.
-fn serve(
-    listener: &TcpListener,
-    acceptor: &Arc<Acceptor>,
-    service: Service,
-) -> Result<(), Failure> {
+fn serve(listener: &TcpListener, server: &Arc<Server>) -> Result<(), Failure> {
     let seats = Arc::new(Seats::default());
     loop {
         let seat = Seats::take(&seats);
@@ -84,12 +111,10 @@ fn serve(
                 continue;
             }
         };
-        let acceptor = Arc::clone(acceptor);
+        let server = Arc::clone(server);
         let spawned = thread::Builder::new().spawn(move || {
             let _seat = seat;
-            if let Err(error) = attend(&acceptor, tcp, service) {
-                report(client, &error);
-            }
+            attend(&server, tcp, client);
         });
         if let Err(error) = spawned {
             say(format_args!("pith: no thread for {client}: {error}"));
@@ -98,22 +123,62 @@ fn serve(
     }
 }
 
-fn attend(acceptor: &Acceptor, tcp: TcpStream, service: Service) -> io::Result<()> {
-    tcp.set_nodelay(true)?;
-    tcp.set_write_timeout(Some(SILENCE))?;
-    tcp.set_read_timeout(Some(HANDSHAKE_LIMIT))?;
-    tcp.peek(&mut [0])?; // the time of the handshake runs from the client's first byte
-    tcp.set_read_timeout(Some(SILENCE))?;
-    let start = Instant::now();
-    let tls = acceptor.accept(tcp)?;
-    let handshake = start.elapsed();
-    match service {
-        Service::Http => http(tls, handshake),
-        Service::Echo => echo(tls),
+/// What one connection came to.
+#[derive(Default)]
+struct Visit {
+    summary: Option<Summary>,
+    times: Vec<(&'static str, Duration)>,
+    bytes: Bytes,
+}
+
+fn attend(server: &Server, tcp: TcpStream, client: SocketAddr) {
+    let mut tls = Stream::server(Arc::clone(&server.config), Counted::new(tcp));
+    let mut visit = Visit::default();
+    let error = visit.run(server, &mut tls).err().map(|error| wrong(&error));
+    if let Some(error) = &error {
+        say(format_args!("pith: {client}: {error}"));
+    }
+    if server.json {
+        let report = Report {
+            role: Role::Server,
+            peer: &client.to_string(),
+            summary: visit.summary.as_ref(),
+            times: &visit.times,
+            bytes: visit.bytes,
+            error: error.as_deref(),
+        };
+        // Nobody there to read it is no reason to stop.
+        let _read = writeln!(io::stdout(), "{}", report.json()).is_ok();
+    }
+    linger(tls.socket().socket());
+}
+
+impl Visit {
+    fn run(&mut self, server: &Server, tls: &mut Stream<Counted<TcpStream>>) -> io::Result<()> {
+        let tcp = tls.socket().socket();
+        tcp.set_nodelay(true)?;
+        tcp.set_write_timeout(Some(SILENCE))?;
+        tcp.set_read_timeout(Some(HANDSHAKE_LIMIT))?;
+        tcp.peek(&mut [0])?; // a client that connects and says nothing yet
+        tcp.set_read_timeout(Some(SILENCE))?;
+        let start = Instant::now();
+        let shaken = tls.handshake();
+        self.bytes = tls.socket().bytes();
+        shaken?;
+        let handshake = start.elapsed();
+        self.times.push(("handshake", handshake));
+        self.summary = tls.summary().cloned();
+        let served = match server.service {
+            Service::Http => http(tls, handshake),
+            Service::Echo => echo(tls),
+        };
+        self.times.push(("total", start.elapsed()));
+        self.bytes = tls.socket().bytes();
+        served
     }
 }
 
-fn echo(mut tls: Stream) -> io::Result<()> {
+fn echo(tls: &mut Stream<Counted<TcpStream>>) -> io::Result<()> {
     let mut buffer = vec![0; 16 << 10];
     loop {
         let count = tls.read(&mut buffer)?;
@@ -125,10 +190,10 @@ fn echo(mut tls: Stream) -> io::Result<()> {
 }
 
 /// One request, one page, goodbye.
-fn http(mut tls: Stream, handshake: Duration) -> io::Result<()> {
-    let response = match request(&mut tls)? {
+fn http(tls: &mut Stream<Counted<TcpStream>>, handshake: Duration) -> io::Result<()> {
+    let response = match request(tls)? {
         Request::Get => match tls.summary() {
-            Some(summary) => page::negotiated(summary, handshake, now().unix),
+            Some(summary) => page::negotiated(summary, handshake, OffsetDateTime::now_utc()),
             None => page::refusal("500 Internal Server Error", ""),
         },
         Request::Other => page::refusal("405 Method Not Allowed", "Allow: GET\r\n"),
@@ -137,8 +202,7 @@ fn http(mut tls: Stream, handshake: Duration) -> io::Result<()> {
         Request::None => return tls.close(),
     };
     tls.write_all(response.as_bytes())?;
-    tls.close()?;
-    linger(&mut tls)
+    tls.close()
 }
 
 enum Request {
@@ -150,7 +214,7 @@ enum Request {
 }
 
 /// Reads up to the blank line behind a request's header fields.
-fn request(tls: &mut Stream) -> io::Result<Request> {
+fn request(tls: &mut Stream<Counted<TcpStream>>) -> io::Result<Request> {
     let deadline = Instant::now().checked_add(REQUEST_LIMIT);
     let mut head = Vec::new();
     let mut buffer = [0; 4 << 10];
@@ -162,7 +226,10 @@ fn request(tls: &mut Stream) -> io::Result<Request> {
                 "the request did not end in time",
             ));
         };
-        tls.socket_mut().set_read_timeout(Some(left))?;
+        tls.socket_mut().set_timeouts(Timeouts {
+            read: Some(left),
+            write: Some(SILENCE),
+        })?;
         let count = tls.read(&mut buffer)?;
         if count == 0 {
             let nothing = head.is_empty();
@@ -202,34 +269,24 @@ fn kind(line: &[u8]) -> Request {
 }
 
 /// Waits for the client to close. A socket that is closed with unread bytes in it resets the connection, which can take the
-/// page away from a client that has not read it yet.
-fn linger(tls: &mut Stream) -> io::Result<()> {
-    tls.socket().shutdown(Shutdown::Write)?;
-    tls.socket_mut().set_read_timeout(Some(LINGER))?;
+/// page, or the alert, away from a client that has not read it yet.
+fn linger(mut tcp: &TcpStream) {
+    let limited = tcp
+        .shutdown(Shutdown::Write)
+        .and_then(|()| tcp.set_read_timeout(Some(LINGER)));
     let mut buffer = [0; 4 << 10];
     for _ in 0..LINGER_READS {
-        match tls.read(&mut buffer) {
-            Ok(0) | Err(_) => break, // whatever it says now, it was served
-            Ok(_) => {}
+        // Whatever it says now, it was served.
+        if limited.is_err() || !tcp.read(&mut buffer).is_ok_and(|count| count > 0) {
+            break;
         }
     }
-    Ok(())
 }
 
-fn report(client: SocketAddr, error: &io::Error) {
-    if error.kind() == ErrorKind::WouldBlock {
-        say(format_args!("pith: {client}: silent for too long"));
-    } else {
-        say(format_args!("pith: {client}: {error}"));
-    }
-}
-
-fn now() -> Now {
-    Now {
-        monotonic: Duration::ZERO,
-        unix: SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default(),
+fn wrong(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::WouldBlock => "silent for too long".to_owned(),
+        _ => error.to_string(),
     }
 }
 
