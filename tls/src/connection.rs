@@ -222,7 +222,7 @@ impl Connection {
         let mut written = self.flush(output);
         if self.pending.is_empty() && self.failed.is_none() && !self.closed {
             // Kept for the next call, and its alert queued.
-            if let Err(error) = self.prepare() {
+            if let Err(error) = self.prepare(false) {
                 self.fail(error);
             }
             written =
@@ -650,39 +650,36 @@ impl Connection {
         length
     }
 
-    /// Queues what has to precede the next record: the answer to a KeyUpdate, or a KeyUpdate before the key is used up.
-    fn prepare(&mut self) -> Result<(), Error> {
-        self.handshake.answer_key_update()?;
-        self.drain()
+    /// Queues what has to precede the next record: the answer to a KeyUpdate (rfc9846#4.7.3-5), and, before application
+    /// data, a KeyUpdate where the key is nearly used up (rfc9846#5.5-1).
+    fn prepare(&mut self, data: bool) -> Result<(), Error> {
+        if self.handshake.owes_key_update() {
+            self.handshake.answer_key_update()?;
+            self.drain()?;
+        }
+        if data && self.sealer.is_used_up() {
+            self.handshake.update_keys(false)?;
+            self.drain()?;
+        }
+        Ok(())
     }
 
     fn seal_all(&mut self, mut plaintext: &[u8], output: &mut [u8]) -> Result<Sent, Error> {
-        let (mut consumed, mut written) = (0_usize, 0_usize);
-        loop {
+        let mut consumed = 0_usize;
+        let mut written = self.flush(output);
+        while self.pending.is_empty() {
+            self.prepare(!plaintext.is_empty())?;
             let room = output.get_mut(written..).unwrap_or_default();
-            written = written.saturating_add(self.flush(room));
             if !self.pending.is_empty() {
-                break;
-            }
-            // rfc9846#4.7.3-5: the answer goes before the next application data.
-            self.prepare()?;
-            // rfc9846#5.5-1
-            if self.pending.is_empty() && !plaintext.is_empty() && self.sealer.is_used_up() {
-                self.handshake.update_keys(false)?;
-                self.drain()?;
-            }
-            if !self.pending.is_empty() {
+                written = written.saturating_add(self.flush(room));
                 continue;
             }
-            let room = output.get_mut(written..).unwrap_or_default();
             let overhead = OVERHEAD.saturating_add(self.shape.most_padding());
             let length = plaintext
                 .len()
                 .min(self.shape.most_content())
                 .min(room.len().saturating_sub(overhead));
-            let Some((fragment, rest)) = plaintext.split_at_checked(length) else {
-                break;
-            };
+            let (fragment, rest) = plaintext.split_at_checked(length).unwrap_or_default();
             if fragment.is_empty() {
                 break;
             }
@@ -694,6 +691,9 @@ impl Connection {
             written = written.saturating_add(sealed);
             consumed = consumed.saturating_add(length);
             plaintext = rest;
+            if plaintext.is_empty() {
+                break;
+            }
         }
         Ok(Sent { consumed, written })
     }

@@ -71,9 +71,14 @@ impl Connected {
         Ok(())
     }
 
-    /// Answers the peer's request, if there is one. At the end of the epochs it is ignored (rfc9846#4.7.3-11).
+    /// Whether the peer's request waits for its answer. At the end of the epochs it is ignored (rfc9846#4.7.3-11).
+    pub(crate) fn owes_update(&self) -> bool {
+        self.owed && self.updates < limits::KEY_UPDATES
+    }
+
+    /// Answers the peer's request, if there is one.
     pub(crate) fn answer(&mut self, outputs: &mut Outputs) -> Result<(), Error> {
-        if self.owed && self.updates < limits::KEY_UPDATES {
+        if self.owes_update() {
             self.update(false, outputs)
         } else {
             Ok(())

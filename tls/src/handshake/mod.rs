@@ -224,10 +224,18 @@ impl Handshake {
                 "QUIC updates its keys without TLS (RFC 9001 section 6)",
             ));
         }
-        match connected_mut(&mut self.role) {
+        match self.role.connected_mut() {
             Some(connected) => connected.update(request_peer, &mut self.outputs),
             None => Err(Error::Misuse("keys are updated after the handshake")),
         }
+    }
+
+    /// Whether the peer asked for a KeyUpdate that is not queued yet.
+    #[must_use]
+    pub fn owes_key_update(&self) -> bool {
+        self.role
+            .connected()
+            .is_some_and(connected::Connected::owes_update)
     }
 
     /// Queues the one KeyUpdate that the peer asked for since the last call, if it did (rfc9846#4.7.3-5).
@@ -238,7 +246,7 @@ impl Handshake {
     /// # Errors
     /// As [`Handshake::update_keys`].
     pub fn answer_key_update(&mut self) -> Result<(), Error> {
-        match connected_mut(&mut self.role) {
+        match self.role.connected_mut() {
             Some(connected) => connected.answer(&mut self.outputs),
             None => Ok(()),
         }
@@ -250,15 +258,11 @@ impl Handshake {
     /// [`Error::Misuse`] before the handshake is complete; [`Error::Local`] when `label` is longer than 249 bytes or `out`
     /// longer than 255 hashes.
     pub fn export(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), Error> {
-        match &self.role {
-            Role::Client(client::State::Connected(connected))
-            | Role::Server(server::State::Connected(connected)) => {
-                connected.export(label, context, out)
-            }
-            Role::Client(_) | Role::Server(_) | Role::Failed => Err(Error::Misuse(
-                "keying material is exported after the handshake",
-            )),
-        }
+        let early = Error::Misuse("keying material is exported after the handshake");
+        self.role
+            .connected()
+            .ok_or(early)?
+            .export(label, context, out)
     }
 
     /// Ends a handshake whose carrier failed with `error`: every secret is dropped, and later calls return the error.
@@ -273,10 +277,7 @@ impl Handshake {
     /// Whether the handshake is complete.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        matches!(
-            self.role,
-            Role::Client(client::State::Connected(_)) | Role::Server(server::State::Connected(_))
-        )
+        self.role.connected().is_some()
     }
 
     /// Tells the observer of an event, if there is one.
@@ -391,11 +392,21 @@ enum Input<'a> {
     Answer(Reply),
 }
 
-fn connected_mut(role: &mut Role) -> Option<&mut connected::Connected> {
-    match role {
-        Role::Client(client::State::Connected(connected))
-        | Role::Server(server::State::Connected(connected)) => Some(connected),
-        Role::Client(_) | Role::Server(_) | Role::Failed => None,
+impl Role {
+    fn connected(&self) -> Option<&connected::Connected> {
+        match self {
+            Self::Client(client::State::Connected(state))
+            | Self::Server(server::State::Connected(state)) => Some(state),
+            Self::Client(_) | Self::Server(_) | Self::Failed => None,
+        }
+    }
+
+    fn connected_mut(&mut self) -> Option<&mut connected::Connected> {
+        match self {
+            Self::Client(client::State::Connected(state))
+            | Self::Server(server::State::Connected(state)) => Some(state),
+            Self::Client(_) | Self::Server(_) | Self::Failed => None,
+        }
     }
 }
 
