@@ -25,13 +25,14 @@ struct Plan<'a> {
 pub(crate) fn run(options: &ClientOptions) -> Result<(), Failure> {
     let server = options.server.as_str();
     let host = input::host(server)?;
+    let name = input::name(options.sni.as_deref().unwrap_or(host))?;
     let mut config = ClientConfig::new(input::trust(options)?);
     for credential in input::credentials(&options.identity)? {
         config = config.credential(credential);
     }
     let plan = Plan {
         server,
-        name: options.sni.as_deref().unwrap_or(host),
+        name,
         config: input::build!(config, input::terms(&options.terms, &[])?)?,
     };
     match (options.repeat, options.json) {
@@ -46,12 +47,7 @@ impl Plan<'_> {
         let no_delay = tcp.set_nodelay(true);
         no_delay.map_err(|error| failure::tcp(self.server, &error))?;
         let tls = Stream::client(Arc::clone(&self.config), self.name, Counted::new(tcp));
-        tls.map_err(|error| {
-            Failure::input(format!(
-                "{:?} cannot be asked for: {error}; give another with --sni",
-                self.name
-            ))
-        })
+        tls.map_err(|error| failure::handshake(self.server, self.name, &error))
     }
 }
 
@@ -166,7 +162,7 @@ fn probe(plan: &Plan<'_>, count: Option<u32>, json: bool) -> Result<(), Failure>
         };
         writeln!(io::stdout(), "{line}").map_err(|error| failure::output(&error))?;
         match error {
-            Some(error) if count.is_none() || error.is_input() => return Err(error),
+            Some(error) if count.is_none() => return Err(error),
             Some(error) => {
                 failed = failed.saturating_add(1);
                 say(format_args!("pith: connection {number}: {error}"));
@@ -176,9 +172,7 @@ fn probe(plan: &Plan<'_>, count: Option<u32>, json: bool) -> Result<(), Failure>
     }
     handshakes.sort();
     let middle = handshakes.get(handshakes.len() / 2);
-    if let (Some(first), Some(middle), Some(last), false) =
-        (handshakes.first(), middle, handshakes.last(), json)
-    {
+    if let ([first, .., last], Some(middle), false) = (handshakes.as_slice(), middle, json) {
         let [first, middle, last] = [first, middle, last].map(|time| negotiated::time(*time));
         let summary = format!("handshake: fastest {first}, median {middle}, slowest {last}");
         writeln!(io::stdout(), "{summary}").map_err(|error| failure::output(&error))?;
@@ -262,4 +256,5 @@ fn part(tls: &mut Stream<Counted<TcpStream>>) -> io::Result<()> {
     }
 }
 
-const PARTING: Duration = Duration::from_secs(2);
+/// Long enough for a busy server to look at a chain.
+const PARTING: Duration = Duration::from_secs(5);

@@ -29,11 +29,6 @@ impl Failure {
         }
     }
 
-    /// Whether trying again cannot help.
-    pub(crate) fn is_input(&self) -> bool {
-        self.exit_code == 2
-    }
-
     pub(crate) fn exit_code(&self) -> u8 {
         self.exit_code
     }

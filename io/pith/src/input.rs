@@ -8,7 +8,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pith_tls::policy::{self, Policy, V2026_11};
-use pith_tls::{CipherSuite, ClientAuth, ConfigError, Credential, Group, KeyLog, Now, Trust};
+use pith_tls::{
+    CipherSuite, ClientAuth, ConfigError, Credential, Group, KeyLog, Now, ServerName, Trust,
+};
 
 use crate::cli::{ClientAuthMode, ClientOptions, IdentityOptions, ServerOptions, TermsOptions};
 use crate::failure::{self, Failure};
@@ -196,6 +198,16 @@ pub(crate) fn host(server: &str) -> Result<&str, Failure> {
         Some((host, _)) => Ok(host.trim_start_matches('[').trim_end_matches(']')),
         None => Err(Failure::input(format!(
             "expected HOST:PORT, such as example.org:443 or [::1]:8443, and got {server:?}"
+        ))),
+    }
+}
+
+/// A name that a server can prove.
+pub(crate) fn name(name: &str) -> Result<&str, Failure> {
+    match ServerName::try_from(name) {
+        Ok(_) => Ok(name),
+        Err(_) => Err(Failure::input(format!(
+            "the server's name has to be a DNS name (an international one in its xn-- form) or an IP address, and {name:?} is neither: give another with --sni"
         ))),
     }
 }

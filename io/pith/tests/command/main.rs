@@ -1,5 +1,6 @@
 //! The command as its users run it: what it prints, and the messages and exit codes for everything that can be wrong.
 #![allow(
+    clippy::print_stdout,
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
@@ -10,6 +11,7 @@
 
 mod client;
 mod mutual;
+mod openssl;
 mod pki;
 mod policy;
 mod process;

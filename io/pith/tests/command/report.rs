@@ -115,7 +115,7 @@ fn every_connection_of_a_series_is_reported() {
     check("none", &output, 2, &["--repeat"]);
     let bad_name = [&client[..5], &["3", "--sni", "not a name"]].concat();
     let output = run(&bad_name, b"");
-    check("not tried again", &output, 2, &["not a name", "--sni"]);
+    check("bad name", &output, 2, &["not a name", "--sni"]);
 }
 
 #[test]
