@@ -8,7 +8,7 @@ use pith_tls::Now;
 #[derive(Debug, Clone)]
 pub(crate) enum Clock {
     System(Instant),
-    #[cfg(test)]
+    #[cfg(all(test, feature = "std"))]
     Test(std::sync::Arc<std::sync::atomic::AtomicU64>), // milliseconds
 }
 
@@ -34,7 +34,7 @@ impl Clock {
                     .duration_since(UNIX_EPOCH)
                     .unwrap_or(Duration::ZERO),
             },
-            #[cfg(test)]
+            #[cfg(all(test, feature = "std"))]
             Self::Test(milliseconds) => {
                 let monotonic =
                     Duration::from_millis(milliseconds.load(std::sync::atomic::Ordering::Relaxed));

@@ -34,10 +34,10 @@ pub(crate) fn past_deadline(limit: Duration) -> io::Error {
     )
 }
 
-/// `kind` is what the caller's interface has for it: `WouldBlock` belongs to calls that can be made again.
-pub(crate) fn question_open(kind: ErrorKind) -> io::Error {
+#[cfg(feature = "std")]
+pub(crate) fn question_open() -> io::Error {
     io::Error::new(
-        kind,
+        ErrorKind::WouldBlock,
         "the handshake waits for an answer of this program: see Stream::question",
     )
 }

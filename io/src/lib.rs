@@ -1,24 +1,29 @@
 //! Adapters that join Pith to sockets, each behind a feature.
 //!
 //! The core (`pith-tls` and below) takes bytes and times as arguments and never blocks. An adapter owns a socket, a clock and
-//! two buffers, and turns the core into what its callers know: here [`std::Stream`], which is `Read` and
-//! `Write`. An adapter adds no protocol of its own, so all of them share one conformance suite: a socket that stalls, splits and
+//! two buffers, and turns the core into what its callers know: `std::Stream` is `Read` and
+//! `Write`, `tokio::Stream` is `AsyncRead` and `AsyncWrite`. An adapter adds no protocol of its own, so all of them share one conformance suite: a socket that stalls, splits and
 //! fills at every byte.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::as_conversions))]
 
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", feature = "tokio"))]
 mod buffer;
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", feature = "tokio"))]
 mod clock;
-#[cfg(feature = "std")]
+#[cfg(test)]
+#[cfg(any(feature = "std", feature = "tokio"))]
+mod conformance;
+#[cfg(any(feature = "std", feature = "tokio"))]
 mod error;
 #[cfg(feature = "std")]
 pub mod std;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 #[cfg(feature = "tracing")]
 pub mod tracing;
 
-/// The examples of the project's README, compiled.
-#[cfg(all(doctest, feature = "std"))]
+/// The examples of the project's README, compiled: it has one of each adapter.
+#[cfg(all(doctest, feature = "std", feature = "tokio"))]
 #[doc = include_str!("../../README.md")]
 mod readme {}

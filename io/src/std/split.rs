@@ -3,7 +3,7 @@
 //! The connection is locked only while it opens or seals, never while a socket blocks: a writer that waits for the peer to
 //! take its bytes does not keep the reader from taking the peer's. Locks are taken in one order, output before connection.
 
-use std::io::{self, BufRead, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, BufRead, IoSlice, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pith_tls::{Connection, Error, Summary};
@@ -107,7 +107,7 @@ impl<S: Socket> BufRead for Reader<S> {
             match self.advance()? {
                 Step::Again | Step::Plaintext => {}
                 Step::Closed => break,
-                Step::Blocked => return Err(question_open(ErrorKind::WouldBlock)),
+                Step::Blocked => return Err(question_open()),
                 Step::NeedMore => {
                     if fill(&mut self.input, &mut self.socket)? == 0 {
                         let ended = self.shared.state().tls.eof();

@@ -268,7 +268,7 @@ impl<S: Socket> Stream<S> {
                 }
                 Step::Blocked => {
                     self.push_flight(own, deadline)?;
-                    return Err(question_open(ErrorKind::WouldBlock));
+                    return Err(question_open());
                 }
                 // A peer that says goodbye in the handshake gets no further chance (known as CVE-2024-32650 elsewhere).
                 Step::Closed => {
@@ -362,7 +362,7 @@ impl<S: Socket> BufRead for Stream<S> {
                     Step::Again => {}
                     Step::NeedMore => self.fill()?,
                     Step::Plaintext | Step::Closed => break,
-                    Step::Blocked => return Err(question_open(ErrorKind::WouldBlock)),
+                    Step::Blocked => return Err(question_open()),
                 }
             }
         }

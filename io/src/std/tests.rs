@@ -10,149 +10,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use pith_tests::pki::Pki;
-use pith_tls::{Answer, ClientConfig, Connection, Credential, Error, ServerConfig, Trust};
+use pith_tls::{Answer, ClientConfig, Connection, Error, ServerConfig, Trust};
 
 use super::{Acceptor, HANDSHAKE_LIMIT, Socket, Stream, Timeouts};
 use crate::buffer::{BATCH, RECORD};
 use crate::clock::Clock;
-
-/// How a socket behaves.
-#[derive(Debug, Clone, Copy)]
-struct Manners {
-    /// Bytes that one read gives or one write takes at most.
-    piece: usize,
-    /// Each call fails this many times before it does something.
-    stalls: u32,
-    /// What it fails with.
-    stall: ErrorKind,
-    /// Bytes that fit in one direction.
-    capacity: usize,
-}
-
-const EASY: Manners = Manners {
-    piece: usize::MAX,
-    stalls: 0,
-    stall: ErrorKind::WouldBlock,
-    capacity: usize::MAX,
+use crate::conformance::{
+    Configs, Driver, EASY, End, Manners, Who, configs, conform, credential, pattern, server_config,
+    slices, tls_error,
 };
-
-/// One direction of a pair of sockets.
-#[derive(Default)]
-struct Lane {
-    bytes: VecDeque<u8>,
-    ended: bool,
-    /// Bytes that ever went through.
-    passed: usize,
-    /// Writes that took something.
-    writes: usize,
-}
-
-/// One end of a pair of sockets that never block.
-struct End {
-    manners: Manners,
-    stalled: u32,
-    receive: Rc<RefCell<Lane>>,
-    send: Rc<RefCell<Lane>>,
-    timeouts: Timeouts,
-    /// Milliseconds that each call takes, on this clock.
-    takes: (u64, Arc<AtomicU64>),
-    calls: usize,
-}
-
-impl End {
-    fn pair(manners: Manners, clock: &Arc<AtomicU64>) -> (Self, Self) {
-        let lanes = [Rc::default(), Rc::default()];
-        let end = |receive: usize, send: usize| Self {
-            manners,
-            stalled: 0,
-            receive: Rc::clone(&lanes[receive]),
-            send: Rc::clone(&lanes[send]),
-            timeouts: Timeouts::default(),
-            takes: (0, Arc::clone(clock)),
-            calls: 0,
-        };
-        (end(0, 1), end(1, 0))
-    }
-
-    fn stall(&mut self) -> io::Result<()> {
-        self.calls += 1;
-        self.takes.1.fetch_add(self.takes.0, Ordering::Relaxed);
-        if self.stalled < self.manners.stalls {
-            self.stalled += 1;
-            return Err(self.manners.stall.into());
-        }
-        self.stalled = 0;
-        Ok(())
-    }
-}
-
-impl Drop for End {
-    fn drop(&mut self) {
-        self.send.borrow_mut().ended = true;
-    }
-}
-
-impl Read for End {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        self.stall()?;
-        let mut lane = self.receive.borrow_mut();
-        let count = out.len().min(self.manners.piece).min(lane.bytes.len());
-        if count == 0 && !lane.ended {
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        for (place, byte) in out.iter_mut().zip(lane.bytes.drain(..count)) {
-            *place = byte;
-        }
-        Ok(count)
-    }
-}
-
-impl Write for End {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stall()?;
-        let mut lane = self.send.borrow_mut();
-        let room = self.manners.capacity - lane.bytes.len();
-        let count = bytes.len().min(self.manners.piece).min(room);
-        if count == 0 {
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        lane.bytes.extend(&bytes[..count]);
-        lane.passed += count;
-        lane.writes += 1;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Socket for End {
-    fn timeouts(&self) -> io::Result<Timeouts> {
-        Ok(self.timeouts)
-    }
-
-    fn set_timeouts(&mut self, timeouts: Timeouts) -> io::Result<()> {
-        self.timeouts = timeouts;
-        Ok(())
-    }
-}
-
-fn configs() -> (Arc<ClientConfig>, Arc<ServerConfig>) {
-    let pki = Pki::new();
-    let leaf = pki.leaf("example.org");
-    let trust = Trust::roots_from_pem(pki.root_pem().as_bytes()).unwrap();
-    (
-        ClientConfig::new(trust).build().unwrap(),
-        server_config(&leaf),
-    )
-}
-
-fn server_config(leaf: &pith_tests::pki::Identity) -> Arc<ServerConfig> {
-    let credential =
-        Credential::from_pem(leaf.chain_pem.as_bytes(), leaf.key_pem.as_bytes()).unwrap();
-    ServerConfig::new(credential).build().unwrap()
-}
 
 /// Two streams that have not begun.
 fn streams(manners: Manners) -> (Stream<End>, Stream<End>) {
@@ -230,85 +96,124 @@ fn receive(stream: &mut Stream<End>, data: &mut Vec<u8>, len: usize) -> io::Resu
     Ok(())
 }
 
-fn pattern(len: usize) -> Vec<u8> {
-    (0..len).map(|place| (place % 251) as u8).collect()
-}
-
-fn tls_error(error: &io::Error) -> Option<&Error> {
-    error.get_ref()?.downcast_ref()
-}
-
 #[test]
 fn every_way_of_stalling_splitting_and_filling() {
-    let kinds = [
-        ErrorKind::WouldBlock,
-        ErrorKind::TimedOut,
-        ErrorKind::Interrupted,
-    ];
-    let mut rows = vec![("easy".to_owned(), EASY, 300_000)];
-    for (piece, len) in [(1, 40_000), (2, 40_000), (7, 40_000), (16_383, 300_000)] {
-        // Room for a ChangeCipherSpec at least: the client's goes out while the server's flight is still on its way.
-        for capacity in [piece.max(6), 100_000] {
-            rows.push((
-                format!("pieces of {piece}, room for {capacity}"),
-                Manners {
-                    piece,
-                    capacity,
-                    ..EASY
-                },
-                len,
-            ));
+    conform::<Blocking>();
+}
+
+/// Calls both streams in turn, again and again.
+struct Blocking {
+    client: Stream<End>,
+    server: Stream<End>,
+}
+
+impl Blocking {
+    /// The stream of `at`, and the other.
+    fn ends(&mut self, at: Who) -> (&mut Stream<End>, &mut Stream<End>) {
+        match at {
+            Who::Client => (&mut self.client, &mut self.server),
+            Who::Server => (&mut self.server, &mut self.client),
         }
     }
-    for stall in kinds {
-        for (stalls, piece) in [(1, 1), (3, 500)] {
-            rows.push((
-                format!("{stalls} times {stall:?}, pieces of {piece}"),
-                Manners {
-                    piece,
-                    stalls,
-                    stall,
-                    capacity: 3_000,
-                },
-                20_000,
-            ));
+}
+
+impl Driver for Blocking {
+    const WAKES: bool = false;
+
+    fn connected((ours, theirs): (End, End), (client, server): &Configs) -> Self {
+        let clock = Clock::Test(Arc::default());
+        let client = Arc::clone(client);
+        let mut client = Stream::client_at(clock.clone(), client, "example.org", ours).unwrap();
+        let mut server = Stream::new(clock, Connection::server(Arc::clone(server)), theirs);
+        together("handshake", || client.handshake(), || server.handshake());
+        Self { client, server }
+    }
+
+    fn send(&mut self, from: Who, data: &[u8], sliced: bool) -> Vec<u8> {
+        let (from, to) = self.ends(from);
+        let (mut sent, mut received) = (0, Vec::new());
+        together(
+            "send",
+            || {
+                if !sliced {
+                    return send(from, data, &mut sent);
+                }
+                while sent < data.len() {
+                    sent += from.write_vectored(&slices(&data[sent..]))?;
+                }
+                from.flush()
+            },
+            || receive(to, &mut received, data.len()),
+        );
+        received
+    }
+
+    fn exchange(&mut self, ours: &[u8], theirs: &[u8]) -> [Vec<u8>; 2] {
+        let mut received = [Vec::new(), Vec::new()];
+        let [to_client, to_server] = &mut received;
+        let (client, server) = (&mut self.client, &mut self.server);
+        let (mut client_sent, mut server_sent) = (Some(0), Some(0));
+        together(
+            "exchange",
+            || both(client, (ours, &mut client_sent), (to_client, theirs.len())),
+            || both(server, (theirs, &mut server_sent), (to_server, ours.len())),
+        );
+        received
+    }
+
+    fn update_keys(&mut self, at: Who) {
+        self.ends(at).0.update_keys(true).unwrap();
+    }
+
+    fn close(&mut self, at: Who) {
+        let (here, there) = self.ends(at);
+        let end = || there.read(&mut [0]).map(|count| assert_eq!(count, 0));
+        together("close", || here.close(), end);
+    }
+
+    fn write_error(&mut self, at: Who) -> io::Error {
+        let here = self.ends(at).0;
+        error_of(|| here.write(b"x"))
+    }
+
+    fn read_errors(&mut self, first: Who) -> [io::Error; 2] {
+        [self.read_error(first), self.read_error(first.other())]
+    }
+
+    fn read_error(&mut self, at: Who) -> io::Error {
+        let here = self.ends(at).0;
+        error_of(|| here.read(&mut [0; 9]))
+    }
+
+    fn socket(&mut self, at: Who) -> &mut End {
+        &mut self.ends(at).0.socket
+    }
+}
+
+/// The error of a call that is made again after stalls.
+fn error_of(mut call: impl FnMut() -> io::Result<usize>) -> io::Error {
+    for _ in 0..10_000 {
+        match call() {
+            Err(error) if again(&error) => {}
+            other => return other.unwrap_err(),
         }
     }
-    for (name, manners, len) in rows {
-        let (mut client, mut server) = connected(manners);
-        let data = pattern(len);
-        for reverse in [false, true] {
-            let (from, to) = if reverse {
-                (&mut server, &mut client)
-            } else {
-                (&mut client, &mut server)
-            };
-            let (mut sent, mut received) = (0, Vec::new());
-            together(
-                &name,
-                || send(from, &data, &mut sent),
-                || receive(to, &mut received, len),
-            );
-            assert!(received == data, "{name}, reverse {reverse}");
-        }
-        together(
-            &name,
-            || client.close(),
-            || {
-                server
-                    .read(&mut [0])
-                    .map(|count| assert_eq!(count, 0, "{name}"))
-            },
-        );
-        together(
-            &name,
-            || server.close(),
-            || {
-                client
-                    .read(&mut [0])
-                    .map(|count| assert_eq!(count, 0, "{name}"))
-            },
-        );
+    panic!("only stalls");
+}
+
+/// Sends from `at` on until it is done, which is `None`, and receives although that stalls.
+fn both(
+    stream: &mut Stream<End>,
+    (data, at): (&[u8], &mut Option<usize>),
+    (received, len): (&mut Vec<u8>, usize),
+) -> io::Result<()> {
+    let sent = at.as_mut().map_or(Ok(()), |at| send(stream, data, at));
+    if sent.is_ok() {
+        *at = None;
+    }
+    match sent {
+        Err(error) if !again(&error) => Err(error),
+        sent => receive(stream, received, len).and(sent),
     }
 }
 
@@ -745,9 +650,8 @@ fn a_question_waits_for_its_answer() {
     let trust = Trust::roots_from_pem(pki.root_pem().as_bytes()).unwrap();
     let client = ClientConfig::new(trust).build().unwrap();
     let shown = server_config(&leaf);
-    let (chain, key) = (leaf.chain_pem.as_bytes(), leaf.key_pem.as_bytes());
-    let asking = ServerConfig::new(Credential::from_pem(chain, key).unwrap());
-    let asking = asking.ask_config(true).build().unwrap();
+    let asking = ServerConfig::new(credential(&leaf)).ask_config(true);
+    let asking = asking.build().unwrap();
     let time = Arc::new(AtomicU64::new(0));
     let clock = Clock::Test(Arc::clone(&time));
     let (ours, theirs) = End::pair(EASY, &time);
@@ -787,7 +691,7 @@ fn a_name_that_is_none_is_refused_before_anything_is_sent() {
 #[test]
 fn halves_work_from_two_threads_and_close_apart() {
     use std::os::unix::net::UnixStream;
-    let (client, server) = configs_now();
+    let (client, server) = configs();
     let (ours, theirs) = UnixStream::pair().unwrap();
     let second = theirs.try_clone().unwrap();
     const LEN: usize = 4 << 20; // far more than a socket holds: each side must read while it writes
@@ -817,20 +721,11 @@ fn echo(tls: Stream<std::os::unix::net::UnixStream>, second: std::os::unix::net:
     writer.close().unwrap();
 }
 
-/// For streams with the system's clock: the certificates of the PKI are valid until 2100.
-fn configs_now() -> (Arc<ClientConfig>, Arc<ServerConfig>) {
-    configs()
-}
-
 #[test]
 fn a_failure_of_one_half_reaches_the_other() {
     let (client, mut server) = connected(EASY);
-    let spare = End {
-        receive: Rc::default(),
-        send: Rc::clone(&client.socket.send),
-        takes: (0, Arc::default()),
-        ..End::pair(EASY, &Arc::default()).0
-    };
+    let mut spare = End::pair(EASY, &Arc::default()).0;
+    spare.send = Rc::clone(&client.socket.send);
     let (mut reader, mut writer) = client.split(spare).unwrap();
     let garbage = [23, 3, 3, 0, 20].into_iter().chain([0; 20]);
     server.socket.send.borrow_mut().bytes.extend(garbage);

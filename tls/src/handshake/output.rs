@@ -96,7 +96,7 @@ pub struct Summary {
 }
 
 /// A numbered question. Exactly one is open at a time.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Question {
     pub(crate) number: u32,
     /// What it is about.
@@ -104,7 +104,7 @@ pub struct Question {
 }
 
 /// What a question is about.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Topic {
     /// A server that chooses its configuration by the client's hello: [`Answer::config`].

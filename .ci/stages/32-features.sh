@@ -1,0 +1,5 @@
+# What features of pith-io add, the README's examples and hyper's among it; and each adapter without the other.
+set -euo pipefail
+cargo test --locked -p pith-io --all-features -- --show-output
+cargo clippy --locked -p pith-io --all-features --all-targets -- -D warnings
+cargo clippy --locked -p pith-io --no-default-features --features tokio --all-targets -- -D warnings

@@ -1,0 +1,463 @@
+//! One TLS connection over a socket of tokio.
+//!
+//! Four phases: the handshake, which whoever reads or writes drives; open, where reading and writing go apart; failing, while
+//! an alert is on its way; failed. The first failure of TLS is final and repeated by every later call. Each `poll_` function
+//! keeps what it has done in the stream, so no future holds anything that is lost with it.
+//!
+//! A stream keeps its two buffers (16 KiB for records that come, up to 64 KiB for what goes, twice that where slices are
+//! written) as long as it lives. Dropping it sends nothing: `shutdown` says goodbye.
+
+use std::future::poll_fn;
+use std::io::{self, ErrorKind, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use pith_tls::{
+    AlertDescription, Answer, ClientConfig, Connection, Error, Local, Question, ServerConfig,
+    Summary,
+};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+
+use super::HANDSHAKE_LIMIT;
+use super::waiting::{Side, Waiting};
+use crate::buffer::{Input, Output, Step};
+use crate::clock::{ALERT_LIMIT, Clock};
+use crate::error::{past_deadline, server_name, wrap};
+
+/// A TLS 1.3 connection that reads and writes like its socket.
+///
+/// Reading ends only after the peer's close_notify; a transport that ends without one is `UnexpectedEof`, since what came may
+/// be cut short by somebody on the way. `shutdown` sends close_notify and shuts the socket's sending side; reading goes on
+/// after it, as writing does after the peer's.
+///
+/// What a write has taken goes out with it as far as the socket takes it, and the rest with the next write or flush: flush
+/// before you wait for an answer.
+///
+/// Errors of TLS are `io::Error`s around a [`pith_tls::Error`], which `io::Error::get_ref` and a downcast give back.
+pub struct Stream<S> {
+    tls: Connection,
+    socket: S,
+    input: Input,
+    output: Output,
+    clock: Clock,
+    phase: Phase,
+    waiting: Arc<Waiting>,
+}
+
+/// Where a stream stands.
+enum Phase {
+    /// The handshake is not done, or its last flight not sent.
+    Handshake { limit: Duration, deadline: Timer },
+    /// Data may flow.
+    Open,
+    /// The alert is on its way.
+    Failing { error: Error, patience: Timer },
+    /// Every call gives this error.
+    Failed(Error),
+}
+
+/// What became of a handshake that does not wait for the socket.
+enum Turn {
+    /// The phase is another.
+    Over,
+    /// A question is open.
+    Asking,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
+    /// A client that has not begun: [`handshake`](Self::handshake), or the first read, write or flush, does the handshake. It
+    /// may take [`HANDSHAKE_LIMIT`] from now on.
+    ///
+    /// # Errors
+    /// `InvalidInput` if `name` is neither a DNS name nor an IP address; a wrapped error if no hello can be made.
+    pub fn client(config: Arc<ClientConfig>, name: &str, socket: S) -> io::Result<Self> {
+        let clock = Clock::system();
+        let tls = Connection::client(config, server_name(name)?, clock.now()).map_err(wrap)?;
+        Ok(Self::new(clock, tls, socket))
+    }
+
+    /// A server that has not begun; see [`client`](Self::client).
+    pub fn server(config: Arc<ServerConfig>, socket: S) -> Self {
+        Self::new(Clock::system(), Connection::server(config), socket)
+    }
+
+    /// The handshake may take so long from now on, if it is not done.
+    #[must_use]
+    pub fn handshake_limit(mut self, limit: Duration) -> Self {
+        if let Phase::Handshake { .. } = self.phase {
+            self.phase = Phase::handshake(limit);
+        }
+        self
+    }
+
+    /// Does the handshake, or goes on with it; does nothing once it is done.
+    ///
+    /// # Errors
+    /// - What the socket says.
+    /// - `TimedOut` once the deadline has passed.
+    /// - `InvalidInput` where the configuration asks a question; use [`handshake_with`](Self::handshake_with).
+    /// - A wrapped [`pith_tls::Error`], final.
+    pub async fn handshake(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_open(Side::Write, cx)).await
+    }
+
+    /// As [`handshake`](Self::handshake), with answers to the configuration's questions: each goes to `answer`, one at a time, and
+    /// the handshake waits for what it returns, within its deadline. A question whose future was dropped is asked again.
+    ///
+    /// ```
+    /// # async fn serve<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
+    /// #     stream: &mut pith_io::tokio::Stream<S>,
+    /// # ) -> std::io::Result<()> {
+    /// use pith_tls::{Answer, Topic};
+    /// # async fn look_up(_: Option<&str>) -> Option<std::sync::Arc<pith_tls::ServerConfig>> { None }
+    /// # async fn sign(_: pith_tls::SignatureScheme, _: &[u8]) -> Option<Vec<u8>> { None }
+    ///
+    /// stream.handshake_with(|question| async move { match &question.topic {
+    ///     Topic::Config(hello) => {
+    ///         let config = look_up(hello.server_name.as_deref()).await;
+    ///         Ok(Answer::config(&question, config))
+    ///     }
+    ///     Topic::Sign { scheme, message } => Ok(Answer::signature(&question, sign(*scheme, message).await)),
+    ///     _ => Err(std::io::ErrorKind::Unsupported.into()),
+    /// }}).await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`handshake`](Self::handshake). An error of `answer` is handed through; the question stays open and the peer learns
+    /// nothing, so refuse a peer by an answer that says no. A wrapped [`pith_tls::Error`]: `Misuse` if the answer fits
+    /// no open question.
+    pub async fn handshake_with<F>(
+        &mut self,
+        mut answer: impl FnMut(Question) -> F,
+    ) -> io::Result<()>
+    where
+        F: Future<Output = io::Result<Answer>>,
+    {
+        while let Phase::Handshake { .. } = self.phase {
+            if let Turn::Over = poll_fn(|cx| self.poll_shared(Side::Write, cx)).await? {
+                break;
+            }
+            let (Phase::Handshake { limit, deadline }, Some(question)) =
+                (&self.phase, self.tls.question().cloned())
+            else {
+                break;
+            };
+            let answer = match deadline.at {
+                None => answer(question).await,
+                Some(at) => timeout_at(at, answer(question))
+                    .await
+                    .unwrap_or_else(|_| Err(past_deadline(*limit))),
+            }?;
+            match self.tls.answer(answer, self.clock.now()) {
+                Ok(()) => {}
+                Err(error @ Error::Misuse(_)) => return Err(wrap(error)),
+                Err(error) => self.fail(error),
+            }
+        }
+        self.handshake().await
+    }
+
+    /// Replaces the sending key, and asks the peer to replace its own if `request_peer`. What is queued for that goes out with the
+    /// next write, flush or shutdown. It happens by itself before a key is used up.
+    ///
+    /// # Errors
+    /// A wrapped [`pith_tls::Error`]: `Misuse` before the handshake is done or after the shutdown.
+    pub fn update_keys(&mut self, request_peer: bool) -> io::Result<()> {
+        self.tls.update_keys(request_peer).map_err(wrap)
+    }
+
+    /// Fills `out` with key material that both sides can derive and nobody else (rfc9846 section 7.5).
+    ///
+    /// # Errors
+    /// `Misuse` before the handshake is done.
+    pub fn export(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        self.tls.export(label, context, out)
+    }
+
+    /// What was negotiated; `None` until the handshake is done.
+    pub fn summary(&self) -> Option<&Summary> {
+        self.tls.summary()
+    }
+
+    /// The socket under the stream.
+    pub fn socket(&self) -> &S {
+        &self.socket
+    }
+
+    /// The socket under the stream, to set its options. Whoever reads or writes it breaks the stream.
+    pub fn socket_mut(&mut self) -> &mut S {
+        &mut self.socket
+    }
+
+    fn new(clock: Clock, tls: Connection, socket: S) -> Self {
+        Self {
+            tls,
+            socket,
+            input: Input::new(),
+            output: Output::new(),
+            clock,
+            phase: Phase::handshake(HANDSHAKE_LIMIT),
+            waiting: Arc::default(),
+        }
+    }
+
+    /// Waits until data may flow. Called for either side before all it does, since a failure of the other shows here.
+    fn poll_open(&mut self, side: Side, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.waiting.set(side, cx.waker());
+        while !matches!(self.phase, Phase::Open) {
+            if let Turn::Asking = ready!(self.poll_shared(side, cx))? {
+                return Poll::Ready(Err(io::Error::new(
+                    ErrorKind::InvalidInput,
+                    "the handshake waits for an answer of this program: see Stream::handshake_with",
+                )));
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Goes on with what both sides do: handshake and alert. What one of them finds, the other has to look at too.
+    fn poll_shared(&mut self, side: Side, cx: &mut Context<'_>) -> Poll<io::Result<Turn>> {
+        self.waiting.set(side, cx.waker());
+        let both = Waker::from(Arc::clone(&self.waiting));
+        let both = &mut Context::from_waker(&both);
+        let turn = ready!(match &mut self.phase {
+            Phase::Open => Poll::Ready(Ok(Turn::Over)),
+            Phase::Handshake { limit, deadline } => {
+                if deadline.poll(both).is_ready() {
+                    Poll::Ready(Err(past_deadline(*limit)))
+                } else {
+                    self.poll_handshake(both)
+                }
+            }
+            Phase::Failing { .. } | Phase::Failed(_) => self.poll_failed(both).map(Err),
+        });
+        self.waiting.wake_other(side);
+        Poll::Ready(turn)
+    }
+
+    /// Goes on with the handshake until the socket stalls. All that is at hand is handled before anything is written or read,
+    /// so that a flight goes out in one write if the socket takes it.
+    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Turn>> {
+        while let Phase::Handshake { .. } = self.phase {
+            if self.tls.summary().is_some() {
+                ready!(self.poll_drain(cx))?;
+                self.phase = Phase::Open;
+                break;
+            }
+            match self.step() {
+                Ok(Step::Again) => {}
+                Ok(Step::NeedMore) => {
+                    // A peer whose own flight waits for room takes nothing: so this one is read while ours waits.
+                    let _ours: Poll<()> = self.poll_drain(cx)?;
+                    ready!(self.poll_fill(cx))?;
+                }
+                Ok(Step::Blocked) => {
+                    ready!(self.poll_drain(cx))?;
+                    return Poll::Ready(Ok(Turn::Asking));
+                }
+                // A peer that says goodbye in the handshake gets no further chance (known as CVE-2024-32650 elsewhere).
+                Ok(Step::Closed) => self.fail(Error::Alert(AlertDescription::CLOSE_NOTIFY)),
+                Ok(Step::Plaintext) => {
+                    self.fail(Local::Internal("data before the handshake").into());
+                }
+                Err(error) => self.fail(error),
+            }
+        }
+        Poll::Ready(Ok(Turn::Over))
+    }
+
+    /// Gives the error of the stream once its alert is gone, or nobody takes it.
+    fn poll_failed(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let drained = match self.phase {
+            Phase::Failing { .. } => self.poll_drain(cx).is_ready(),
+            _ => true,
+        };
+        if let Phase::Failing { error, patience } = &mut self.phase {
+            if !drained {
+                ready!(patience.poll(cx));
+            }
+            self.phase = Phase::Failed(error.clone());
+        }
+        match &self.phase {
+            Phase::Failed(error) => Poll::Ready(wrap(error.clone())),
+            _ => Poll::Ready(wrap(Local::Internal("no failure to report").into())),
+        }
+    }
+
+    fn step(&mut self) -> Result<Step, Error> {
+        let now = self.clock.now();
+        self.input.step(&mut self.tls, now)
+    }
+
+    /// Makes a failure of TLS final; [`poll_open`](Self::poll_open) reports it.
+    fn fail(&mut self, error: Error) {
+        self.output.queue(&mut self.tls);
+        self.phase = Phase::Failing {
+            error,
+            patience: Timer::after(ALERT_LIMIT),
+        };
+    }
+
+    /// Reads from the socket once. Its end is a failure, as it is only read while the peer has not closed.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut room = ReadBuf::new(self.input.room()?);
+        ready!(Pin::new(&mut self.socket).poll_read(cx, &mut room))?;
+        let count = room.filled().len();
+        self.input.filled(count);
+        if count == 0 {
+            let error = self.tls.eof().err().unwrap_or(Error::Truncated);
+            self.fail(error);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes all that is sealed.
+    fn poll_push(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.output.is_empty() {
+            let socket = Pin::new(&mut self.socket);
+            let count = ready!(socket.poll_write(cx, self.output.unsent()))?;
+            self.output.sent(count)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes all that is sealed or queued, and flushes the socket.
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.poll_push(cx))?;
+            self.output.queue(&mut self.tls);
+            if self.output.is_empty() {
+                return Pin::new(&mut self.socket).poll_flush(cx);
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
+    /// Reads what the peer sent: from one record, so often less than fits.
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let plaintext = ready!(self.as_mut().poll_fill_buf(cx))?;
+        let count = plaintext.len().min(out.remaining());
+        out.put_slice(plaintext.get(..count).unwrap_or_default());
+        self.consume(count);
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The plaintext of one record, in the stream's own buffer.
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncBufRead for Stream<S> {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let this = self.get_mut();
+        while this.input.plaintext().is_empty() {
+            ready!(this.poll_open(Side::Read, cx))?;
+            match this.step() {
+                Ok(Step::Again | Step::Plaintext) => {}
+                Ok(Step::NeedMore) => ready!(this.poll_fill(cx))?,
+                Ok(Step::Closed) => break,
+                Ok(Step::Blocked) => this.fail(Local::Internal("a question after all").into()),
+                Err(error) => this.fail(error),
+            }
+        }
+        Poll::Ready(Ok(this.input.plaintext()))
+    }
+
+    fn consume(mut self: Pin<&mut Self>, count: usize) {
+        self.input.take(count);
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        plaintext: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(plaintext)])
+    }
+
+    /// Seals as much as goes in one write, at most 64 KiB, and writes it; small slices share a record. Nothing is taken while
+    /// what was taken before waits for the socket.
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        loop {
+            ready!(this.poll_open(Side::Write, cx))?;
+            ready!(this.poll_push(cx))?;
+            match this.output.seal(&mut this.tls, slices) {
+                Ok(consumed) => {
+                    // Taken: what the socket has no room for goes with the next call.
+                    let _pushed: Poll<()> = this.poll_push(cx)?;
+                    return Poll::Ready(Ok(consumed));
+                }
+                Err(error @ Error::Misuse(_)) => return Poll::Ready(Err(wrap(error))),
+                Err(error) => this.fail(error),
+            }
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_open(Side::Write, cx))?;
+        this.poll_drain(cx)
+    }
+
+    /// Sends close_notify, and what was left unsent before it, and shuts the socket's sending side. Reading goes on.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        // A handshake is not gone through with for the sake of its end.
+        if !matches!(this.phase, Phase::Handshake { .. }) {
+            ready!(this.poll_open(Side::Write, cx))?;
+        }
+        this.tls.close();
+        ready!(this.poll_drain(cx))?;
+        Pin::new(&mut this.socket).poll_shutdown(cx)
+    }
+}
+
+impl Phase {
+    fn handshake(limit: Duration) -> Self {
+        Self::Handshake {
+            limit,
+            deadline: Timer::after(limit),
+        }
+    }
+}
+
+/// A moment to wait for. The runtime is asked for it when it is first waited for.
+struct Timer {
+    /// `None` is past what the clock can count.
+    at: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Timer {
+    fn after(limit: Duration) -> Self {
+        Self {
+            at: Instant::now().checked_add(limit),
+            sleep: None,
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(at) = self.at else {
+            return Poll::Pending;
+        };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        sleep.as_mut().poll(cx)
+    }
+}
