@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pith_crypto::{Secret, SharedSecret, random};
 use pith_pq::{Group, Offer, Share, offer};
-use pki_types::ServerName;
+use pki_types::{DnsName, ServerName};
 
 use super::State;
 use super::flight::WaitEncryptedExtensions;
@@ -86,6 +86,16 @@ impl Hello {
     }
 }
 
+/// The one form in which a name is sent, compared and shown: lower case, and without a dot at its end (RFC 6066 section 3).
+fn normal(name: ServerName<'static>) -> ServerName<'static> {
+    let ServerName::DnsName(dns) = &name else {
+        return name;
+    };
+    let text = dns.as_ref();
+    let text = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+    DnsName::try_from(text).map_or(name, ServerName::DnsName)
+}
+
 /// A client that waits for the first answer to its hello.
 pub(crate) struct WaitServerHello {
     hello: Hello,
@@ -129,7 +139,7 @@ pub(in crate::handshake) fn start(
         record_size_limit: records.limit.filter(|_| cx.rules.has_records()),
         grease: config.grease.then(|| Grease::new(choices)),
         config,
-        name,
+        name: normal(name),
         random: own_random,
         session_id,
         transport_parameters,
