@@ -6,8 +6,9 @@
 
 use pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair,
-    KeyUsagePurpose, RsaKeySize, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, CertificateRevocationList,
+    CertificateRevocationListParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    RevokedCertParams, RsaKeySize, SerialNumber, date_time_ymd,
 };
 
 /// A key that a certificate can have.
@@ -111,6 +112,34 @@ impl Pki {
     /// The root's certificate in PEM.
     pub fn root_pem(&self) -> String {
         self.authorities.first().unwrap().pem()
+    }
+
+    /// What the CA at `place` (the root is 0) has revoked: certificates by their serial numbers. `bend` may change the list,
+    /// which is valid as long as certificates are.
+    pub fn crl(
+        &self,
+        place: usize,
+        revoked: &[u64],
+        bend: impl Fn(&mut CertificateRevocationListParams),
+    ) -> CertificateRevocationList {
+        let revoked = revoked.iter().map(|serial| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: date_time_ymd(2021, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let mut params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(2100, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: rcgen::KeyIdMethod::Sha256,
+        };
+        bend(&mut params);
+        params
+            .signed_by(self.authorities.get(place).unwrap())
+            .unwrap()
     }
 
     /// A P-256 leaf for `name`, a DNS name or an IP address.

@@ -49,8 +49,8 @@ mod wire;
 use core::time::Duration;
 
 pub use auth::{
-    CertificateError, ChainVerifier, ConfigError, Credential, PeerChain, PeerText, PinnedKeys,
-    Reason, Roots, Signature, Signer, Trust, Verdict, Which, key_pin,
+    CertificateError, ChainVerifier, ConfigError, Credential, Crls, PeerChain, PeerText,
+    PinnedKeys, Reason, Roots, Signature, Signer, Trust, Verdict, Which, key_pin,
 };
 pub use config::{
     ClientAuth, ClientConfig, ClientConfigBuilder, ServerConfig, ServerConfigBuilder,

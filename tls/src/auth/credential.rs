@@ -68,7 +68,7 @@ impl Credential {
     /// # Errors
     /// As [`from_der`](Self::from_der), and [`ConfigError::Missing`], `Pem` or `KeyEncrypted` for what cannot be read.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, ConfigError> {
-        let chain = certificates_from_pem(chain, "a certificate chain in PEM")?;
+        let chain = items_from_pem(chain, "a certificate chain in PEM")?;
         let mut key = key_from_pem(key)?;
         let credential = Self::from_der(chain, &key);
         key.zeroize();
@@ -242,18 +242,17 @@ impl Credential {
     }
 }
 
-/// The certificates of a PEM file: at least one.
-pub(super) fn certificates_from_pem(
+/// The certificates, or other items, of a PEM file: at least one.
+pub(super) fn items_from_pem<T: PemObject>(
     pem: &[u8],
     expected: &'static str,
-) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
-    let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
-    match certificates {
-        Ok(certificates) if certificates.is_empty() => Err(ConfigError::Missing {
+) -> Result<Vec<T>, ConfigError> {
+    match T::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>() {
+        Ok(items) if items.is_empty() => Err(ConfigError::Missing {
             expected,
             found: found(pem),
         }),
-        Ok(certificates) => Ok(certificates),
+        Ok(items) => Ok(items),
         Err(_) => Err(ConfigError::Pem { expected }),
     }
 }
@@ -340,6 +339,7 @@ fn found(input: &[u8]) -> &'static str {
             "a certificate request: send it to a CA, which returns the certificate",
         ),
         ("BEGIN PUBLIC KEY-----", "a public key"),
+        ("BEGIN X509 CRL-----", "a revocation list"),
         ("-----BEGIN ", "a PEM section of another kind"),
     ];
     match input {

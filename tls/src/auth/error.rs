@@ -108,8 +108,15 @@ pub enum Reason {
     NotForSigning,
     /// Its issuer has revoked it.
     Revoked,
-    /// Whether it is revoked could not be found out.
-    RevocationUnknown,
+    /// Whether it is revoked could not be found out; the text says why.
+    RevocationUnknown(&'static str),
+    /// The list that says whether it is revoked is out of date.
+    CrlExpired {
+        /// When the next list was to come.
+        next_update: Duration,
+        /// The time at which it was checked.
+        now: Duration,
+    },
     /// Its key is known to be compromised.
     Distrusted,
     /// Checking it would take too much work; the text names the limit.
@@ -143,6 +150,13 @@ pub enum ConfigError {
         /// The list that it stands in.
         list: &'static str,
         /// Its place in the list, from 1.
+        number: usize,
+        /// Why.
+        reason: Reason,
+    },
+    /// A revocation list does not parse, or is of a kind that is not supported.
+    Crl {
+        /// Its place among those given, from 1.
         number: usize,
         /// Why.
         reason: Reason,
@@ -237,7 +251,8 @@ impl CertificateError {
             | Reason::Purpose
             | Reason::NotForSigning => AlertDescription::UNSUPPORTED_CERTIFICATE, // rfc9846#4.5.1.2-7
             Reason::KeyNotPinned { .. }
-            | Reason::RevocationUnknown
+            | Reason::RevocationUnknown(_)
+            | Reason::CrlExpired { .. }
             | Reason::Distrusted
             | Reason::TooComplex(_)
             | Reason::Rejected(_) => AlertDescription::CERTIFICATE_UNKNOWN,
@@ -403,9 +418,18 @@ impl fmt::Display for Reason {
             Self::NotForSigning => {
                 "may not sign, as TLS 1.3 needs: have it issued with digitalSignature in its Key Usage"
             }
-            Self::Revoked => "was revoked by its issuer: have it issued anew",
-            Self::RevocationUnknown => {
-                "may be revoked, no usable list says: give a current list of its issuer"
+            Self::Revoked => "was revoked by its issuer: have it issued anew, for a new key",
+            Self::RevocationUnknown(why) => {
+                let advice = "give this program a current revocation list of its issuer";
+                return write!(f, "may be revoked ({why}): {advice}");
+            }
+            Self::CrlExpired { next_update, now } => {
+                let (end, now) = (Date(*next_update), Date(*now));
+                let advice = "give this program a current one, or correct this machine's clock";
+                return write!(
+                    f,
+                    "may be revoked (its issuer's list was good until {end}; it is now {now}): {advice}"
+                );
             }
             Self::Distrusted => {
                 "has a key that is known to be compromised: have it issued for a new key"
@@ -451,6 +475,7 @@ impl fmt::Display for ConfigError {
             } => {
                 return write!(f, "certificate {number} of {list} {reason}");
             }
+            Self::Crl { number, reason } => return write!(f, "revocation list {number} {reason}"),
             Self::KeyEncrypted => {
                 "the private key is encrypted: decrypt it, as `openssl pkey -in KEY -out PLAIN` does"
             }

@@ -10,26 +10,37 @@ use ::webpki::{EndEntityCert, Error, KeyUsage};
 use pith_crypto::Hash;
 use pki_types::{CertificateDer, TrustAnchor, UnixTime};
 
+use super::crl::Crls;
 use super::der;
 use super::error::{CertificateError, NAMES, PeerText, Reason, Which};
-use super::webpki::{alone, parse, signed};
+use super::webpki::{Rules, alone, parse, signed, verify_path};
 
 /// What made the verification of a chain fail.
 pub(super) fn explain(
     error: Error,
     chain: &[CertificateDer<'_>],
-    anchors: &[TrustAnchor<'_>],
-    now: Duration,
-    usage: KeyUsage,
+    rules: &Rules<'_>,
+    crls: Option<&Crls>,
 ) -> CertificateError {
     match error {
-        Error::UnknownIssuer => unknown_issuer(chain, anchors.len()),
+        Error::UnknownIssuer => unknown_issuer(chain, rules.anchors.len()),
         Error::InvalidSignatureForPublicKey
         | Error::UnsupportedSignatureAlgorithmContext(_)
         | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
-            signature(error, chain, anchors)
+            signature(error, chain, rules.anchors)
         }
-        error => CertificateError::new(locate(&error, chain, now, usage), reason(error)),
+        error => {
+            let reason = reason(error.clone());
+            let revoked = match (&reason, crls) {
+                (
+                    Reason::Revoked | Reason::RevocationUnknown(_) | Reason::CrlExpired { .. },
+                    Some(crls),
+                ) => revoked(&error, chain, rules, crls),
+                _ => None,
+            };
+            let which = revoked.unwrap_or_else(|| locate(&error, chain, rules.now, rules.usage));
+            CertificateError::new(which, reason)
+        }
     }
 }
 
@@ -118,6 +129,52 @@ fn signature(
         },
         reason,
     )
+}
+
+/// The certificate that is revoked or in doubt: with the lists of its issuer alone, the error comes again. Where the status is
+/// unknown there are none. Seven certificates make a path at the most, so that is what this costs in paths.
+fn revoked(
+    error: &Error,
+    chain: &[CertificateDer<'_>],
+    rules: &Rules<'_>,
+    crls: &Crls,
+) -> Option<Which> {
+    let certificates = parse_all(chain);
+    let (mut line, _) = line(&certificates, |_, _| true);
+    line.truncate(if crls.is_leaf_only() { 1 } else { PATH });
+    let issuers = line
+        .iter()
+        .skip(1)
+        .filter_map(|place| chain.get(*place).cloned());
+    let (issuers, known) = (
+        issuers.collect::<Vec<_>>(),
+        crls.clone().allow_unknown(true),
+    );
+    let leaf = certificates.first()?.as_ref()?;
+    let at_fault = |place: &&usize| {
+        let certificate = certificates.get(**place).and_then(Option::as_ref);
+        let lists = certificate
+            .map(|one| crls.by(Some(one.issuer())))
+            .unwrap_or_default();
+        let revocation = known.options(&lists);
+        match error {
+            Error::UnknownRevocationStatus => lists.is_empty(),
+            error => {
+                verify_path(
+                    leaf,
+                    &issuers,
+                    &Rules {
+                        revocation,
+                        ..*rules
+                    },
+                    None,
+                )
+                .as_ref()
+                    == Err(error)
+            }
+        }
+    };
+    line.iter().find(at_fault).map(|place| which(*place))
 }
 
 /// The last certificate of the path that starts at the leaf, and who issued it.
@@ -222,21 +279,36 @@ pub(super) fn reason(error: Error) -> Reason {
         Error::MaximumPathBuildCallsExceeded => Reason::TooComplex("steps in search of a path"),
         Error::MaximumPathDepthExceeded => Reason::TooComplex("CAs in a path"),
         Error::MaximumSignatureChecksExceeded => Reason::TooComplex("signatures"),
-        Error::CrlExpired { .. }
-        | Error::InvalidCrlNumber
-        | Error::InvalidCrlSignatureForPublicKey
-        | Error::IssuerNotCrlSigner
-        | Error::UnknownRevocationStatus
-        | Error::UnsupportedCrlIssuingDistributionPoint
-        | Error::UnsupportedCrlSignatureAlgorithm
+        Error::CrlExpired { time, next_update } => Reason::CrlExpired {
+            next_update: since_epoch(next_update),
+            now: since_epoch(time),
+        },
+        Error::UnknownRevocationStatus => {
+            Reason::RevocationUnknown("no list that covers it was given")
+        }
+        Error::InvalidCrlSignatureForPublicKey => {
+            Reason::RevocationUnknown("the list is not signed by its issuer's key")
+        }
+        Error::IssuerNotCrlSigner => {
+            Reason::RevocationUnknown("its issuer's Key Usage does not allow signing lists")
+        }
+        Error::UnsupportedCrlSignatureAlgorithm
         | Error::UnsupportedCrlSignatureAlgorithmContext(_)
         | Error::UnsupportedCrlSignatureAlgorithmForPublicKey
-        | Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_)
-        | Error::UnsupportedCrlVersion
-        | Error::UnsupportedDeltaCrl
-        | Error::UnsupportedIndirectCrl
-        | Error::UnsupportedRevocationReason
-        | Error::UnsupportedRevocationReasonsPartitioning => Reason::RevocationUnknown,
+        | Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => {
+            Reason::RevocationUnknown("the list is signed with an unsupported algorithm")
+        }
+        // These are about a list by itself.
+        Error::InvalidCrlNumber => Reason::Malformed("its number"),
+        Error::UnsupportedCrlVersion => Reason::Unsupported("a version other than 2"),
+        Error::UnsupportedDeltaCrl => Reason::Unsupported("changes to another list: a delta"),
+        Error::UnsupportedIndirectCrl => Reason::Unsupported("certificates of other issuers"),
+        Error::UnsupportedCrlIssuingDistributionPoint => {
+            Reason::Unsupported("its distribution point")
+        }
+        Error::UnsupportedRevocationReason | Error::UnsupportedRevocationReasonsPartitioning => {
+            Reason::Unsupported("a restriction to some reasons")
+        }
         // The caller names the issuer; here it is only known that none was found.
         Error::UnknownIssuer => Reason::UnknownIssuer {
             issuer: PeerText::new(""),
@@ -276,3 +348,6 @@ const FORGEABLE: &[(&str, &str)] = &[
     ("1.2.840.10045.4.1", "ecdsa-with-SHA1"),
     ("1.2.840.10040.4.3", "dsa-with-sha1"),
 ];
+
+/// Certificates in a path below its root at the most: a leaf and as many CAs as webpki follows.
+const PATH: usize = 7;

@@ -1,10 +1,11 @@
 //! Authentication: who the peer is, and how we prove who we are (RFC 9846 sections 4.5.1 and 4.5.2).
 //!
 //! [`Trust`] is what a client believes, a constructor argument without a default; [`Credential`] is what a server shows.
-//! Chains are verified by rustls-webpki, behind two files; a CertificateVerify only here, and its result is the proof that a
+//! Chains are verified by rustls-webpki, behind three files; a CertificateVerify only here, and its result is the proof that a
 //! handshake cannot complete without. What fails gives a [`CertificateError`] or, in a constructor, a [`ConfigError`].
 
 mod credential;
+mod crl;
 mod der;
 mod error;
 mod failure;
@@ -15,6 +16,7 @@ mod webpki;
 mod tests;
 
 pub use credential::{Credential, Signature, Signer};
+pub use crl::Crls;
 pub use error::{CertificateError, ConfigError, PeerText, Reason, Which};
 pub use verify::{ChainVerifier, PeerChain, PinnedKeys, Roots, Trust, Verdict, key_pin};
 

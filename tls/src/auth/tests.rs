@@ -22,6 +22,7 @@ mod pki;
 
 mod chains;
 mod credentials;
+mod crls;
 mod errors;
 mod policies;
 mod signatures;

@@ -7,7 +7,8 @@
 use pith_crypto::{Hash, SignatureScheme};
 use pki_types::{CertificateDer, ServerName, TrustAnchor};
 
-use super::credential::certificates_from_pem;
+use super::credential::items_from_pem;
+use super::crl::Crls;
 use super::der;
 use super::error::{CertificateError, ConfigError, Reason, Which};
 use super::webpki::{self, SignatureError};
@@ -24,9 +25,12 @@ pub enum Trust {
     PinnedKeys(PinnedKeys),
 }
 
-/// Trusted CAs: at least one.
+/// Trusted CAs: at least one, perhaps with the lists of what they and the CAs below them have revoked.
 #[derive(Debug, Clone)]
-pub struct Roots(Vec<TrustAnchor<'static>>);
+pub struct Roots {
+    anchors: Vec<TrustAnchor<'static>>,
+    crls: Option<Crls>,
+}
 
 /// Trusted keys: at least one, each as the SHA-256 of a leaf's DER-encoded SubjectPublicKeyInfo.
 ///
@@ -71,7 +75,8 @@ impl Trust {
     /// The distinguished names of the roots, in DER, as a CertificateRequest names them.
     pub(crate) fn authorities(&self) -> Vec<Vec<u8>> {
         match self {
-            Self::Roots(Roots(anchors)) => anchors
+            Self::Roots(roots) => roots
+                .anchors
                 .iter()
                 .map(|anchor| der::sequence(&anchor.subject))
                 .collect(),
@@ -84,7 +89,10 @@ impl Trust {
     /// # Errors
     /// [`ConfigError::Missing`] without any certificate, `Pem` for a damaged one, `Certificate` for one that does not parse.
     pub fn roots_from_pem(pem: &[u8]) -> Result<Self, ConfigError> {
-        Self::roots_from_der(&certificates_from_pem(pem, "CA certificates in PEM")?)
+        Self::roots_from_der(&items_from_pem::<CertificateDer<'_>>(
+            pem,
+            "CA certificates in PEM",
+        )?)
     }
 
     /// Trusts these CA certificates.
@@ -114,7 +122,27 @@ impl Trust {
             true => Err(ConfigError::Empty {
                 what: "trusted root",
             }),
-            false => Ok(Self::Roots(Roots(anchors))),
+            false => Ok(Self::Roots(Roots {
+                anchors,
+                crls: None,
+            })),
+        }
+    }
+
+    /// Refuses certificates that these lists revoke, or leave in doubt; they take the place of earlier ones. Each connection
+    /// checks the signature of each list that it needs.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unsupported`] for pinned keys, which have no issuer: leave out the pin of a key that was revoked.
+    pub fn with_crls(self, crls: Crls) -> Result<Self, ConfigError> {
+        match self {
+            Self::Roots(Roots { anchors, .. }) => Ok(Self::Roots(Roots {
+                anchors,
+                crls: Some(crls),
+            })),
+            Self::PinnedKeys(_) => Err(ConfigError::Unsupported {
+                what: "a revocation list beside pinned keys",
+            }),
         }
     }
 
@@ -161,8 +189,8 @@ pub(crate) fn verify_chain(
     let at_leaf = |reason| CertificateError::new(Which::Leaf, reason);
     let leaf = chain.first().ok_or(at_leaf(Reason::Absent))?;
     match trust {
-        Trust::Roots(Roots(anchors)) => {
-            webpki::verify_peer(anchors, policy, chain, peer, now.unix)?
+        Trust::Roots(Roots { anchors, crls }) => {
+            webpki::verify_peer(anchors, crls.as_ref(), policy, chain, peer, now.unix)?;
         }
         Trust::PinnedKeys(PinnedKeys(pins)) => {
             let key = pin(leaf).map_err(at_leaf)?;

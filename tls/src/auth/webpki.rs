@@ -1,4 +1,4 @@
-//! Paths, names and signatures, by rustls-webpki, which only this file and `failure` name.
+//! Paths, names and signatures, by rustls-webpki, which only this file, `crl` and `failure` name.
 //!
 //! webpki decides all that is X.509: paths, dates, names, constraints, and it bounds its own work. What its errors mean is
 //! said in `failure`.
@@ -8,13 +8,15 @@ use std::iter;
 use std::time::Duration;
 
 use ::webpki::{
-    EndEntityCert, Error, KeyUsage, VerifiedPath, anchor_from_trusted_cert, spki_for_anchor,
+    EndEntityCert, Error, KeyUsage, RevocationOptions, VerifiedPath, anchor_from_trusted_cert,
+    spki_for_anchor,
 };
 use pith_crypto::SignatureScheme;
 use pki_types::{
     CertificateDer, ServerName, SignatureVerificationAlgorithm, TrustAnchor, UnixTime,
 };
 
+use super::crl::Crls;
 use super::der;
 use super::error::{CertificateError, Reason, Which};
 use super::failure::{self, reason, signature_algorithm, which};
@@ -121,6 +123,7 @@ pub(super) fn verify_signature(
 /// Checks that `chain` leads from the peer's certificate to one of `anchors`, in whatever order it came (rfc9846#4.5.1-9).
 pub(super) fn verify_peer(
     anchors: &[TrustAnchor<'_>],
+    crls: Option<&Crls>,
     policy: &'static Policy,
     chain: &[CertificateDer<'_>],
     peer: Peer<'_>,
@@ -133,9 +136,15 @@ pub(super) fn verify_peer(
         let reason = Reason::TooComplex("certificates of one subject");
         return Err(CertificateError::new(Which::Chain, reason));
     }
-    let usage = match peer {
-        Peer::Server(_) => KeyUsage::server_auth(),
-        Peer::Client => KeyUsage::client_auth(),
+    let lists = crls.map(|crls| crls.by(None)).unwrap_or_default();
+    let rules = Rules {
+        anchors,
+        revocation: crls.and_then(|crls| crls.options(&lists)),
+        now,
+        usage: match peer {
+            Peer::Server(_) => KeyUsage::server_auth(),
+            Peer::Client => KeyUsage::client_auth(),
+        },
     };
     // A path that only the policy refuses is passed over, as there may be another one; if there is none, it says the most.
     let refused = Cell::new(None);
@@ -150,13 +159,13 @@ pub(super) fn verify_peer(
     };
     let path = parse(leaf).and_then(|leaf| {
         let check: PathCheck<'_> = &follows_policy;
-        verify_path(&leaf, anchors, intermediates, now, usage, Some(check))
+        verify_path(&leaf, intermediates, &rules, Some(check))
     });
     path.map_err(|error| {
         if let Some(refused) = refused.take() {
             return refused;
         }
-        failure::explain(error, chain, anchors, now, usage)
+        failure::explain(error, chain, &rules, crls)
     })?;
     let Peer::Server(name) = peer else {
         return Ok(());
@@ -321,20 +330,37 @@ fn outside_policy(
         })
 }
 
+/// What a path is held against.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<'a> {
+    pub(super) anchors: &'a [TrustAnchor<'a>],
+    pub(super) revocation: Option<RevocationOptions<'a>>,
+    pub(super) now: Duration,
+    pub(super) usage: KeyUsage,
+}
+
 /// A check of a whole path, after all of webpki's own.
 pub(super) type PathCheck<'a> = &'a dyn Fn(&VerifiedPath<'_>) -> Result<(), Error>;
 
 pub(super) fn verify_path(
     leaf: &EndEntityCert<'_>,
-    anchors: &[TrustAnchor<'_>],
     intermediates: &[CertificateDer<'_>],
-    now: Duration,
-    usage: KeyUsage,
+    rules: &Rules<'_>,
     check: Option<PathCheck<'_>>,
 ) -> Result<(), Error> {
-    let all = ::webpki::ALL_VERIFICATION_ALGS;
-    let now = UnixTime::since_unix_epoch(now);
-    leaf.verify_for_usage(all, anchors, intermediates, now, usage, None, check)?;
+    let (all, now) = (
+        ::webpki::ALL_VERIFICATION_ALGS,
+        UnixTime::since_unix_epoch(rules.now),
+    );
+    leaf.verify_for_usage(
+        all,
+        rules.anchors,
+        intermediates,
+        now,
+        rules.usage,
+        rules.revocation,
+        check,
+    )?;
     Ok(())
 }
 
@@ -355,7 +381,13 @@ fn most_of_one_subject(certificates: &[CertificateDer<'_>]) -> usize {
 
 /// The error of a certificate on its own. Without roots there is always one: UnknownIssuer when nothing else is wrong.
 pub(super) fn alone(certificate: &CertificateDer<'_>, now: Duration, usage: KeyUsage) -> Error {
-    let verified = parse(certificate)
-        .and_then(|certificate| verify_path(&certificate, &[], &[], now, usage, None));
+    let rules = Rules {
+        anchors: &[],
+        revocation: None,
+        now,
+        usage,
+    };
+    let verified =
+        parse(certificate).and_then(|certificate| verify_path(&certificate, &[], &rules, None));
     verified.err().unwrap_or(Error::UnknownIssuer)
 }

@@ -370,7 +370,7 @@ fn every_error_of_webpki_has_its_alert() {
         (E::CertDistrusted, Alert::CERTIFICATE_UNKNOWN),
         (E::UnknownRevocationStatus, Alert::CERTIFICATE_UNKNOWN),
         (E::IssuerNotCrlSigner, Alert::CERTIFICATE_UNKNOWN),
-        (E::UnsupportedDeltaCrl, Alert::CERTIFICATE_UNKNOWN),
+        (E::UnsupportedDeltaCrl, Alert::UNSUPPORTED_CERTIFICATE),
         (
             E::MaximumNameConstraintComparisonsExceeded,
             Alert::CERTIFICATE_UNKNOWN,

@@ -1,0 +1,129 @@
+//! Lists of revoked certificates (CRLs, RFC 5280 section 5) that the caller gives beside its roots.
+//!
+//! Nothing is fetched: the caller brings the lists, bounds their size, and makes a new configuration before they are out of
+//! date. They are parsed once. Then each certificate of a peer's path needs a list of its issuer, signed with the issuer's key,
+//! not out of date, and without it. Deltas and lists that speak for other issuers are refused. A policy's rules for signatures
+//! are about certificates: a list has the same key, and no hash of under 256 bits is taken.
+
+use std::sync::Arc;
+
+use ::webpki::{
+    CertRevocationList, ExpirationPolicy, OwnedCertRevocationList, RevocationCheckDepth,
+    RevocationOptions, RevocationOptionsBuilder, UnknownStatusPolicy,
+};
+use pki_types::CertificateRevocationListDer;
+
+use super::credential::items_from_pem;
+use super::error::ConfigError;
+use super::failure::reason;
+
+/// Certificate revocation lists: at least one, and one for each issuer. See [`Trust::with_crls`](super::Trust::with_crls).
+#[derive(Debug, Clone)]
+pub struct Crls {
+    lists: Arc<[CertRevocationList<'static>]>,
+    leaf_only: bool,
+    allow_unknown: bool,
+}
+
+impl Crls {
+    /// Reads the lists of a PEM file. Sections of other kinds are passed over.
+    ///
+    /// # Errors
+    /// As [`from_der`](Self::from_der), and [`ConfigError::Missing`] or `Pem` for what cannot be read.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, ConfigError> {
+        let lists: Vec<CertificateRevocationListDer<'_>> =
+            items_from_pem(pem, "revocation lists in PEM")?;
+        Self::from_der(&lists)
+    }
+
+    /// Parses these lists, each in DER.
+    ///
+    /// # Errors
+    /// [`ConfigError::Empty`] without any, `Crl` for one that does not parse or that is a delta or indirect one, `Unsupported`
+    /// for two of one issuer and scope, of which only one would be looked at.
+    pub fn from_der(lists: &[impl AsRef<[u8]>]) -> Result<Self, ConfigError> {
+        let parse = |(place, list): (usize, &_)| match OwnedCertRevocationList::from_der(
+            AsRef::as_ref(list),
+        ) {
+            Ok(list) => Ok(CertRevocationList::Owned(list)),
+            Err(error) => Err(ConfigError::Crl {
+                number: place.saturating_add(1),
+                reason: reason(error),
+            }),
+        };
+        let lists: Vec<_> = lists
+            .iter()
+            .enumerate()
+            .map(parse)
+            .collect::<Result<_, _>>()?;
+        if lists.is_empty() {
+            return Err(ConfigError::Empty {
+                what: "revocation list",
+            });
+        }
+        let scope = |list: &CertRevocationList<'_>| {
+            (
+                list.issuer().to_vec(),
+                list.issuing_distribution_point().map(<[u8]>::to_vec),
+            )
+        };
+        let mut scopes: Vec<_> = lists.iter().map(scope).collect();
+        scopes.sort();
+        scopes.dedup();
+        if scopes.len() < lists.len() {
+            return Err(ConfigError::Unsupported {
+                what: "an older revocation list beside a newer one of the same issuer",
+            });
+        }
+        Ok(Self {
+            lists: lists.into(),
+            leaf_only: false,
+            allow_unknown: false,
+        })
+    }
+
+    /// Whether to look up the leaf alone. By default it is every certificate up to the root, which needs a list of each issuer.
+    #[must_use]
+    pub fn leaf_only(self, leaf_only: bool) -> Self {
+        Self { leaf_only, ..self }
+    }
+
+    /// Whether to accept certificates whose issuer has no list here. By default they are refused. A list that is out of date or
+    /// not signed by the issuer is refused either way.
+    #[must_use]
+    pub fn allow_unknown(self, allow_unknown: bool) -> Self {
+        Self {
+            allow_unknown,
+            ..self
+        }
+    }
+
+    /// Those of the lists that are by one issuer, or all.
+    pub(super) fn by(&self, issuer: Option<&[u8]>) -> Vec<&CertRevocationList<'static>> {
+        let by =
+            |list: &&CertRevocationList<'_>| issuer.is_none_or(|issuer| list.issuer() == issuer);
+        self.lists.iter().filter(by).collect()
+    }
+
+    /// How webpki is to look at some of the lists; `None` for none.
+    pub(super) fn options<'a>(
+        &self,
+        lists: &'a [&'a CertRevocationList<'a>],
+    ) -> Option<RevocationOptions<'a>> {
+        let builder = RevocationOptionsBuilder::new(lists).ok()?;
+        let builder = builder.with_expiration_policy(ExpirationPolicy::Enforce);
+        let builder = builder.with_depth(match self.leaf_only {
+            true => RevocationCheckDepth::EndEntity,
+            false => RevocationCheckDepth::Chain,
+        });
+        let builder = builder.with_status_policy(match self.allow_unknown {
+            true => UnknownStatusPolicy::Allow,
+            false => UnknownStatusPolicy::Deny,
+        });
+        Some(builder.build())
+    }
+
+    pub(super) fn is_leaf_only(&self) -> bool {
+        self.leaf_only
+    }
+}
