@@ -23,6 +23,7 @@ use pith_tests::script::{ScriptedServer, entries};
 use pith_tests::scripted::{Bench, HANDSHAKE, Role};
 use pith_tls::{
     Carrier, ClientConfig, ExtensionType, Fault, Group, Level, MessageKind as M, ServerConfig,
+    Trust,
 };
 
 const CH: M = M::ClientHello;
@@ -70,6 +71,7 @@ struct Configs {
     client: Arc<ClientConfig>,
     server: Arc<ServerConfig>,
     retrying: Arc<ServerConfig>,
+    trust: Trust,
     leaf: Identity,
 }
 
@@ -89,6 +91,7 @@ fn configs() -> &'static Configs {
                 .unwrap(),
             server: server().groups(&[Group::X25519]).build().unwrap(),
             retrying,
+            trust: trust(&pki),
             leaf,
         }
     })
@@ -274,6 +277,67 @@ fn a_body_that_does_not_fit_is_a_decode_error() {
         let mut extensions = at.extensions.clone();
         extensions.push(44, body);
         at.fails("a cookie", &extensions, Fault::Malformed { message: HRR });
+    }
+}
+
+/// The same for what may stand there and does not by default: lists of schemes and of authorities.
+#[test]
+fn an_optional_body_that_does_not_fit_is_a_decode_error() {
+    let schemes: &[&[u8]] = &[&[], &[0], &[0, 0], &[0, 1, 4], &[0, 2, 4], &[0, 2, 4, 3, 0]];
+    let authorities: &[&[u8]] = &[
+        &[],
+        &[0, 0],
+        &[0, 2, 0, 0],
+        &[0, 3, 0, 0, 0],
+        &[0, 3, 0, 2, 7],
+        &[0, 4, 0, 1, 7, 0],
+        &[0, 3, 0, 1, 7, 0],
+    ];
+    for message in [CH, CR] {
+        for (code, bodies) in [(50, schemes), (47, authorities)] {
+            for body in bodies {
+                let at = At::new(message);
+                let mut extensions = at.extensions.clone();
+                extensions.push(code, *body);
+                let row = format!("{code} in {message}: {body:?}");
+                at.fails(&row, &extensions, Fault::Malformed { message });
+            }
+        }
+    }
+}
+
+/// A CertificateStatus that was asked for (rfc9846#4.5.1.1-1).
+#[test]
+fn a_stapled_status_that_does_not_fit_is_a_decode_error() {
+    let configs = configs();
+    let client = ClientConfig::new(configs.trust.clone()).request_ocsp(true);
+    let client = client.build().unwrap();
+    let at = |body: &[u8]| {
+        let mut bench = Bench::with(Role::Client, &client, &configs.server);
+        let before = bench.peer.honest(2);
+        bench.feed(&before).unwrap();
+        let mut chain = entries(&configs.leaf);
+        chain[0].1.push(5, body);
+        let wire = bench.peer.record(HANDSHAKE, &certificate(&[], &chain));
+        (bench, wire)
+    };
+    let (mut bench, wire) = at(&[1, 0, 0, 1, 7]);
+    assert_eq!(bench.feed(&wire), Ok(()));
+    let bodies: &[&[u8]] = &[
+        &[],
+        &[1],
+        &[2, 0, 0, 1, 7],
+        &[1, 0, 0, 0],
+        &[1, 0, 0, 2, 7],
+        &[1, 0, 0, 1, 7, 0],
+    ];
+    for body in bodies {
+        let (mut bench, wire) = at(body);
+        bench.fails(
+            &format!("{body:?}"),
+            &wire,
+            Fault::Malformed { message: CT },
+        );
     }
 }
 
