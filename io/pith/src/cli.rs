@@ -58,6 +58,10 @@ pub(crate) struct ClientOptions {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) repeat: Option<u32>,
     /// Do the handshake, print what was negotiated as one JSON object on standard output, close. No data is sent or shown.
+    ///
+    /// Its keys are peer, version, group, post_quantum, suite, signature_scheme, server_name, protocol, hello_retry_request,
+    /// client_signature_scheme, server_certificate (subject, names, issuer, not_after in seconds since 1970, key_sha256), milliseconds
+    /// (connect, handshake, total), bytes (sent, received) and error. What there is none of is null.
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -84,6 +88,8 @@ pub(crate) struct ServerOptions {
     #[arg(long)]
     pub(crate) echo: bool,
     /// Print one JSON object for each connection on standard output when it ends; the first line is {"listening":"ADDR:PORT"}.
+    ///
+    /// Its keys are those of a client's, but for client_certificate in the place of server_certificate.
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -167,7 +173,8 @@ pub(crate) struct PkiOptions {
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub(crate) days: u32,
     /// Make a certificate for a client too, for mutual TLS, in this name (`client` if none is given).
-    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "client")]
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "client",
+        value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) client: Option<String>,
 }
 

@@ -78,10 +78,6 @@ impl Report<'_> {
             Role::Client => "server_certificate",
             Role::Server => "client_certificate",
         };
-        let times = self
-            .times
-            .iter()
-            .map(|(name, time)| format!("\"{name}\":{:.3}", time.as_secs_f64() * 1000.0));
         let fields = [
             ("peer", escape::json(self.peer)),
             ("version", quoted(summary.map(|_| VERSION))),
@@ -112,10 +108,7 @@ impl Report<'_> {
                 certificate,
                 or_null(summary.and_then(peer).map(|peer| peer.json())),
             ),
-            (
-                "milliseconds",
-                format!("{{{}}}", times.collect::<Vec<_>>().join(",")),
-            ),
+            ("milliseconds", self.milliseconds()),
             (
                 "bytes",
                 format!(
@@ -127,6 +120,13 @@ impl Report<'_> {
         ];
         let fields = fields.map(|(name, value)| format!("\"{name}\":{value}"));
         format!("{{{}}}", fields.join(","))
+    }
+
+    fn milliseconds(&self) -> String {
+        let times = self.times.iter();
+        let times =
+            times.map(|(name, time)| format!("\"{name}\":{:.3}", time.as_secs_f64() * 1000.0));
+        format!("{{{}}}", times.collect::<Vec<_>>().join(","))
     }
 }
 

@@ -193,6 +193,7 @@ fn pki_names_what_is_wrong_with_its_arguments() {
         ("inner star", &["--name", "a.*.org"], &["--name expects a DNS name"]),
         ("star address", &["--name", "*.127.0.0.1"], &["--name expects a DNS name"]),
         ("no days", &["--days", "0"], &["--days", "1..=3650"]),
+        ("nobody", &["--client="], &["--client"]),
         ("kind", &["--key-type", "dsa"], &["--key-type", "ecdsa-p256", "ml-dsa-87"]),
     ];
     let made = folder.0.join("made");

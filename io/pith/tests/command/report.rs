@@ -52,6 +52,8 @@ fn json_is_one_object_and_nothing_else() {
         "localhost",
         "--json",
     ];
+    let help = String::from_utf8(run(&["client", "--help"], b"").stdout).unwrap();
+    assert!(KEYS.iter().all(|key| help.contains(key)), "{help}");
     let output = run(&client, b"not sent");
     check("json", &output, 0, &[]);
     assert_eq!(output.stderr, b"");
