@@ -3,3 +3,4 @@ set -euo pipefail
 cargo test --locked -p pith-io --all-features -- --show-output
 cargo clippy --locked -p pith-io --all-features --all-targets -- -D warnings
 cargo clippy --locked -p pith-io --no-default-features --features tokio --all-targets -- -D warnings
+RUSTDOCFLAGS=-Dwarnings cargo doc --locked -p pith-io --all-features --no-deps

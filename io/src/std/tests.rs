@@ -218,39 +218,6 @@ fn both(
 }
 
 #[test]
-fn half_close_in_both_orders() {
-    for client_first in [true, false] {
-        let (client, server) = connected(EASY);
-        let (mut first, mut second) = if client_first {
-            (client, server)
-        } else {
-            (server, client)
-        };
-        first.write_all(b"last words").unwrap();
-        first.close().unwrap();
-        first.close().unwrap(); // again, without effect
-        let mut received = Vec::new();
-        second.read_to_end(&mut received).unwrap();
-        assert_eq!(received, b"last words", "client first: {client_first}");
-        assert_eq!(second.read(&mut [0; 9]).unwrap(), 0, "the end stays");
-        let refused = first.write(b"more").unwrap_err();
-        assert!(
-            matches!(tls_error(&refused), Some(Error::Misuse(_))),
-            "{refused}"
-        );
-        second.write_all(b"but still an answer").unwrap();
-        second.close().unwrap();
-        drop(second);
-        let mut received = Vec::new();
-        first.read_to_end(&mut received).unwrap();
-        assert_eq!(
-            received, b"but still an answer",
-            "client first: {client_first}"
-        );
-    }
-}
-
-#[test]
 fn an_end_without_close_notify_is_an_error_that_stays() {
     for at_client in [true, false] {
         let (client, server) = connected(EASY);
@@ -564,25 +531,6 @@ fn one_write_for_a_flight_and_for_many_records() {
     client.update_keys(true).unwrap();
     client.write_all(b"x").unwrap();
     assert_eq!(client.socket.send.borrow().writes, 4, "KeyUpdate and data");
-}
-
-#[test]
-fn keys_are_updated_both_ways() {
-    let (mut client, mut server) = connected(EASY);
-    for round in 0..3 {
-        for (from, to) in [(true, "server"), (false, "client")] {
-            let (here, there) = if from {
-                (&mut client, &mut server)
-            } else {
-                (&mut server, &mut client)
-            };
-            here.update_keys(true).unwrap();
-            here.write_all(b"new key").unwrap();
-            let mut received = [0; 7];
-            there.read_exact(&mut received).unwrap();
-            assert_eq!(&received, b"new key", "round {round} to the {to}");
-        }
-    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! One TLS connection over a socket of tokio.
 //!
 //! Four phases: the handshake, which whoever reads or writes drives; open, where reading and writing go apart; failing, while
-//! an alert is on its way; failed. The first failure of TLS is final and repeated by every later call. Each `poll_` function
+//! an alert is on its way, for a second at most; failed. The first failure of TLS is final and repeated by every later call. Each `poll_` function
 //! keeps what it has done in the stream, so no future holds anything that is lost with it.
 //!
 //! A stream keeps its two buffers (16 KiB for records that come, up to 64 KiB for what goes, twice that where slices are
@@ -295,10 +295,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
 
     /// Makes a failure of TLS final; [`poll_open`](Self::poll_open) reports it.
     fn fail(&mut self, error: Error) {
-        self.output.queue(&mut self.tls);
-        self.phase = Phase::Failing {
-            error,
-            patience: Timer::after(ALERT_LIMIT),
+        self.phase = match error.alert() {
+            Some(_) => Phase::Failing {
+                error,
+                patience: Timer::after(ALERT_LIMIT),
+            },
+            None => Phase::Failed(error), // the peer knows, or is gone
         };
     }
 

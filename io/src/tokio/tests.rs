@@ -18,6 +18,7 @@ use tokio::io::{
     AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf,
     duplex, split,
 };
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep, timeout};
 use tokio::{join, try_join};
@@ -26,7 +27,7 @@ use super::{Acceptor, Connector, HANDSHAKE_LIMIT, Stream};
 use crate::buffer::{BATCH, RECORD};
 use crate::conformance::{
     Configs, Driver, EASY, End, Manners, Who, configs, conform, credential, pattern, server_config,
-    slices, tls_error, wake,
+    slices, tls_error,
 };
 
 #[test]
@@ -368,7 +369,7 @@ fn both_halves_go_on_after_a_handshake_that_either_of_them_drove() {
 fn a_failure_that_one_half_finds_wakes_the_other() {
     let runtime = runtime();
     let work = async {
-        let (mut client, server) = easy().await;
+        let (mut client, mut server) = easy().await;
         client.socket_mut().manners.capacity = 0;
         let (mut reader, mut writer) = split(client);
         let set = tokio::task::LocalSet::new();
@@ -388,9 +389,9 @@ fn a_failure_that_one_half_finds_wakes_the_other() {
         });
         set.spawn_local(async move {
             sleep(Duration::from_secs(5)).await;
-            let forged = [23, 3, 3, 0, 20].into_iter().chain([0; 20]);
-            server.socket().send.borrow_mut().bytes.extend(forged);
-            wake(&mut server.socket().send.borrow_mut().reader);
+            let mut forged = [0; 25];
+            forged[..5].copy_from_slice(&[23, 3, 3, 0, 20]);
+            server.socket_mut().write_all(&forged).await.unwrap();
             sleep(Duration::from_secs(50)).await;
             drop(server);
         });
@@ -640,6 +641,43 @@ async fn a_new_configuration_leaves_connections_alone() {
     try_join!(client.connect("new.example", ours), acceptor.accept(theirs)).unwrap();
 }
 
+/// A flight that waits for room does not keep the peer's from being read: both may be on their way.
+#[tokio::test(start_paused = true)]
+async fn one_byte_of_room_is_enough() {
+    let manners = Manners {
+        capacity: 1,
+        ..EASY
+    };
+    let ends = End::pair(manners, &Arc::default());
+    let configs = configs();
+    let work = timeout(Duration::from_secs(3600), connected(ends, &configs));
+    work.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn halves_over_tcp_carry_more_than_a_socket_holds() {
+    const LEN: usize = 4 << 20; // each side must read while it writes
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let ours = TcpStream::connect(listener.local_addr().unwrap());
+    let (ours, (theirs, _)) = try_join!(ours, listener.accept()).unwrap();
+    let (client, server) = connected((ours, theirs), &configs()).await.unwrap();
+    let echo = tokio::spawn(async move {
+        let (mut reader, mut writer) = split(server);
+        tokio::io::copy(&mut reader, &mut writer).await.unwrap();
+        writer.shutdown().await.unwrap();
+    });
+    let (mut reader, mut writer) = split(client);
+    let sender = tokio::spawn(async move {
+        writer.write_all(&pattern(LEN)).await.unwrap();
+        writer.shutdown().await.unwrap();
+        assert!(writer.write(b"x").await.is_err());
+    });
+    let mut received = Vec::new();
+    reader.read_to_end(&mut received).await.unwrap();
+    assert!(received == pattern(LEN));
+    try_join!(sender, echo).unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn dropping_sends_nothing_and_shutdown_ends_the_socket() {
     let (client, mut server) = easy().await;
@@ -679,6 +717,6 @@ async fn exporters_agree_and_summaries_too() {
 #[test]
 fn streams_can_move_between_threads() {
     fn assert_send<T: Send + Sync + Unpin>() {}
-    assert_send::<Stream<tokio::net::TcpStream>>();
+    assert_send::<Stream<TcpStream>>();
     assert_send::<(Connector, Acceptor)>();
 }
