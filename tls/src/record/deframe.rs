@@ -53,8 +53,10 @@ pub(crate) fn deframe(bytes: &[u8], protected: bool) -> Result<Frame, Fault> {
 /// rfc9846#5-5, rfc9846#E.5-5: a hello of SSL 2.0 is a record of an unknown type.
 fn content_type(code: u8, bytes: &[u8]) -> Result<ContentType, Fault> {
     // What HTTP requests and answers begin with; enough of it to be sure or to wait for.
-    const HTTP: [&[u8]; 8] = [
-        b"GET ", b"POST", b"HEAD", b"PUT ", b"HTTP", b"OPTI", b"CONN", b"PRI ",
+    // Some servers answer what they do not understand with a page and nothing before it.
+    const HTTP: [&[u8]; 11] = [
+        b"GET ", b"POST", b"HEAD", b"PUT ", b"HTTP", b"OPTI", b"CONN", b"PRI ", b"<!DO", b"<htm",
+        b"<HTM",
     ];
     ContentType::from_code(code).ok_or_else(|| {
         let begins = |word: &&[u8]| bytes.iter().zip(word.iter()).all(|(a, b)| a == b);
@@ -141,6 +143,7 @@ mod tests {
             (b"GET / HTTP/1.1\r\n", Fault::PlainHttp),
             (b"HTTP/1.0 400 Bad Request", Fault::PlainHttp),
             (b"POST /", Fault::PlainHttp),
+            (b"<!DOCTYPE HTML>", Fault::PlainHttp),
             (b"G", Fault::PlainHttp),
             (b"SSH-2.0-x", Fault::UnexpectedRecord { content_type: b'S' }),
             (
