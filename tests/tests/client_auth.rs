@@ -91,14 +91,24 @@ fn clients_without_a_certificate() {
     assert_eq!(seen, Error::Alert(AlertDescription::CERTIFICATE_REQUIRED));
 }
 
+/// Known attack T09: to ask without requiring is not to accept whatever comes.
 #[test]
 fn clients_that_are_not_trusted_are_refused_even_where_none_is_required() {
     let world = World::new();
     let stranger = named("Another Root").leaf("client");
     let late = world.clients.leaf_with(Kind::P256, &["client"], expired);
+    let bent = |bend: fn(&mut rcgen::CertificateParams)| {
+        world.clients.leaf_with(Kind::P256, &["client"], bend)
+    };
+    let server = bent(|params| {
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth]
+    });
+    let ca = bent(pith_tests::pki::ca_as_leaf);
     let rows = [
         (&stranger, AlertDescription::UNKNOWN_CA),
         (&late, AlertDescription::CERTIFICATE_EXPIRED),
+        (&server, AlertDescription::UNSUPPORTED_CERTIFICATE),
+        (&ca, AlertDescription::UNSUPPORTED_CERTIFICATE),
     ];
     for (identity, alert) in rows {
         for auth in [
