@@ -14,6 +14,7 @@ use pith_tls::{Carrier, ClientConfig, ClientConfigBuilder, Group, Level};
 const GROUPS: u16 = 10;
 const SCHEMES: u16 = 13;
 const COOKIE: u16 = 44;
+const SHARES: u16 = 51;
 
 fn client() -> ClientConfigBuilder {
     ClientConfig::new(trust(&Pki::new()))
@@ -105,4 +106,31 @@ fn a_cookie_is_for_one_handshake() {
     assert!(Hello::parse(&engine.take()[0].bytes).extensions.has(COOKIE));
     let next = first_hello(&config);
     assert_eq!(next.extensions.codes(), first.extensions.codes());
+}
+
+/// RFC 8701 section 3.1. A retry that asks for a share replaces all shares; one with a cookie alone changes none.
+#[test]
+fn a_reserved_group_has_a_share_until_a_retry_asks_for_another() {
+    let reserved = |group: u16| group & 0x0f0f == 0x0a0a;
+    let config = client().grease(true).build().unwrap();
+    for (extension, stays) in [
+        ((COOKIE, vec16(b"a cookie")), true),
+        (
+            (SHARES, Group::Secp256r1.code().to_be_bytes().to_vec()),
+            false,
+        ),
+    ] {
+        let mut engine = Engine::client(&config, Carrier::Records);
+        let first = engine.take().remove(0).bytes;
+        let hello = Hello::parse(&first);
+        let (group, value) = hello.shares().remove(0);
+        assert!(reserved(group) && value.len() == 1);
+        assert!(hello.list(GROUPS).contains(&group));
+        let mut script = ScriptedServer::new(&first, 0x1301);
+        let retry = script.retry(&[extension]);
+        let retry = script.send_hello(&retry);
+        engine.read(Level::Initial, &retry).unwrap();
+        let shares = Hello::parse(&engine.take()[0].bytes).shares();
+        assert_eq!(shares.iter().any(|share| reserved(share.0)), stays);
+    }
 }

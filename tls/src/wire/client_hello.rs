@@ -384,6 +384,10 @@ impl ClientOffer<'_> {
         // rfc9846#9.2-6
         block.put(E::KEY_SHARE, |w| {
             w.vec16(|w| {
+                if let Some(grease) = grease.filter(|grease| grease.share) {
+                    w.u16(grease.group);
+                    w.vec16(|w| w.u8(0));
+                }
                 for share in shares {
                     w.u16(share.group.code());
                     w.vec16(|w| w.bytes(&share.bytes));

@@ -5,6 +5,8 @@
 pub(crate) struct Grease {
     pub(crate) suite: u16,
     pub(crate) group: u16,
+    /// Whether there is a share of this group too, of one byte.
+    pub(crate) share: bool,
     pub(crate) version: u16,
     pub(crate) scheme: u16,
     /// Two that differ.
@@ -25,9 +27,18 @@ impl Grease {
         Self {
             suite: value(suite),
             group: value(group),
+            share: true,
             version: value(version),
             scheme: value(scheme),
             extensions: [first, second],
+        }
+    }
+
+    /// For a second hello whose shares the server chose.
+    pub(crate) fn without_share(self) -> Self {
+        Self {
+            share: false,
+            ..self
         }
     }
 }

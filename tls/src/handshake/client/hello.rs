@@ -165,7 +165,7 @@ impl WaitServerHello {
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
         let Self {
-            hello,
+            mut hello,
             mut offer,
             mut shares,
             sent,
@@ -184,6 +184,8 @@ impl WaitServerHello {
                 }
                 // rfc9846#4.3.8-9: nothing of the first offer is used again.
                 (offer, shares) = pith_pq::offer(&[group]).map_err(own_share)?;
+                // rfc9846#4.2.2-2: the one share that was asked for.
+                hello.grease = hello.grease.map(Grease::without_share);
             }
             // rfc9846#4.2.4-4
             None if retry.cookie.is_none() => return Err(Fault::RetryWithoutChange.into()),
