@@ -41,9 +41,20 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Runs the test that `options` describe.
-pub(crate) fn run(options: Options) -> Result<(), Failure> {
+/// Runs the test that `connections` describe, each by its options.
+pub(crate) fn run(connections: Vec<Options>) -> Result<(), Failure> {
     let clock = Clock(Instant::now());
+    for (place, options) in connections.into_iter().enumerate() {
+        if place > 0 && !options.session_miss {
+            // The first connection went well, which a failure would have said.
+            return Err(Unsupported("resumption".to_owned()).into());
+        }
+        connect(options, clock)?;
+    }
+    Ok(())
+}
+
+fn connect(options: Options, clock: Clock) -> Result<(), Failure> {
     let setup = Setup::new(options)?;
     let options = setup.options();
     let connection = setup.connection(clock.now())?;
@@ -88,6 +99,7 @@ fn needs_tls12(error: &Error) -> bool {
     )
 }
 
+#[derive(Clone, Copy)]
 struct Clock(Instant);
 
 impl Clock {

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         println!("No");
         return ExitCode::SUCCESS;
     }
-    match Options::parse(arguments.into_iter())
+    match Options::parse(&arguments)
         .map_err(Failure::from)
         .and_then(drive::run)
     {

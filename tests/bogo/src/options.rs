@@ -3,6 +3,12 @@
 //! The runner says by flags what a test needs of the shim. A flag that is not here stands for a feature that Pith does not
 //! have (yet), and [`Unsupported`] makes the shim exit with 89: the scope of the suite is decided by this list. A flag for
 //! something that TLS 1.3 does not have, or that Pith always does, is taken and has no effect.
+//!
+//! What is left out, by the feature that it needs: sessions and 0-RTT (of a test that resumes, the first connection is run);
+//! pre-shared keys and PAKE; raw public keys, delegated credentials and certificate types; ECH; certificate compression; ALPS,
+//! channel ids, SRTP and signed certificate timestamps; trust anchor identifiers; BoringSSL's own policies, hints (of groups,
+//! of a handshake in another process) and callbacks that fail or read messages; peeking, alerts and fragments of the caller's
+//! choice; equal preference of suites; an order of schemes to verify or forbidden ones to sign.
 
 use std::str::FromStr;
 
@@ -16,6 +22,10 @@ pub(crate) struct Options {
     pub(crate) shim_id: u64,
     pub(crate) server: bool,
     pub(crate) r#async: bool,
+    /// How many connections there are after the first.
+    pub(crate) resume_count: usize,
+    /// None of them may resume a session.
+    pub(crate) session_miss: bool,
 
     /// The credential of the flags before any `-new-x509-credential`.
     pub(crate) credential: CredentialOptions,
@@ -25,6 +35,9 @@ pub(crate) struct Options {
     pub(crate) verify_peer: bool,
     pub(crate) require_any_client_certificate: bool,
     pub(crate) enable_ocsp_stapling: bool,
+    pub(crate) decline_ocsp_callback: bool,
+    pub(crate) enable_grease: bool,
+    pub(crate) fail_early_callback: bool,
 
     pub(crate) tls13_only: bool,
     pub(crate) curves: Vec<Group>,
@@ -41,6 +54,9 @@ pub(crate) struct Options {
     pub(crate) expect_curve_id: Option<Group>,
     pub(crate) expect_cipher: Option<u16>,
     pub(crate) expect_hrr: Option<bool>,
+    pub(crate) expect_no_peer_cert: bool,
+    pub(crate) expect_advertised_alpn: Option<Vec<Vec<u8>>>,
+    pub(crate) expect_ocsp_response: Option<Vec<u8>>,
     pub(crate) expect_peer_cert_file: Option<String>,
     pub(crate) expect_peer_signature_algorithm: Option<u16>,
     /// The place among the new credentials; -1 is the other one.
@@ -64,6 +80,7 @@ pub(crate) struct CredentialOptions {
     pub(crate) cert_file: Option<String>,
     pub(crate) key_file: Option<String>,
     pub(crate) signing_prefs: Vec<SignatureScheme>,
+    pub(crate) ocsp_response: Option<Vec<u8>>,
 }
 
 /// A flag, or a value of one, that needs something Pith does not have.
@@ -74,15 +91,35 @@ pub(crate) struct Unsupported(pub(crate) String);
 const TLS13: u16 = 0x0304;
 
 impl Options {
-    /// Reads the arguments that follow the program's name.
-    pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, Unsupported> {
+    /// Reads the arguments that follow the program's name, once for each connection.
+    pub(crate) fn parse(arguments: &[String]) -> Result<Vec<Self>, Unsupported> {
+        let first = Self::of_connection(0, arguments)?;
+        let later = (1..=first.resume_count).map(|place| Self::of_connection(place, arguments));
+        std::iter::once(Ok(first)).chain(later).collect()
+    }
+
+    fn of_connection(place: usize, arguments: &[String]) -> Result<Self, Unsupported> {
         let mut options = Self {
             read_size: 512,
             ..Self::default()
         };
-        let mut arguments = arguments;
+        // A flag for another connection is read all the same: it must be known, and may have a value.
+        let mut others = Self::default();
+        let mut arguments = arguments.iter().cloned();
         while let Some(flag) = arguments.next() {
-            options.flag(&flag, &mut arguments)?;
+            let prefixes = [
+                ("-on-initial-", place == 0),
+                ("-on-resume-", place > 0),
+                ("-on-retry-", false),
+            ];
+            let prefixed = prefixes
+                .iter()
+                .find_map(|(prefix, meant)| Some((flag.strip_prefix(prefix)?, *meant)));
+            match prefixed {
+                Some((name, true)) => options.flag(&format!("-{name}"), &mut arguments)?,
+                Some((name, false)) => others.flag(&format!("-{name}"), &mut arguments)?,
+                None => options.flag(&flag, &mut arguments)?,
+            }
         }
         Ok(options)
     }
@@ -122,6 +159,16 @@ impl Options {
             "-verify-peer" => self.verify_peer = true,
             "-require-any-client-certificate" => self.require_any_client_certificate = true,
             "-enable-ocsp-stapling" => self.enable_ocsp_stapling = true,
+            "-ocsp-response" => self.latest().ocsp_response = Some(base64(flag, &text()?)?),
+            "-decline-ocsp-callback" => self.decline_ocsp_callback = true,
+            "-enable-grease" => self.enable_grease = true,
+            // Only the names of the CAs that are trusted are sent, and pinned keys have none.
+            "-use-client-ca-list" => match text()?.as_str() {
+                "<NULL>" | "<EMPTY>" => {}
+                _ => return Err(Unsupported(flag.to_owned())),
+            },
+            "-resume-count" => self.resume_count = number(flag, &text()?)?,
+            "-expect-session-miss" => self.session_miss = true,
 
             "-min-version" => self.tls13_only |= number::<u16>(flag, &text()?)? >= TLS13,
             "-no-tls12" => self.tls13_only = true,
@@ -137,7 +184,8 @@ impl Options {
             "-advertise-alpn" => self.advertise_alpn = protocols(&text()?),
             "-select-alpn" => self.select_alpn = Some(text()?),
             "-reject-alpn" => self.reject_alpn = true,
-            "-use-early-callback" => self.use_early_callback = true,
+            "-use-early-callback" | "-install-ddos-callback" => self.use_early_callback = true,
+            "-fail-early-callback" => self.fail_early_callback = true,
 
             "-expect-server-name" => self.expect_server_name = Some(text()?),
             "-expect-alpn" => self.expect_alpn = Some(text()?),
@@ -151,6 +199,13 @@ impl Options {
             "-expect-peer-signature-algorithm" => {
                 self.expect_peer_signature_algorithm = Some(number(flag, &text()?)?);
             }
+            "-expect-advertised-alpn" => {
+                self.expect_advertised_alpn = Some(protocols(&text()?));
+            }
+            "-expect-ocsp-response" => {
+                self.expect_ocsp_response = Some(base64(flag, &text()?)?);
+            }
+            "-expect-no-peer-cert" => self.expect_no_peer_cert = true,
             "-expect-peer-cert-file" => self.expect_peer_cert_file = Some(text()?),
             "-expect-hrr" => self.expect_hrr = Some(true),
             "-expect-no-hrr" => self.expect_hrr = Some(false),
@@ -168,6 +223,10 @@ impl Options {
 
             // What Pith always does, or what only older versions of TLS have.
             "-use-custom-verify-callback"
+            | "-use-ocsp-callback"
+            | "-set-ocsp-in-callback"
+            | "-must-match-issuer"
+            | "-expect-no-session"
             | "-reverify-on-resume"
             | "-server-preference"
             | "-decline-alpn"
@@ -207,6 +266,24 @@ fn only(flag: &str, text: &str, usual: &str) -> Result<(), Unsupported> {
         Err(Unsupported(format!("{flag} {text}")))
     }
 }
+
+fn base64(flag: &str, text: &str) -> Result<Vec<u8>, Unsupported> {
+    let digits = text.trim_end_matches('=').bytes().map(|digit| {
+        let value = BASE64.iter().position(|known| *known == digit);
+        value.ok_or_else(|| Unsupported(format!("{flag} {text}")))
+    });
+    let digits: Vec<_> = digits.collect::<Result<_, _>>()?;
+    let bytes = digits.chunks(4).flat_map(|group| {
+        let bits = (0..4).fold(0, |bits, place| {
+            bits << 6 | group.get(place).copied().unwrap_or(0)
+        });
+        let [.., first, second, third] = bits.to_be_bytes();
+        [first, second, third].into_iter().take(group.len() * 6 / 8)
+    });
+    Ok(bytes.collect())
+}
+
+const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 fn group(flag: &str, text: &str) -> Result<Group, Unsupported> {
     Group::from_code(number(flag, text)?).ok_or_else(|| Unsupported(format!("{flag} {text}")))
@@ -260,8 +337,9 @@ fn protocols(list: &str) -> Vec<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn parse(line: &str) -> Result<Options, Unsupported> {
-        Options::parse(line.split_whitespace().map(str::to_owned))
+    fn parse(line: &str) -> Result<Vec<Options>, Unsupported> {
+        let arguments: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
+        Options::parse(&arguments)
     }
 
     #[test]
@@ -282,11 +360,39 @@ mod tests {
             ("-verify-prefs 1539", true),
             ("-verify-prefs 2055", true),
             ("-verify-prefs 2057", false),
-            ("-resume-count 1", false),
+            ("-resume-count 1", true),
+            ("-resume-count 1 -on-resume-psk abc", false),
+            ("-on-retry-curves 29", true),
             ("-dtls", false),
         ] {
             assert_eq!(parse(line).is_ok(), in_scope, "{line}");
         }
+    }
+
+    #[test]
+    fn a_prefix_says_for_which_connection_a_flag_is() {
+        let line =
+            "-on-initial-expect-curve-id 29 -on-resume-expect-curve-id 23 -async -resume-count 2";
+        let curves: Vec<_> = parse(line)
+            .unwrap()
+            .iter()
+            .map(|options| options.expect_curve_id.unwrap())
+            .collect();
+        assert_eq!(curves, [Group::X25519, Group::Secp256r1, Group::Secp256r1]);
+    }
+
+    #[test]
+    fn reads_base64() {
+        for (text, bytes) in [
+            ("", &b""[..]),
+            ("AQ==", b"\x01"),
+            ("AQID", b"\x01\x02\x03"),
+            ("b2NzcA==", b"ocsp"),
+            ("+/8=", b"\xfb\xff"),
+        ] {
+            assert_eq!(base64("", text).unwrap(), bytes, "{text}");
+        }
+        assert!(base64("", "A Q").is_err());
     }
 
     #[test]

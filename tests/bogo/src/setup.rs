@@ -74,8 +74,13 @@ impl Setup {
             return Ok(());
         };
         let answer = match (&question.topic, &self.config, self.used()) {
-            (Topic::Config(_), Config::Server(config), _) => {
-                Answer::config(question, Some(config.clone()))
+            (Topic::Config(offered), Config::Server(config), _) => {
+                let expected = &self.options.expect_advertised_alpn;
+                if !expects(expected, &Some(offered.protocols.clone())) {
+                    return Err(other("other protocols than expected were offered"));
+                }
+                let accepted = !self.options.fail_early_callback;
+                Answer::config(question, accepted.then(|| config.clone()))
             }
             (Topic::Sign { scheme, message }, _, Some(key)) => {
                 Answer::signature(question, key.key.sign(*scheme, message).ok())
@@ -107,6 +112,10 @@ impl Setup {
         let checks = [
             ("chain", expects(&expected_chain, &summary.peer_chain)),
             (
+                "proof",
+                !options.expect_no_peer_cert || peer_scheme.is_none(),
+            ),
+            (
                 "server name",
                 expects(
                     &options.expect_server_name,
@@ -127,6 +136,13 @@ impl Setup {
             (
                 "cipher",
                 expects(&options.expect_cipher, &Some(summary.suite.code())),
+            ),
+            (
+                "OCSP response",
+                expects(
+                    &options.expect_ocsp_response,
+                    &summary.ocsp_response.as_deref().map(<[u8]>::to_vec),
+                ),
             ),
             (
                 "HelloRetryRequest",
@@ -167,6 +183,7 @@ fn client(options: &Options, credentials: Vec<Credential>) -> Result<Arc<ClientC
     let mut builder = ClientConfig::new(trust)
         .alpn(&protocols)
         .request_ocsp(options.enable_ocsp_stapling)
+        .grease(options.enable_grease)
         .keep_peer_chain(options.expect_peer_cert_file.is_some());
     for credential in credentials {
         builder = builder.credential(credential);
@@ -220,7 +237,11 @@ fn server(options: &Options, credentials: Vec<Credential>) -> Result<Arc<ServerC
         .next()
         .ok_or_else(|| Unsupported("a server without a certificate".to_owned()))?;
     let mut builder = ServerConfig::new(first)
-        .ask_config(options.use_early_callback)
+        .ask_config(
+            options.use_early_callback
+                || options.fail_early_callback
+                || options.expect_advertised_alpn.is_some(),
+        )
         .keep_peer_chain(options.expect_peer_cert_file.is_some());
     for credential in credentials {
         builder = builder.credential(credential);
@@ -281,8 +302,12 @@ fn credentials(options: &Options) -> Result<(Vec<Credential>, Vec<Arc<Key>>), Fa
             later: options.r#async,
             used: AtomicBool::new(false),
         });
-        both.0
-            .push(Credential::with_signer(chain, key.clone()).map_err(refused)?);
+        let mut credential = Credential::with_signer(chain, key.clone()).map_err(refused)?;
+        let staple = wanted.ocsp_response.as_deref();
+        if let Some(staple) = staple.filter(|_| !options.decline_ocsp_callback) {
+            credential = credential.with_ocsp(staple);
+        }
+        both.0.push(credential);
         both.1.push(key);
     }
     Ok(both)
