@@ -1,7 +1,8 @@
-//! What the interop tests share: OpenSSL's `s_server` and `s_client` as child processes, and Pith joined to them.
+//! What the interop tests share: other libraries of TLS as child processes, and Pith joined to them.
 //!
-//! The command is named by PITH_OPENSSL, or is the one that `peers/openssl/build.sh` left in the cache. Without it each test
-//! says that it was skipped, and with CI=true that fails. Nothing here depends on how fast a machine is: a test waits for what a
+//! OpenSSL has commands of its own; BoringSSL, s2n-tls and Node are wrapped into programs by `peers/`. PITH_OPENSSL,
+//! PITH_BORING, PITH_S2N and PITH_NODE name them, or they are where the scripts in `peers/` left them in the cache. Without one
+//! the test says that it was skipped, and with CI=true that fails. Nothing here depends on how fast a machine is: a test waits for what a
 //! process prints or a socket brings, and gives up after [`LIMIT`]. Processes end with their value.
 
 #![forbid(unsafe_code)]
@@ -13,12 +14,14 @@
     clippy::print_stdout
 )]
 
+mod peer;
 mod process;
 mod session;
 
 use std::time::Duration;
 
-pub use process::{OpenSsl, Process};
+pub use peer::{Conversation, EXPORTER, Library, Peer};
+pub use process::{OpenSsl, Process, folder, program};
 pub use session::{Listener, Session, connect, connect_over, tls_error};
 
 /// How long anything may take before a test fails.

@@ -1,4 +1,4 @@
-//! The `openssl` command: where it is, and a run of it with its input and output.
+//! Other programs: where they are, and a run of one with its input and output.
 
 use std::env;
 use std::fs;
@@ -24,13 +24,25 @@ impl OpenSsl {
     /// # Panics
     /// With CI=true, if there is none and `.ci/skips.txt` does not say that the test may be skipped.
     pub fn find() -> Option<Self> {
-        let named = env::var_os("PITH_OPENSSL").map(PathBuf::from);
-        let command = named.or_else(cached).filter(|path| path.is_file());
-        if command.is_none() {
-            let thread = thread::current();
-            skip(thread.name().unwrap_or("interop"));
-        }
-        command.map(Self)
+        program(
+            "PITH_OPENSSL",
+            "openssl-4.0.3/bin/openssl",
+            "peers/openssl/build.sh",
+        )
+        .map(Self)
+    }
+
+    /// Runs another of its commands in this folder, to the end, and returns what it printed.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn run(&self, folder: &Path, args: &[&str]) -> String {
+        let (first, rest) = args.split_first().unwrap();
+        let output = self.command(folder, first).args(rest).output().unwrap();
+        let printed = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let errors = printed(&output.stderr);
+        assert!(output.status.success(), "openssl {args:?}: {errors}");
+        printed(&output.stdout)
     }
 
     /// A server for one connection, on a port of its own. Its folder holds `leaf.pem`, `key.pem` and `chain.pem`.
@@ -86,7 +98,11 @@ pub struct Process {
 }
 
 impl Process {
-    fn start(command: &mut Command, folder: PathBuf) -> Self {
+    /// Starts a program. The folder is deleted after it.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn start(command: &mut Command, folder: PathBuf) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -153,7 +169,7 @@ impl Process {
         let start = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
             let late = start.elapsed() > LIMIT;
-            assert!(!late, "OpenSSL does not end:\n{}", self.output.text());
+            assert!(!late, "the peer does not end:\n{}", self.output.text());
             thread::sleep(TICK);
         }
         for reader in self.readers.drain(..) {
@@ -176,7 +192,7 @@ impl Process {
         });
         drop(waited.unwrap());
         let text = || self.output.text();
-        found.unwrap_or_else(|| panic!("OpenSSL did not print {what:?}:\n{}", text()))
+        found.unwrap_or_else(|| panic!("the peer did not print {what:?}:\n{}", text()))
     }
 }
 
@@ -221,15 +237,27 @@ impl Output {
     }
 }
 
-/// Where `peers/openssl/build.sh` puts it.
-fn cached() -> Option<PathBuf> {
-    let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")))?;
-    Some(cache.join("pith/openssl-4.0.3/bin/openssl"))
+/// The program that this variable names, or that lies here in the cache; `None`, after saying so, where there is none.
+///
+/// # Panics
+/// With CI=true, if there is none and `.ci/skips.txt` does not say that the test may be skipped.
+pub fn program(variable: &str, in_cache: &str, built_by: &str) -> Option<PathBuf> {
+    let named = env::var_os(variable).map(PathBuf::from);
+    let cache = || {
+        let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        cache.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")))
+    };
+    let cached = || Some(cache()?.join("pith").join(in_cache));
+    let program = named.or_else(cached).filter(|path| path.is_file());
+    if program.is_none() {
+        let thread = thread::current();
+        skip(thread.name().unwrap_or("interop"), built_by);
+    }
+    program
 }
 
-fn skip(test: &str) {
-    println!("SKIPPED: {test}: OpenSSL is not built: run peers/openssl/build.sh");
+fn skip(test: &str, built_by: &str) {
+    println!("SKIPPED: {test}: a peer is not built: run {built_by}");
     let listed = include_str!("../../../.ci/skips.txt")
         .lines()
         .any(|line| line.split_once('\t').is_some_and(|(name, _)| name == test));
@@ -251,7 +279,11 @@ fn show(command: &mut Command, folder: &Path, identity: &Identity) {
     }
 }
 
-fn folder() -> PathBuf {
+/// A new folder.
+///
+/// # Panics
+/// If it cannot be made.
+pub fn folder() -> PathBuf {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let folder = env::temp_dir().join(format!("pith-interop-{}-{number}", id()));

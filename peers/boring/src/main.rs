@@ -1,0 +1,126 @@
+//! BoringSSL as a peer of Pith's interop tests, with GREASE in its hello; `pith-peer` has the rest.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::process::ExitCode;
+
+use boring::ssl::{
+    AlpnError, ShutdownState, Ssl, SslContext, SslContextBuilder, SslFiletype, SslMethod,
+    SslStream, SslVerifyMode, SslVersion,
+};
+use pith_peer::{EXPORTER, Failure, Options, Session, hex};
+
+fn main() -> ExitCode {
+    pith_peer::run(open)
+}
+
+fn open(options: &Options, tcp: TcpStream) -> Result<Box<dyn Session>, Failure> {
+    let context = context(options)?;
+    let mut ssl = Ssl::new(&context)?;
+    if let Some(staple) = options.file("staple")? {
+        ssl.set_ocsp_status(&staple)?;
+    }
+    let stream = if options.server {
+        ssl.accept(tcp)
+    } else {
+        let name = options.need("name")?;
+        ssl.set_hostname(name)?;
+        ssl.param_mut().set_host(name)?;
+        ssl.connect(tcp)
+    };
+    Ok(Box::new(Boring(stream.map_err(|error| error.to_string())?)))
+}
+
+fn context(options: &Options) -> Result<SslContext, Failure> {
+    let mut builder = SslContextBuilder::new(SslMethod::tls())?;
+    builder.set_min_proto_version(Some(SslVersion::TLS1_3))?;
+    builder.set_grease_enabled(true);
+    builder.set_curves_list(options.get("groups").unwrap_or(GROUPS))?;
+    if let Some(chain) = options.get("cert") {
+        builder.set_certificate_chain_file(chain)?;
+        builder.set_private_key_file(options.need("key")?, SslFiletype::PEM)?;
+    }
+    if let Some(ca) = options.get("ca") {
+        builder.set_ca_file(ca)?;
+        builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+    }
+    if let Some(name) = options.get("alpn") {
+        let mut list = vec![u8::try_from(name.len())?];
+        list.extend_from_slice(name.as_bytes());
+        builder.set_alpn_protos(&list)?;
+        builder.set_alpn_select_callback(move |_, offered| {
+            boring::ssl::select_next_proto(&list, offered)
+                .and_then(|chosen| {
+                    offered
+                        .windows(chosen.len())
+                        .find(|window| *window == chosen)
+                })
+                .ok_or(AlpnError::ALERT_FATAL)
+        });
+    }
+    if options.get("status").is_some() {
+        builder.enable_ocsp_stapling();
+    }
+    Ok(builder.build())
+}
+
+struct Boring(SslStream<TcpStream>);
+
+impl Session for Boring {
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        let ssl = self.0.ssl();
+        let mut exporter = [0; 32];
+        let exported = ssl.export_keying_material(&mut exporter, EXPORTER, None);
+        let mut facts = vec![
+            (
+                "exporter",
+                exported.map_or_else(|error| error.to_string(), |()| hex(&exporter)),
+            ),
+            ("group", ssl.curve_name().unwrap_or("?").to_owned()),
+            ("retried", ssl.used_hello_retry_request().to_string()),
+        ];
+        facts.extend(
+            ssl.selected_alpn_protocol()
+                .map(|name| ("alpn", String::from_utf8_lossy(name).into_owned())),
+        );
+        facts.extend(ssl.ocsp_status().map(|staple| ("staple", hex(staple))));
+        facts.extend(
+            ssl.peer_certificate()
+                .and_then(|leaf| leaf.to_der().ok())
+                .map(|leaf| ("peer", hex(&leaf))),
+        );
+        facts
+    }
+
+    fn update(&mut self) -> Result<(), Failure> {
+        Err("the crate boring has no call for it".into())
+    }
+
+    fn close(&mut self) -> Result<(), Failure> {
+        self.0.shutdown()?;
+        Ok(())
+    }
+
+    fn closed(&mut self) -> bool {
+        self.0.get_shutdown().contains(ShutdownState::RECEIVED)
+    }
+}
+
+impl Read for Boring {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Boring {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// What it has, all of it.
+const GROUPS: &str = "X25519MLKEM768:X25519:P-256:P-384:P-521:MLKEM1024";

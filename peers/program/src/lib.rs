@@ -1,0 +1,149 @@
+//! The program that wraps a TLS library into a peer of the interop tests; `peers/node/peer.js` speaks the same language.
+//!
+//! `PEER server --cert FILE --key FILE` listens on a free port of this machine, prints `ACCEPT 127.0.0.1:PORT` and serves one
+//! client. `PEER client --port N --ca FILE --name NAME` connects to such a port. Both print `KEY VALUE` lines of what was
+//! negotiated, then `open`, send back every line that comes, and end with `closed` after a close_notify. A line `update` makes
+//! them change their keys first, `close` makes them close first. Whatever fails is one line `error ...` and exit code 1.
+//!
+//! More options: `--ca FILE` of a server demands a client's certificate, `--cert FILE --key FILE` of a client shows one,
+//! `--alpn NAME`, `--groups LIST` in the library's own terms, `--staple FILE` to send, `--status yes` to ask for a staple.
+
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// The exporter whose 32 bytes, without a context, every peer prints as `exporter`.
+pub const EXPORTER: &str = "EXPORTER-Pith-Interop";
+
+/// The options, without their dashes.
+pub struct Options {
+    /// The role.
+    pub server: bool,
+    values: HashMap<String, String>,
+}
+
+impl Options {
+    /// The value of an option.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
+    /// The value of an option that has to be there.
+    pub fn need(&self, name: &str) -> Result<&str, Failure> {
+        self.get(name).ok_or_else(|| format!("no --{name}").into())
+    }
+
+    /// The contents of the file that an option names.
+    pub fn file(&self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(self.get(name).map(std::fs::read).transpose()?)
+    }
+}
+
+/// Why a peer ends with 1.
+pub type Failure = Box<dyn std::error::Error>;
+
+/// An open connection of the library's.
+pub trait Session: Read + Write {
+    /// What was negotiated. Bytes are in hex.
+    fn facts(&self) -> Vec<(&'static str, String)>;
+    /// Changes its keys.
+    fn update(&mut self) -> Result<(), Failure>;
+    /// Sends close_notify.
+    fn close(&mut self) -> Result<(), Failure>;
+    /// Whether a close_notify came, and not just the end of the connection.
+    fn closed(&mut self) -> bool;
+}
+
+/// The whole program; `open` does the handshake.
+pub fn run(
+    open: impl FnOnce(&Options, TcpStream) -> Result<Box<dyn Session>, Failure>,
+) -> ExitCode {
+    let outcome = options().and_then(|options| {
+        let tcp = if options.server {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+            println!("ACCEPT {}", listener.local_addr()?);
+            listener.accept()?.0
+        } else {
+            TcpStream::connect((Ipv4Addr::LOCALHOST, options.need("port")?.parse()?))?
+        };
+        tcp.set_read_timeout(Some(LIMIT))?;
+        talk(&mut *open(&options, tcp)?)
+    });
+    match outcome {
+        Ok(end) => {
+            println!("{end}");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            println!("error {}", failure.to_string().replace('\n', " "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn options() -> Result<Options, Failure> {
+    let mut arguments = std::env::args().skip(1);
+    let server = match arguments.next().as_deref() {
+        Some("server") => true,
+        Some("client") => false,
+        _ => return Err("neither server nor client".into()),
+    };
+    let mut values = HashMap::new();
+    while let Some(name) = arguments.next() {
+        let name = name
+            .strip_prefix("--")
+            .ok_or("an option has two dashes")?
+            .to_owned();
+        values.insert(name, arguments.next().ok_or("an option has a value")?);
+    }
+    Ok(Options { server, values })
+}
+
+fn talk(session: &mut dyn Session) -> Result<&'static str, Failure> {
+    for (key, value) in session.facts() {
+        println!("{key} {value}");
+    }
+    println!("open");
+    let mut line = Vec::new();
+    let mut buffer = vec![0; 65536];
+    loop {
+        let count = match session.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+            other => other?,
+        };
+        if count == 0 {
+            let end = if session.closed() {
+                "closed"
+            } else {
+                "truncated"
+            };
+            // The other side may be gone.
+            drop(session.close());
+            return Ok(end);
+        }
+        for byte in &buffer[..count] {
+            line.push(*byte);
+            if *byte == b'\n' {
+                match line.as_slice() {
+                    b"update\n" => session.update()?,
+                    b"close\n" => session.close()?,
+                    _ => {}
+                }
+                if line != b"close\n" {
+                    session.write_all(&line)?;
+                    session.flush()?;
+                }
+                line.clear();
+            }
+        }
+    }
+}
+
+/// As a value of a fact.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+const LIMIT: Duration = Duration::from_secs(60);
