@@ -122,8 +122,16 @@ impl Process {
 
     /// The port that a server listens on.
     pub fn port(&self) -> u16 {
+        self.port_after("ACCEPT ")
+    }
+
+    /// The port of the address that it prints after these words.
+    ///
+    /// # Panics
+    /// If none comes.
+    pub fn port_after(&self, words: &str) -> u16 {
         let output = self.wait_until("the port", |output| {
-            let (_, rest) = output.split_once("ACCEPT ")?;
+            let (_, rest) = output.split_once(words)?;
             rest.contains('\n').then(|| rest.to_owned())
         });
         let address = output.lines().next().unwrap_or_default();
