@@ -297,152 +297,58 @@ impl fmt::Display for Which {
 }
 
 /// What is wrong, in parentheses what was found, and after the colon what to do.
+#[rustfmt::skip] // a reason a row
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match self {
-            Self::Absent => "is missing: have the peer send one",
-            Self::Malformed(part) => {
-                return write!(f, "is malformed ({part}): have it issued anew");
-            }
-            Self::Unsupported(part) => {
-                return write!(
-                    f,
-                    "has an unsupported part ({part}): have it issued without"
-                );
-            }
-            Self::Expired { not_after, now } => {
-                let (end, now) = (Date(*not_after), Date(*now));
-                let advice = "renew it, or correct this machine's clock";
-                return write!(f, "has expired (on {end}; it is now {now}): {advice}");
-            }
-            Self::NotYetValid { not_before, now } => {
-                let (start, now) = (Date(*not_before), Date(*now));
-                let advice = "wait, or correct this machine's clock";
-                return write!(f, "is not valid before {start} (it is now {now}): {advice}");
-            }
-            Self::WrongName {
-                expected,
-                presented,
-                more,
-            } => {
-                write!(f, "is for other names (wanted {expected}, has ")?;
-                match presented.split_first() {
-                    Some((first, others)) => {
-                        write!(f, "{first}")?;
-                        others.iter().try_for_each(|name| write!(f, ", {name}"))?;
-                    }
-                    None => f.write_str("no subject alternative name")?,
-                }
-                if *more > 0 {
-                    write!(f, " and {more} more")?;
-                }
-                "): connect by one of them, or have it issued for this one"
-            }
-            Self::UnknownIssuer {
-                issuer,
-                self_signed,
-                roots,
-            } => {
-                let (what, advice) = match self_signed {
-                    true => (
-                        "is self-signed and not trusted",
-                        "to accept this very peer, pin its key",
-                    ),
-                    false => (
-                        "leads to no trusted root",
-                        "trust its issuer, or have the peer send the certificates in between",
-                    ),
-                };
-                return write!(
-                    f,
-                    "{what} (issuer {issuer}, trusted roots: {roots}): {advice}"
-                );
-            }
-            Self::KeyNotPinned { key, pins } => {
-                f.write_str("has a key that is not pinned (SHA-256 ")?;
-                key.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
-                return write!(
-                    f,
-                    ", pinned keys: {pins}): if this is the right peer, pin it"
-                );
-            }
-            Self::BadSignature => {
-                "is not signed by its issuer's key: it was altered, or the peer sent another CA's certificate of that name"
-            }
-            Self::OtherRoot(issuer) => {
-                write!(
-                    f,
-                    "is not signed by the trusted root of its issuer's name (issuer {issuer}): "
-                )?;
-                "trust the other CA of that name that issued it; if there is none, it was altered"
-            }
-            Self::Forgeable(name) => {
-                let advice = "have it issued with SHA-256 or better";
-                return write!(
-                    f,
-                    "is signed with an algorithm that can be forged ({name}): {advice}"
-                );
-            }
-            Self::SignatureAlgorithm(oid) => {
-                let advice = "have it issued with ECDSA, RSA, Ed25519 or ML-DSA";
-                return write!(
-                    f,
-                    "is signed with an unsupported algorithm ({oid}): {advice}"
-                );
-            }
-            Self::OutsidePolicy { algorithm, policy } => {
-                let advice =
-                    "have it issued with one that the policy names, or take another policy";
-                return write!(
-                    f,
-                    "is signed with an algorithm that policy {policy} does not allow ({algorithm}): {advice}"
-                );
-            }
-            Self::SignatureKey => {
-                "is signed by an unsupported kind of key: \
-                 use ECDSA, Ed25519, ML-DSA, or RSA (rsaEncryption) of 2048 to 8192 bits"
-            }
-            Self::CaAsLeaf => {
-                "is a CA's own: have the peer show one that is issued to it (Basic Constraints without CA)"
-            }
-            Self::LeafAsCa => "issued another one but is not a CA's: have that one issued by a CA",
-            Self::PathLength => {
-                "has more CAs than one of them allows: have the leaf issued nearer to the root"
-            }
-            Self::NameConstraint => {
-                "has a name that one of its CAs may not issue for: use another name or CA"
-            }
-            Self::Purpose => {
-                "is not for this role: have it issued with serverAuth (clientAuth for a client) in its Extended Key Usage"
-            }
-            Self::NotForSigning => {
-                "may not sign, as TLS 1.3 needs: have it issued with digitalSignature in its Key Usage"
-            }
-            Self::Revoked => "was revoked by its issuer: have it issued anew, for a new key",
-            Self::RevocationUnknown(why) => {
-                let advice = "give this program a current revocation list of its issuer";
-                return write!(f, "may be revoked ({why}): {advice}");
-            }
-            Self::CrlExpired { next_update, now } => {
-                let (end, now) = (Date(*next_update), Date(*now));
-                let advice = "give this program a current one, or correct this machine's clock";
-                return write!(
-                    f,
-                    "may be revoked (its issuer's list was good until {end}; it is now {now}): {advice}"
-                );
-            }
-            Self::Distrusted => {
-                "has a key that is known to be compromised: have it issued for a new key"
-            }
-            Self::TooComplex(limit) => {
-                let advice = "have the peer send the certificates of one path only";
-                return write!(f, "takes too much work to check ({limit}): {advice}");
-            }
-            Self::Rejected(why) => {
-                return write!(f, "was refused by this program's own verifier: {why}");
-            }
-        };
-        f.write_str(text)
+        match self {
+            Self::Absent => write!(f, "is missing: have the peer send one"),
+            Self::Malformed(part) => write!(f, "is malformed ({part}): have it issued anew"),
+            Self::Unsupported(part) => write!(f, "has an unsupported part ({part}): have it issued without"),
+            Self::Expired { not_after, now } => write!(f, "has expired (on {}; it is now {}): \
+                renew it, or correct this machine's clock", Date(*not_after), Date(*now)),
+            Self::NotYetValid { not_before, now } => write!(f, "is not valid before {} (it is now {}): \
+                wait, or correct this machine's clock", Date(*not_before), Date(*now)),
+            Self::WrongName { expected, presented, more } => write!(f, "is for other names (wanted {expected}, has {}): \
+                connect by one of them, or have it issued for this one", Names(presented, *more)),
+            Self::UnknownIssuer { issuer, self_signed: true, roots } => write!(f, "is self-signed and not trusted \
+                (issuer {issuer}, trusted roots: {roots}): to accept this very peer, pin its key"),
+            Self::UnknownIssuer { issuer, self_signed: false, roots } => write!(f, "leads to no trusted root \
+                (issuer {issuer}, trusted roots: {roots}): \
+                trust its issuer, or have the peer send the certificates in between"),
+            Self::KeyNotPinned { key, pins } => write!(f, "has a key that is not pinned (SHA-256 {}, pinned keys: {pins}): \
+                if this is the right peer, pin it", Hex(key)),
+            Self::BadSignature => write!(f, "is not signed by its issuer's key: \
+                it was altered, or the peer sent another CA's certificate of that name"),
+            Self::OtherRoot(issuer) => write!(f, "is not signed by the trusted root of its issuer's name (issuer {issuer}): \
+                trust the other CA of that name that issued it; if there is none, it was altered"),
+            Self::Forgeable(name) => write!(f, "is signed with an algorithm that can be forged ({name}): \
+                have it issued with SHA-256 or better"),
+            Self::SignatureAlgorithm(oid) => write!(f, "is signed with an unsupported algorithm ({oid}): \
+                have it issued with ECDSA, RSA, Ed25519 or ML-DSA"),
+            Self::OutsidePolicy { algorithm, policy } => write!(f, "is signed with an algorithm that policy {policy} \
+                does not allow ({algorithm}): have it issued with one that the policy names, or take another policy"),
+            Self::SignatureKey => write!(f, "is signed by an unsupported kind of key: \
+                use ECDSA, Ed25519, ML-DSA, or RSA (rsaEncryption) of 2048 to 8192 bits"),
+            Self::CaAsLeaf => write!(f, "is a CA's own: \
+                have the peer show one that is issued to it (Basic Constraints without CA)"),
+            Self::LeafAsCa => write!(f, "issued another one but is not a CA's: have that one issued by a CA"),
+            Self::PathLength => write!(f, "has more CAs than one of them allows: have the leaf issued nearer to the root"),
+            Self::NameConstraint => write!(f, "has a name that one of its CAs may not issue for: use another name or CA"),
+            Self::Purpose => write!(f, "is not for this role: \
+                have it issued with serverAuth (clientAuth for a client) in its Extended Key Usage"),
+            Self::NotForSigning => write!(f, "may not sign, as TLS 1.3 needs: \
+                have it issued with digitalSignature in its Key Usage"),
+            Self::Revoked => write!(f, "was revoked by its issuer: have it issued anew, for a new key"),
+            Self::RevocationUnknown(why) => write!(f, "may be revoked ({why}): \
+                give this program a current revocation list of its issuer"),
+            Self::CrlExpired { next_update, now } => write!(f, "may be revoked (its issuer's list was good until {}; \
+                it is now {}): give this program a current one, or correct this machine's clock",
+                Date(*next_update), Date(*now)),
+            Self::Distrusted => write!(f, "has a key that is known to be compromised: have it issued for a new key"),
+            Self::TooComplex(limit) => write!(f, "takes too much work to check ({limit}): \
+                have the peer send the certificates of one path only"),
+            Self::Rejected(why) => write!(f, "was refused by this program's own verifier: {why}"),
+        }
     }
 }
 
@@ -458,65 +364,59 @@ impl fmt::Debug for PeerText {
     }
 }
 
+#[rustfmt::skip] // an error a row
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match self {
-            Self::Missing { expected, found } => {
-                return write!(f, "expected {expected}, found {found}");
-            }
-            Self::Pem { expected } => {
-                write!(f, "expected {expected}, but a section is damaged")?;
-                ": each needs its BEGIN and END lines and base64 between"
-            }
-            Self::Certificate {
-                list,
-                number,
-                reason,
-            } => {
-                return write!(f, "certificate {number} of {list} {reason}");
-            }
-            Self::Crl { number, reason } => return write!(f, "revocation list {number} {reason}"),
-            Self::KeyEncrypted => {
-                "the private key is encrypted: decrypt it, as `openssl pkey -in KEY -out PLAIN` does"
-            }
-            Self::KeyUnsupported => {
-                "the private key is damaged or of an unsupported kind: \
-                 use ECDSA P-256, P-384 or P-521, Ed25519, ML-DSA, or RSA of 2048 to 8192 bits"
-            }
-            Self::RsaPssKey => {
-                "a key that may be used with RSASSA-PSS alone (id-RSASSA-PSS) is not supported: \
-                 use a plain RSA key (rsaEncryption), which TLS 1.3 signs with PSS too"
-            }
-            Self::RsaSize { bits } => {
-                return write!(
-                    f,
-                    "the RSA key has {bits} bits: make one of 2048 to 8192 bits"
-                );
-            }
-            Self::KeyMismatch { belongs_to: None } => {
-                "the private key is not that of the first certificate: give the one it was issued for"
-            }
-            Self::KeyMismatch {
-                belongs_to: Some(number),
-            } => {
-                write!(
-                    f,
-                    "the private key is that of certificate {number} of the chain"
-                )?;
-                ", not of the first: put that one first"
-            }
-            Self::Empty { what } => return write!(f, "no {what} given: at least one is needed"),
-            Self::TooMany { what, limit, got } => {
-                return write!(f, "{got} {what}: at most {limit} may be");
-            }
-            Self::Duplicate { what } => return write!(f, "{what} given twice: once is enough"),
-            Self::OutsidePolicy { policy, what, item } => {
-                let advice = "leave it out, or take another policy";
-                return write!(f, "policy {policy} does not allow {what} {item}: {advice}");
-            }
-            Self::Unsupported { what } => return write!(f, "{what} is not supported"),
+        match self {
+            Self::Missing { expected, found } => write!(f, "expected {expected}, found {found}"),
+            Self::Pem { expected } => write!(f, "expected {expected}, but a section is damaged: \
+                each needs its BEGIN and END lines and base64 between"),
+            Self::Certificate { list, number, reason } => write!(f, "certificate {number} of {list} {reason}"),
+            Self::Crl { number, reason } => write!(f, "revocation list {number} {reason}"),
+            Self::KeyEncrypted => write!(f, "the private key is encrypted: \
+                decrypt it, as `openssl pkey -in KEY -out PLAIN` does"),
+            Self::KeyUnsupported => write!(f, "the private key is damaged or of an unsupported kind: \
+                use ECDSA P-256, P-384 or P-521, Ed25519, ML-DSA, or RSA of 2048 to 8192 bits"),
+            Self::RsaPssKey => write!(f, "a key that may be used with RSASSA-PSS alone (id-RSASSA-PSS) is not supported: \
+                use a plain RSA key (rsaEncryption), which TLS 1.3 signs with PSS too"),
+            Self::RsaSize { bits } => write!(f, "the RSA key has {bits} bits: make one of 2048 to 8192 bits"),
+            Self::KeyMismatch { belongs_to: None } => write!(f, "the private key is not that of the first certificate: \
+                give the one it was issued for"),
+            Self::KeyMismatch { belongs_to: Some(number) } => write!(f, "the private key is that of certificate {number} \
+                of the chain, not of the first: put that one first"),
+            Self::Empty { what } => write!(f, "no {what} given: at least one is needed"),
+            Self::TooMany { what, limit, got } => write!(f, "{got} {what}: at most {limit} may be"),
+            Self::Duplicate { what } => write!(f, "{what} given twice: once is enough"),
+            Self::OutsidePolicy { policy, what, item } => write!(f, "policy {policy} does not allow {what} {item}: \
+                leave it out, or take another policy"),
+            Self::Unsupported { what } => write!(f, "{what} is not supported"),
+        }
+    }
+}
+
+/// The names of a certificate, and how many more it has.
+struct Names<'a>(&'a [PeerText], usize);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, others)) = self.0.split_first() else {
+            return f.write_str("no subject alternative name");
         };
-        f.write_str(text)
+        write!(f, "{first}")?;
+        others.iter().try_for_each(|name| write!(f, ", {name}"))?;
+        match self.1 {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+/// Bytes in hexadecimal digits.
+pub(super) struct Hex<'a>(pub(super) &'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

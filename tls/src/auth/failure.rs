@@ -12,7 +12,7 @@ use pki_types::{CertificateDer, TrustAnchor, UnixTime};
 
 use super::crl::Crls;
 use super::der;
-use super::error::{CertificateError, NAMES, PeerText, Reason, Which};
+use super::error::{CertificateError, Hex, NAMES, PeerText, Reason, Which};
 use super::webpki::{Rules, alone, parse, signed, verify_path};
 
 /// What made the verification of a chain fail.
@@ -208,9 +208,14 @@ fn parse_all<'a>(chain: &'a [CertificateDer<'a>]) -> Vec<Option<EndEntityCert<'a
 fn common_name(name: &[u8]) -> PeerText {
     let text = der::common_name(name).unwrap_or_else(|| {
         let digest = Hash::Sha256.digest(name);
-        let first = digest.as_ref().iter().take(8);
-        let hex: String = first.map(|byte| format!("{byte:02x}")).collect();
-        format!("a CA without a common name, SHA-256 of its name {hex}...")
+        let first = digest
+            .as_ref()
+            .first_chunk::<8>()
+            .map_or(&[][..], |first| first);
+        format!(
+            "a CA without a common name, SHA-256 of its name {}...",
+            Hex(first)
+        )
     });
     PeerText::new(&text)
 }
@@ -218,104 +223,73 @@ fn common_name(name: &[u8]) -> PeerText {
 /// Our reason for each of webpki's errors. The enum may grow, so a last arm is forced on us: an unknown error is a bad
 /// certificate, never an accepted one.
 #[allow(deprecated)] // names the variants that webpki keeps but no longer makes
+#[rustfmt::skip] // an error a row
 pub(super) fn reason(error: Error) -> Reason {
+    use {Error as E, Reason as R};
     match error {
-        Error::BadDer => Reason::Malformed("not DER"),
-        Error::BadDerTime => Reason::Malformed("a date"),
-        Error::EmptyEkuExtension => Reason::Malformed("an empty Extended Key Usage"),
-        Error::ExtensionValueInvalid => Reason::Malformed("an extension's value"),
-        Error::InvalidCertValidity => Reason::Malformed("it ends before it begins"),
-        Error::InvalidNetworkMaskConstraint => {
-            Reason::Malformed("a network mask in its name constraints")
+        E::BadDer => R::Malformed("not DER"),
+        E::BadDerTime => R::Malformed("a date"),
+        E::EmptyEkuExtension => R::Malformed("an empty Extended Key Usage"),
+        E::ExtensionValueInvalid => R::Malformed("an extension's value"),
+        E::InvalidCertValidity => R::Malformed("it ends before it begins"),
+        E::InvalidNetworkMaskConstraint => R::Malformed("a network mask in its name constraints"),
+        E::InvalidSerialNumber => R::Malformed("the serial number"),
+        E::MalformedDnsIdentifier => R::Malformed("a DNS name"),
+        E::MalformedExtensions => R::Malformed("its extensions"),
+        E::MalformedNameConstraint => R::Malformed("a name constraint"),
+        E::SignatureAlgorithmMismatch => R::Malformed("two different signature algorithms"),
+        E::TrailingData(_) => R::Malformed("bytes after an item's end"),
+        E::UnsupportedCertVersion => R::Unsupported("a version other than 3"), // rfc9846#4.5.1.2-1
+        E::UnsupportedCriticalExtension => R::Unsupported("a critical extension that is not known"),
+        E::UnsupportedNameType => R::Unsupported("a kind of name other than DNS and IP"),
+        E::CaUsedAsEndEntity => R::CaAsLeaf,
+        E::EndEntityUsedAsCa => R::LeafAsCa,
+        E::CertExpired { time, not_after } => R::Expired { not_after: since_epoch(not_after), now: since_epoch(time) },
+        E::CertNotValidYet { time, not_before } => {
+            R::NotYetValid { not_before: since_epoch(not_before), now: since_epoch(time) }
         }
-        Error::InvalidSerialNumber => Reason::Malformed("the serial number"),
-        Error::MalformedDnsIdentifier => Reason::Malformed("a DNS name"),
-        Error::MalformedExtensions => Reason::Malformed("its extensions"),
-        Error::MalformedNameConstraint => Reason::Malformed("a name constraint"),
-        Error::SignatureAlgorithmMismatch => {
-            Reason::Malformed("two different signature algorithms")
-        }
-        Error::TrailingData(_) => Reason::Malformed("bytes after an item's end"),
-        Error::UnsupportedCertVersion => Reason::Unsupported("a version other than 3"), // rfc9846#4.5.1.2-1
-        Error::UnsupportedCriticalExtension => {
-            Reason::Unsupported("a critical extension that is not known")
-        }
-        Error::UnsupportedNameType => Reason::Unsupported("a kind of name other than DNS and IP"),
-        Error::CaUsedAsEndEntity => Reason::CaAsLeaf,
-        Error::EndEntityUsedAsCa => Reason::LeafAsCa,
-        Error::CertExpired { time, not_after } => Reason::Expired {
-            not_after: since_epoch(not_after),
-            now: since_epoch(time),
-        },
-        Error::CertNotValidYet { time, not_before } => Reason::NotYetValid {
-            not_before: since_epoch(not_before),
-            now: since_epoch(time),
-        },
-        Error::CertNotValidForName(context) => Reason::WrongName {
+        E::CertNotValidForName(context) => R::WrongName {
             expected: PeerText::new(&context.expected.to_str()),
             more: context.presented.len().saturating_sub(NAMES),
-            presented: context
-                .presented
-                .iter()
-                .take(NAMES)
-                .map(|name| bare(name))
-                .collect(),
+            presented: context.presented.iter().take(NAMES).map(|name| bare(name)).collect(),
         },
-        Error::CertRevoked => Reason::Revoked,
-        Error::CertDistrusted => Reason::Distrusted,
-        Error::InvalidSignatureForPublicKey => Reason::BadSignature,
-        Error::NameConstraintViolation => Reason::NameConstraint,
-        Error::PathLenConstraintViolated => Reason::PathLength,
-        Error::RequiredEkuNotFound | Error::RequiredEkuNotFoundContext(_) => Reason::Purpose,
-        Error::UnsupportedSignatureAlgorithmContext(context) => {
-            signature_algorithm(&context.signature_algorithm_id)
+        E::CertRevoked => R::Revoked,
+        E::CertDistrusted => R::Distrusted,
+        E::InvalidSignatureForPublicKey => R::BadSignature,
+        E::NameConstraintViolation => R::NameConstraint,
+        E::PathLenConstraintViolated => R::PathLength,
+        E::RequiredEkuNotFound | E::RequiredEkuNotFoundContext(_) => R::Purpose,
+        E::UnsupportedSignatureAlgorithmContext(context) => signature_algorithm(&context.signature_algorithm_id),
+        E::UnsupportedSignatureAlgorithm => signature_algorithm(&[]),
+        E::UnsupportedSignatureAlgorithmForPublicKey
+        | E::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => R::SignatureKey,
+        E::MaximumNameConstraintComparisonsExceeded => R::TooComplex("name constraint comparisons"),
+        E::MaximumPathBuildCallsExceeded => R::TooComplex("steps in search of a path"),
+        E::MaximumPathDepthExceeded => R::TooComplex("CAs in a path"),
+        E::MaximumSignatureChecksExceeded => R::TooComplex("signatures"),
+        E::CrlExpired { time, next_update } => {
+            R::CrlExpired { next_update: since_epoch(next_update), now: since_epoch(time) }
         }
-        Error::UnsupportedSignatureAlgorithm => signature_algorithm(&[]),
-        Error::UnsupportedSignatureAlgorithmForPublicKey
-        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => Reason::SignatureKey,
-        Error::MaximumNameConstraintComparisonsExceeded => {
-            Reason::TooComplex("name constraint comparisons")
-        }
-        Error::MaximumPathBuildCallsExceeded => Reason::TooComplex("steps in search of a path"),
-        Error::MaximumPathDepthExceeded => Reason::TooComplex("CAs in a path"),
-        Error::MaximumSignatureChecksExceeded => Reason::TooComplex("signatures"),
-        Error::CrlExpired { time, next_update } => Reason::CrlExpired {
-            next_update: since_epoch(next_update),
-            now: since_epoch(time),
-        },
-        Error::UnknownRevocationStatus => {
-            Reason::RevocationUnknown("no list that covers it was given")
-        }
-        Error::InvalidCrlSignatureForPublicKey => {
-            Reason::RevocationUnknown("the list is not signed by its issuer's key")
-        }
-        Error::IssuerNotCrlSigner => {
-            Reason::RevocationUnknown("its issuer's Key Usage does not allow signing lists")
-        }
-        Error::UnsupportedCrlSignatureAlgorithm
-        | Error::UnsupportedCrlSignatureAlgorithmContext(_)
-        | Error::UnsupportedCrlSignatureAlgorithmForPublicKey
-        | Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => {
-            Reason::RevocationUnknown("the list is signed with an unsupported algorithm")
+        E::UnknownRevocationStatus => R::RevocationUnknown("no list that covers it was given"),
+        E::InvalidCrlSignatureForPublicKey => R::RevocationUnknown("the list is not signed by its issuer's key"),
+        E::IssuerNotCrlSigner => R::RevocationUnknown("its issuer's Key Usage does not allow signing lists"),
+        E::UnsupportedCrlSignatureAlgorithm
+        | E::UnsupportedCrlSignatureAlgorithmContext(_)
+        | E::UnsupportedCrlSignatureAlgorithmForPublicKey
+        | E::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => {
+            R::RevocationUnknown("the list is signed with an unsupported algorithm")
         }
         // These are about a list by itself.
-        Error::InvalidCrlNumber => Reason::Malformed("its number"),
-        Error::UnsupportedCrlVersion => Reason::Unsupported("a version other than 2"),
-        Error::UnsupportedDeltaCrl => Reason::Unsupported("changes to another list: a delta"),
-        Error::UnsupportedIndirectCrl => Reason::Unsupported("certificates of other issuers"),
-        Error::UnsupportedCrlIssuingDistributionPoint => {
-            Reason::Unsupported("its distribution point")
-        }
-        Error::UnsupportedRevocationReason | Error::UnsupportedRevocationReasonsPartitioning => {
-            Reason::Unsupported("a restriction to some reasons")
-        }
+        E::InvalidCrlNumber => R::Malformed("its number"),
+        E::UnsupportedCrlVersion => R::Unsupported("a version other than 2"),
+        E::UnsupportedDeltaCrl => R::Unsupported("changes to another list: a delta"),
+        E::UnsupportedIndirectCrl => R::Unsupported("certificates of other issuers"),
+        E::UnsupportedCrlIssuingDistributionPoint => R::Unsupported("its distribution point"),
+        E::UnsupportedRevocationReason
+        | E::UnsupportedRevocationReasonsPartitioning => R::Unsupported("a restriction to some reasons"),
         // The caller names the issuer; here it is only known that none was found.
-        Error::UnknownIssuer => Reason::UnknownIssuer {
-            issuer: PeerText::new(""),
-            self_signed: false,
-            roots: 0,
-        },
-        _ => Reason::Malformed("an error that this version cannot name"),
+        E::UnknownIssuer => R::UnknownIssuer { issuer: PeerText::new(""), self_signed: false, roots: 0 },
+        _ => R::Malformed("an error that this version cannot name"),
     }
 }
 

@@ -11,9 +11,9 @@ use super::credential::items_from_pem;
 use super::crl::Crls;
 use super::der;
 use super::error::{CertificateError, ConfigError, Reason, Which};
-use super::webpki::{self, SignatureError};
+use super::webpki;
 use crate::Now;
-use crate::error::{Error, Fault};
+use crate::error::Error;
 use crate::policy::Policy;
 
 /// What one side trusts of the other. There is no way to trust everything: a self-signed peer is pinned (rfc9846#C.5-1).
@@ -221,10 +221,7 @@ pub(crate) fn verify_signature(
 ) -> Result<PeerProof, Error> {
     match webpki::verify_signature(leaf, scheme, message, signature) {
         Ok(()) => Ok(PeerProof(())), // rfc9846#4.5.2-8
-        Err(SignatureError::Scheme) => Err(Error::Fault(Fault::CertificateVerifyScheme)),
-        Err(SignatureError::Leaf) => Err(Error::Fault(Fault::CertificateUnparsable)),
-        Err(SignatureError::Key) => Err(Error::Fault(Fault::CertificateKeyMismatch)),
-        Err(SignatureError::Signature) => Err(Error::Fault(Fault::CertificateVerifySignature)), // rfc9846#4.5.2-9
+        Err(fault) => Err(Error::Fault(fault)),
     }
 }
 

@@ -21,6 +21,7 @@ use super::der;
 use super::error::{CertificateError, Reason, Which};
 use super::failure::{self, reason, signature_algorithm, which};
 use super::verify::Peer;
+use crate::error::Fault;
 use crate::limits::CHAIN_SAME_SUBJECT;
 use crate::policy::{ChainAlgorithm, Policy};
 use crate::wire::reader::Codes;
@@ -79,18 +80,6 @@ pub(super) static CHAIN_SIGNATURES: &[(ChainAlgorithm, Algorithm)] = {
     ]
 };
 
-/// Why a CertificateVerify did not verify.
-pub(super) enum SignatureError {
-    /// Not a scheme for CertificateVerify.
-    Scheme,
-    /// The leaf does not parse.
-    Leaf,
-    /// The scheme is for another kind of key.
-    Key,
-    /// The signature is not one of this key over this message.
-    Signature,
-}
-
 /// The schemes that fit a key, given its algorithm identifier.
 pub(super) fn schemes_for(key_algorithm: &[u8]) -> impl Iterator<Item = SignatureScheme> {
     let fits = move |algorithm: Algorithm| algorithm.public_key_alg_id().as_ref() == key_algorithm;
@@ -100,23 +89,21 @@ pub(super) fn schemes_for(key_algorithm: &[u8]) -> impl Iterator<Item = Signatur
         .map(|(scheme, _)| *scheme)
 }
 
-/// Checks a signature over `message` with the leaf's key.
+/// Checks a CertificateVerify over `message` with the leaf's key.
 pub(super) fn verify_signature(
     leaf: &CertificateDer<'_>,
     scheme: SignatureScheme,
     message: &[u8],
     signature: &[u8],
-) -> Result<(), SignatureError> {
+) -> Result<(), Fault> {
+    use Error::UnsupportedSignatureAlgorithmForPublicKeyContext as OtherKey;
     let row = SIGNATURES.iter().find(|(known, _)| *known == scheme);
-    let (_, algorithm) = row.ok_or(SignatureError::Scheme)?;
-    let leaf = EndEntityCert::try_from(leaf).map_err(|_| SignatureError::Leaf)?;
+    let (_, algorithm) = row.ok_or(Fault::CertificateVerifyScheme)?;
+    let leaf = parse(leaf).map_err(|_| Fault::CertificateUnparsable)?;
     let verified = leaf.verify_signature(*algorithm, message, signature);
-    verified.map_err(|error| {
-        use Error::UnsupportedSignatureAlgorithmForPublicKeyContext as OtherKey;
-        match matches!(error, OtherKey(_)) {
-            true => SignatureError::Key, // rfc9846#4.5.2-6
-            false => SignatureError::Signature,
-        }
+    verified.map_err(|error| match error {
+        OtherKey(_) => Fault::CertificateKeyMismatch, // rfc9846#4.5.2-6
+        _ => Fault::CertificateVerifySignature,       // rfc9846#4.5.2-9
     })
 }
 
@@ -219,12 +206,8 @@ pub(super) fn signed(issuer: &EndEntityCert<'_>, certificate: &EndEntityCert<'_>
     let der = certificate.der();
     der::signed_parts(&der).is_some_and(|(message, identifier, signature)| {
         let fits = |algorithm: &Algorithm| algorithm.signature_alg_id().as_ref() == identifier;
-        let algorithms = ::webpki::ALL_VERIFICATION_ALGS.iter().copied().filter(fits);
-        algorithms.into_iter().any(|algorithm| {
-            issuer
-                .verify_signature(algorithm, message, signature)
-                .is_ok()
-        })
+        let mut algorithms = ::webpki::ALL_VERIFICATION_ALGS.iter().copied().filter(fits);
+        algorithms.any(|one| issuer.verify_signature(one, message, signature).is_ok())
     })
 }
 
