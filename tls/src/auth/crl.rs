@@ -17,7 +17,18 @@ use super::credential::items_from_pem;
 use super::error::ConfigError;
 use super::failure::reason;
 
-/// Certificate revocation lists: at least one, and one for each issuer. See [`Trust::with_crls`](super::Trust::with_crls).
+/// Certificate revocation lists (CRLs): at least one, and of each issuer the newest alone. How large they may be is the
+/// caller's to decide before they are given here; a connection holds none of its own.
+///
+/// A certificate is refused when a list names it, and when it is in doubt: no list of its issuer, one that is past its next
+/// update at the connection's [`Now`](crate::Now), or one that the issuer's key did not sign.
+///
+/// ```
+/// # use pith_tls::{ConfigError, Crls, Trust};
+/// fn trust(roots: &[u8], lists: &[u8]) -> Result<Trust, ConfigError> {
+///     Trust::roots_from_pem(roots)?.with_crls(Crls::from_pem(lists)?)
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Crls {
     lists: Arc<[CertRevocationList<'static>]>,

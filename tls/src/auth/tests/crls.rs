@@ -228,3 +228,84 @@ fn lists_that_cannot_be_used_are_refused() {
         "a revocation list beside pinned keys is not supported"
     );
 }
+
+/// A CA may keep one list for leaves and one for CAs: each counts for its own kind alone.
+#[test]
+fn a_list_counts_within_its_scope() {
+    use rcgen::CrlScope::{CaCertsOnly, UserCertsOnly};
+    let (pki, leaf) = world();
+    let scoped = |place, revoked: &[u64], scope: rcgen::CrlScope| {
+        pki.crl(place, revoked, |list| {
+            let uris = vec!["http://a.test/crl".to_owned()];
+            list.issuing_distribution_point = Some(rcgen::CrlIssuingDistributionPoint {
+                distribution_point: rcgen::CrlDistributionPoint { uris },
+                scope: Some(match scope {
+                    UserCertsOnly => UserCertsOnly,
+                    CaCertsOnly => CaCertsOnly,
+                }),
+            });
+        })
+    };
+    let (root, middle) = (pki.crl(0, &[], |_| ()), pki.crl(1, &[], |_| ()));
+    let unknown = Reason::RevocationUnknown("no list that covers it was given");
+    let rows = [
+        ("leaves", vec![scoped(2, &[], UserCertsOnly)], None),
+        (
+            "leaves, revoked",
+            vec![scoped(2, &[LEAF], UserCertsOnly)],
+            Some((Which::Leaf, Reason::Revoked)),
+        ),
+        (
+            "CAs",
+            vec![scoped(2, &[LEAF], CaCertsOnly)],
+            Some((Which::Chain, unknown)),
+        ),
+        (
+            "both",
+            vec![
+                scoped(2, &[LEAF], CaCertsOnly),
+                scoped(2, &[], UserCertsOnly),
+            ],
+            None,
+        ),
+        (
+            "both, revoked",
+            vec![
+                scoped(2, &[], CaCertsOnly),
+                scoped(2, &[LEAF], UserCertsOnly),
+            ],
+            Some((Which::Leaf, Reason::Revoked)),
+        ),
+    ];
+    for (row, mut lists, want) in rows {
+        lists.extend([root.clone(), middle.clone()]);
+        for verdict in verify_with(&pki, &leaf, crls(&lists)) {
+            let got = verdict
+                .err()
+                .map(|error| (error.which(), error.reason().clone()));
+            assert_eq!(got, want, "{row}");
+        }
+    }
+}
+
+/// Whatever is altered in a list, it does not panic, and a revoked certificate is not accepted for it.
+#[test]
+fn an_altered_list_helps_nobody() {
+    let pki = Pki::new();
+    let leaf = pki.leaf_with(Kind::P256, &["a.test"], |params| {
+        params.serial_number = Some(LEAF.into())
+    });
+    let list = pki.crl(0, &[7, LEAF], |_| ()).der().to_vec();
+    for place in 0..list.len() {
+        let mut altered = list.clone();
+        altered[place] ^= 0x41;
+        for bytes in [&altered[..], &list[..place]] {
+            if let Ok(crls) = Crls::from_der(&[bytes]) {
+                assert!(
+                    verify_with(&pki, &leaf, crls).iter().all(Result::is_err),
+                    "{place}"
+                );
+            }
+        }
+    }
+}
