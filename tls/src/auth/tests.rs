@@ -51,6 +51,12 @@ fn verify(pki: &Pki, identity: &Identity, host: &str) -> Result<(), CertificateE
     )
 }
 
+/// As a server for a.test.
+fn verify_by(trust: &Trust, chain: &[CertificateDer<'_>]) -> Result<(), CertificateError> {
+    let name = name("a.test");
+    verify_chain(trust, &V2026_11, chain, Peer::Server(&name), NOW)
+}
+
 fn patched(mut identity: Identity, from: &[u8], to: &[u8]) -> Identity {
     identity.chain[0] = patch(&identity.chain[0], from, to);
     identity

@@ -121,13 +121,7 @@ fn key_usage_must_allow_signatures() {
         let pinned = Trust::pinned_keys([key_pin(&identity.chain[0]).unwrap()]).unwrap();
         for verdict in [
             verify(&pki, &identity, "a.test"),
-            verify_chain(
-                &pinned,
-                &V2026_11,
-                &identity.chain,
-                Peer::Server(&name("a.test")),
-                NOW,
-            ),
+            verify_by(&pinned, &identity.chain),
         ] {
             match verdict {
                 Ok(()) => assert!(good, "{usages:?}"),
@@ -165,25 +159,9 @@ fn a_pinned_key_is_the_identity() {
     );
     let renewed = Pki::new().leaf_with(Kind::P256, &["a.test"], pki::expired);
     let trust = Trust::pinned_keys([key_pin(&renewed.chain[0]).unwrap()]).unwrap();
-    assert_eq!(
-        verify_chain(
-            &trust,
-            &V2026_11,
-            &renewed.chain,
-            Peer::Server(&name("a.test")),
-            NOW
-        ),
-        Ok(())
-    );
+    assert_eq!(verify_by(&trust, &renewed.chain), Ok(()));
 
-    let error = verify_chain(
-        &trust,
-        &V2026_11,
-        &identity.chain,
-        Peer::Server(&name("a.test")),
-        NOW,
-    )
-    .unwrap_err();
+    let error = verify_by(&trust, &identity.chain).unwrap_err();
     let hex: String = pin.iter().map(|byte| format!("{byte:02x}")).collect();
     let text = format!(
         "the leaf certificate has a key that is not pinned (SHA-256 {hex}, pinned keys: 1): \
@@ -195,15 +173,7 @@ fn a_pinned_key_is_the_identity() {
     );
     let garbage = [CertificateDer::from(vec![0x30, 0])];
     assert_eq!(
-        verify_chain(
-            &trust,
-            &V2026_11,
-            &garbage,
-            Peer::Server(&name("a.test")),
-            NOW
-        )
-        .unwrap_err()
-        .alert(),
+        verify_by(&trust, &garbage).unwrap_err().alert(),
         Alert::BAD_CERTIFICATE
     );
     assert!(key_pin(&garbage[0]).is_err());
@@ -271,13 +241,7 @@ fn no_bytes_make_it_panic() {
                 der::common_name(&chain[0]),
                 der::public_key(&chain[0]),
             );
-            let verdict = verify_chain(
-                &trust,
-                &V2026_11,
-                &chain,
-                Peer::Server(&name("a.test")),
-                NOW,
-            );
+            let verdict = verify_by(&trust, &chain);
             assert_eq!(verdict.is_ok(), same, "{place}");
         }
     }
@@ -318,14 +282,5 @@ fn trust_is_never_empty() {
         "certificate 2 of the trusted roots is malformed (not DER): have it issued anew"
     );
     let trust = Trust::roots_from_pem(format!("{}{key}", pki.root_pem()).as_bytes()).unwrap();
-    assert_eq!(
-        verify_chain(
-            &trust,
-            &V2026_11,
-            &pki.leaf("a.test").chain,
-            Peer::Server(&name("a.test")),
-            NOW
-        ),
-        Ok(())
-    );
+    assert_eq!(verify_by(&trust, &pki.leaf("a.test").chain), Ok(()));
 }
