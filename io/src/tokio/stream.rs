@@ -251,8 +251,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
             match self.step() {
                 Ok(Step::Again) => {}
                 Ok(Step::NeedMore) => {
-                    // A peer whose own flight waits for room takes nothing: so this one is read while ours waits.
-                    let _ours: Poll<()> = self.poll_drain(cx)?;
+                    ready!(self.poll_drain(cx))?;
                     ready!(self.poll_fill(cx))?;
                 }
                 Ok(Step::Blocked) => {
