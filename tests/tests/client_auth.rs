@@ -12,8 +12,8 @@ use pith_tests::pki::{Identity, Kind, Pki, expired};
 use pith_tests::script::{ScriptedClient, ScriptedServer, entries};
 use pith_tls::{
     AlertDescription, Answer, Carrier, CertificateError, ChainVerifier, ClientAuth, ClientConfig,
-    Error, Fault, Group, Level, PeerChain, Reason, ServerConfig, SignatureScheme, Topic, Trust,
-    Verdict, Which, key_pin,
+    Error, Fault, Group, Level, PeerChain, PeerText, Reason, ServerConfig, SignatureScheme, Topic,
+    Trust, Verdict, Which, key_pin,
 };
 
 /// A PKI whose root has a name of its own.
@@ -176,7 +176,7 @@ fn the_application_has_the_last_word_about_a_client() {
         if let Some(verdict) = late {
             let question = pair.server.tls.question().unwrap();
             assert!(
-                matches!(&question.topic, Topic::VerifyChain { name: None, chain } if chain.len() == 2)
+                matches!(&question.topic, Topic::VerifyChain { name: None, chain, ocsp_response: None } if chain.len() == 2)
             );
             let answer = Answer::verdict(question, verdict);
             result = pair
@@ -247,6 +247,69 @@ fn an_ocsp_response_comes_as_it_was_stapled_to_those_who_ask() {
         let pair = Pair::connected(&client, &server);
         let got = pair.client.tls.summary().unwrap().ocsp_response.clone();
         assert_eq!(got, asks.then(|| b"not even DER".to_vec()));
+    }
+}
+
+/// Wants this staple, and says so now or later.
+struct Stapled {
+    wanted: &'static [u8],
+    later: bool,
+}
+
+impl Stapled {
+    fn judge(&self, staple: Option<&[u8]>) -> Result<(), CertificateError> {
+        let why = Reason::Status(PeerText::new("another one"));
+        let fits = staple == Some(self.wanted);
+        fits.then_some(())
+            .ok_or(CertificateError::new(Which::Leaf, why))
+    }
+}
+
+impl ChainVerifier for Stapled {
+    fn verify(&self, peer: &PeerChain<'_>) -> Verdict {
+        match self.later {
+            true => Verdict::Later,
+            false => Verdict::Now(self.judge(peer.ocsp_response)),
+        }
+    }
+}
+
+/// Before anything is sent to the server.
+#[test]
+fn a_verifier_sees_the_staple_and_may_refuse_it() {
+    let pki = Pki::new();
+    for (stapled, later) in [
+        (Some(b"good"), false),
+        (Some(b"good"), true),
+        (Some(b"evil"), false),
+        (Some(b"evil"), true),
+        (None, false),
+        (None, true),
+    ] {
+        let row = format!("{stapled:?}, later: {later}");
+        let staple = stapled.map_or(&b""[..], |staple| staple);
+        let server = ServerConfig::new(credential(&pki.leaf(NAME)).with_ocsp(staple));
+        let wanted = b"good";
+        let client = ClientConfig::new(trust(&pki))
+            .request_ocsp(true)
+            .verifier(Arc::new(Stapled { wanted, later }));
+        let mut pair = Pair::new(&client.build().unwrap(), &server.build().unwrap());
+        let mut result = pair.run();
+        if later {
+            let question = pair.client.tls.question().unwrap();
+            let Topic::VerifyChain { ocsp_response, .. } = &question.topic else {
+                panic!("{row}: {question:?}");
+            };
+            let verdict = Stapled { wanted, later }.judge(ocsp_response.as_deref());
+            let answer = Answer::verdict(question, verdict);
+            result = pair.client.tls.answer(answer, NOW).and(result);
+        }
+        let refused = AlertDescription::BAD_CERTIFICATE_STATUS_RESPONSE;
+        let want = (stapled != Some(wanted)).then_some(refused);
+        assert_eq!(result.err().and_then(|error| error.alert()), want, "{row}");
+        let told = pair.client.output();
+        let told = pair.server.input(&told).err();
+        assert_eq!(told, want.map(Error::Alert), "{row}");
     }
 }
 

@@ -277,7 +277,9 @@ fn what_a_question_says() {
                 assert_eq!(message.len(), 64 + 34 + 32);
                 seen.push("signature");
             }
-            Topic::VerifyChain { chain, name: asked } => {
+            Topic::VerifyChain {
+                chain, name: asked, ..
+            } => {
                 match asked {
                     Some(asked) => assert_eq!((chain, asked), (&owner.leaf.chain, &name())),
                     None => assert_eq!(*chain, owner.own.chain, "the client's"),

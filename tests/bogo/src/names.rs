@@ -12,6 +12,7 @@ pub(crate) fn name(error: &Error) -> &'static str {
         Error::Fault(fault) => fault_name(fault),
         Error::Certificate(error) => match error.reason() {
             Reason::Malformed(_) => "CANNOT_PARSE_LEAF_CERT",
+            Reason::Status(_) => "OCSP_CB_ERROR",
             Reason::NotForSigning => "KEY_USAGE_BIT_INCORRECT",
             _ => "CERTIFICATE_VERIFY_FAILED",
         },

@@ -7,7 +7,7 @@
 //! What is left out, by the feature that it needs: sessions and 0-RTT (of a test that resumes, the first connection is run);
 //! pre-shared keys and PAKE; raw public keys, delegated credentials and certificate types; ECH; certificate compression; ALPS,
 //! channel ids, SRTP and signed certificate timestamps; trust anchor identifiers; BoringSSL's own policies, hints (of groups,
-//! of a handshake in another process) and callbacks that fail or read messages; peeking, alerts and fragments of the caller's
+//! of a handshake in another process) and callbacks that fail at a server or read messages; peeking, alerts and fragments of the caller's
 //! choice; equal preference of suites; an order of schemes to verify or forbidden ones to sign.
 
 use std::str::FromStr;
@@ -36,6 +36,7 @@ pub(crate) struct Options {
     pub(crate) require_any_client_certificate: bool,
     pub(crate) enable_ocsp_stapling: bool,
     pub(crate) decline_ocsp_callback: bool,
+    pub(crate) fail_ocsp_callback: bool,
     pub(crate) enable_grease: bool,
     pub(crate) fail_early_callback: bool,
 
@@ -160,6 +161,7 @@ impl Options {
             "-require-any-client-certificate" => self.require_any_client_certificate = true,
             "-enable-ocsp-stapling" => self.enable_ocsp_stapling = true,
             "-ocsp-response" => self.latest().ocsp_response = Some(base64(flag, &text()?)?),
+            "-fail-ocsp-callback" => self.fail_ocsp_callback = true,
             "-decline-ocsp-callback" => self.decline_ocsp_callback = true,
             "-enable-grease" => self.enable_grease = true,
             // Only the names of the CAs that are trusted are sent, and pinned keys have none.
@@ -227,6 +229,7 @@ impl Options {
             | "-set-ocsp-in-callback"
             | "-must-match-issuer"
             | "-expect-no-session"
+            | "-expect-no-session-id"
             | "-reverify-on-resume"
             | "-server-preference"
             | "-decline-alpn"

@@ -232,6 +232,11 @@ fn pins(options: &Options) -> Result<Vec<[u8; 32]>, Failure> {
 }
 
 fn server(options: &Options, credentials: Vec<Credential>) -> Result<Arc<ServerConfig>, Failure> {
+    if options.fail_ocsp_callback {
+        return Err(
+            Unsupported("a server's staple is given before, not by a callback".to_owned()).into(),
+        );
+    }
     let mut credentials = credentials.into_iter();
     let first = credentials
         .next()
@@ -353,7 +358,7 @@ impl Verifier {
             later: options.r#async,
             verdict: verdict(options),
         };
-        (options.verify_fail || options.r#async).then(|| Arc::new(verifier))
+        (verifier.verdict.is_err() || options.r#async).then(|| Arc::new(verifier))
     }
 }
 
@@ -368,14 +373,14 @@ impl ChainVerifier for Verifier {
 }
 
 fn verdict(options: &Options) -> Result<(), CertificateError> {
-    if options.verify_fail {
-        Err(CertificateError::new(
-            Which::Leaf,
-            Reason::Rejected(PeerText::new("-verify-fail")),
-        ))
+    let reason = if options.verify_fail {
+        Reason::Rejected(PeerText::new("-verify-fail"))
+    } else if options.fail_ocsp_callback {
+        Reason::Status(PeerText::new("-fail-ocsp-callback"))
     } else {
-        Ok(())
-    }
+        return Ok(());
+    };
+    Err(CertificateError::new(Which::Leaf, reason))
 }
 
 fn refused(error: ConfigError) -> Failure {

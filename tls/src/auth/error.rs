@@ -121,6 +121,8 @@ pub enum Reason {
     Distrusted,
     /// Checking it would take too much work; the text names the limit.
     TooComplex(&'static str),
+    /// The caller's own verifier refused the OCSP response that was stapled to it, or misses one; for verifiers alone.
+    Status(PeerText),
     /// The caller's own verifier refused it.
     Rejected(PeerText),
 }
@@ -256,6 +258,7 @@ impl CertificateError {
             | Reason::Distrusted
             | Reason::TooComplex(_)
             | Reason::Rejected(_) => AlertDescription::CERTIFICATE_UNKNOWN,
+            Reason::Status(_) => AlertDescription::BAD_CERTIFICATE_STATUS_RESPONSE,
         }
     }
 }
@@ -347,6 +350,7 @@ impl fmt::Display for Reason {
             Self::Distrusted => write!(f, "has a key that is known to be compromised: have it issued for a new key"),
             Self::TooComplex(limit) => write!(f, "takes too much work to check ({limit}): \
                 have the peer send the certificates of one path only"),
+            Self::Status(why) => write!(f, "came with an OCSP response that this program's own verifier refused, or with none: {why}"),
             Self::Rejected(why) => write!(f, "was refused by this program's own verifier: {why}"),
         }
     }

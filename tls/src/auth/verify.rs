@@ -46,6 +46,8 @@ pub struct PeerChain<'a> {
     pub certificates: &'a [CertificateDer<'a>],
     /// The name that a server was to prove; a client has none.
     pub name: Option<&'a ServerName<'a>>,
+    /// The OCSP response that was stapled to the leaf, if one was asked for and came. Nobody has looked into it.
+    pub ocsp_response: Option<&'a [u8]>,
     /// The time of the check.
     pub now: Now,
 }

@@ -117,6 +117,8 @@ pub enum Topic {
         chain: Vec<CertificateDer<'static>>,
         /// The name that a server has to prove; none for a client's chain.
         name: Option<ServerName<'static>>,
+        /// The OCSP response that was stapled to the leaf, if one was asked for and came. Nobody has looked into it.
+        ocsp_response: Option<Vec<u8>>,
     },
     /// A signer that needs time: [`Answer::signature`].
     Sign {

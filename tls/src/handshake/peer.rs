@@ -26,6 +26,7 @@ pub(super) fn judge(
     policy: &'static Policy,
     verifier: Option<&Arc<dyn ChainVerifier>>,
     chain: Vec<CertificateDer<'_>>,
+    ocsp_response: Option<&[u8]>,
     name: Option<&ServerName<'static>>,
     cx: &mut Context<'_>,
 ) -> Result<Judged, Error> {
@@ -35,6 +36,7 @@ pub(super) fn judge(
         verifier.verify(&PeerChain {
             certificates: &chain,
             name,
+            ocsp_response,
             now: cx.now,
         })
     });
@@ -49,6 +51,7 @@ pub(super) fn judge(
             cx.outputs.ask(Topic::VerifyChain {
                 chain: chain.clone(),
                 name,
+                ocsp_response: ocsp_response.map(<[u8]>::to_vec),
             })?;
             true
         }

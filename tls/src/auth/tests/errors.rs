@@ -388,14 +388,21 @@ fn every_error_of_webpki_has_its_alert() {
 /// What a caller's verifier says is shown, escaped, under its own alert.
 #[test]
 fn a_callers_refusal_is_shown() {
-    let error = CertificateError::new(
-        Which::Leaf,
-        Reason::Rejected(PeerText::new("not on\tthe list")),
-    );
-    let text =
-        "the leaf certificate was refused by this program's own verifier: \"not on\\tthe list\"";
-    assert_eq!(
-        (error.to_string().as_str(), error.alert()),
-        (text, Alert::CERTIFICATE_UNKNOWN)
-    );
+    let why = || PeerText::new("not on\tthe list");
+    for (reason, text, alert) in [
+        (
+            Reason::Rejected(why()),
+            "was refused by this program's own verifier",
+            Alert::CERTIFICATE_UNKNOWN,
+        ),
+        (
+            Reason::Status(why()),
+            "came with an OCSP response that this program's own verifier refused, or with none",
+            Alert::BAD_CERTIFICATE_STATUS_RESPONSE,
+        ),
+    ] {
+        let error = CertificateError::new(Which::Leaf, reason);
+        let text = format!("the leaf certificate {text}: \"not on\\tthe list\"");
+        assert_eq!((error.to_string(), error.alert()), (text, alert));
+    }
 }

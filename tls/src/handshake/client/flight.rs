@@ -160,7 +160,6 @@ impl WaitCertificate {
         if chain.is_empty() {
             return Err(Fault::EmptyCertificate.into());
         }
-        let ocsp = ocsp.map(<[u8]>::to_vec);
         self.base.transcript.add(message.whole);
         let (config, name) = (&self.base.config, &self.base.name);
         let judged = judge(
@@ -168,9 +167,11 @@ impl WaitCertificate {
             config.policy,
             config.verifier.as_ref(),
             chain,
+            ocsp,
             Some(name),
             cx,
         )?;
+        let ocsp = ocsp.map(<[u8]>::to_vec);
         let next = WaitCertificateVerify {
             base: *self,
             chain: judged.chain,

@@ -65,6 +65,7 @@ impl WaitCertificate {
             config.policy,
             config.verifier.as_ref(),
             chain,
+            None, // clients are not asked for one
             None,
             cx,
         )?;
