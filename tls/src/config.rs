@@ -152,6 +152,30 @@ fn check_credentials(list: &[Credential], policy: &'static Policy) -> Result<(),
         .try_for_each(|credential| credential.check_policy(policy))
 }
 
+/// The options that both builders have, word for word.
+macro_rules! record_options {
+    () => {
+        /// Pads records that are sent to a multiple of so many bytes, content and type together: from 1, no padding, to 1,024.
+        pub fn record_padding(mut self, block: u16) -> Self {
+            self.common.records.block = block;
+            self
+        }
+
+        /// The largest record to receive (RFC 8449), content, type and padding together: from 64 to 16,385 bytes. A server
+        /// always honours its clients' limits.
+        pub fn record_size_limit(mut self, limit: u16) -> Self {
+            self.common.records.limit = Some(limit);
+            self
+        }
+
+        /// Writes the secrets of all connections to a key log. For debugging: whoever reads it can decrypt them.
+        pub fn key_log(mut self, key_log: KeyLog) -> Self {
+            self.common.key_log = Some(key_log);
+            self
+        }
+    };
+}
+
 /// What a client trusts and offers.
 pub struct ClientConfig {
     pub(crate) policy: &'static Policy,
@@ -205,6 +229,8 @@ pub struct ClientConfigBuilder {
 }
 
 impl ClientConfigBuilder {
+    record_options!();
+
     /// The policy, instead of [`V2026_11`]. It sets the suites, groups, shares and signature algorithms; the lists of this
     /// configuration may only narrow it.
     pub fn policy(mut self, policy: &'static Policy) -> Self {
@@ -267,25 +293,6 @@ impl ClientConfigBuilder {
     /// servers which choke on unknown ones are found early.
     pub fn grease(mut self, grease: bool) -> Self {
         self.grease = grease;
-        self
-    }
-
-    /// Pads records that are sent to a multiple of so many bytes, content and type together: from 1, no padding, to 1,024.
-    pub fn record_padding(mut self, block: u16) -> Self {
-        self.common.records.block = block;
-        self
-    }
-
-    /// The largest record to receive (RFC 8449), content, type and padding together: from 64 to 16,385 bytes. A server
-    /// always honours its clients' limits.
-    pub fn record_size_limit(mut self, limit: u16) -> Self {
-        self.common.records.limit = Some(limit);
-        self
-    }
-
-    /// Writes the secrets of all connections to a key log. For debugging: whoever reads it can decrypt them.
-    pub fn key_log(mut self, key_log: KeyLog) -> Self {
-        self.common.key_log = Some(key_log);
         self
     }
 
@@ -414,6 +421,8 @@ pub struct ServerConfigBuilder {
 }
 
 impl ServerConfigBuilder {
+    record_options!();
+
     /// The policy, instead of [`V2026_11`]. It sets the suites, groups and signature algorithms; the lists of this configuration
     /// may only narrow it.
     pub fn policy(mut self, policy: &'static Policy) -> Self {
@@ -464,25 +473,6 @@ impl ServerConfigBuilder {
     /// configuration.
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.common.observer = Some(observer);
-        self
-    }
-
-    /// Pads records that are sent to a multiple of so many bytes, content and type together: from 1, no padding, to 1,024.
-    pub fn record_padding(mut self, block: u16) -> Self {
-        self.common.records.block = block;
-        self
-    }
-
-    /// The largest record to receive (RFC 8449), content, type and padding together: from 64 to 16,385 bytes. A server
-    /// always honours its clients' limits.
-    pub fn record_size_limit(mut self, limit: u16) -> Self {
-        self.common.records.limit = Some(limit);
-        self
-    }
-
-    /// Writes the secrets of all connections to a key log. For debugging: whoever reads it can decrypt them.
-    pub fn key_log(mut self, key_log: KeyLog) -> Self {
-        self.common.key_log = Some(key_log);
         self
     }
 
