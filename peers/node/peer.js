@@ -16,7 +16,7 @@ setTimeout(() => fail(new Error('nothing happens')), 60_000).unref();
 
 // No option of Node says who closed in which way: a `close` before an `end` is what a lost connection looks like.
 function talk(socket) {
-  print(`exporter ${socket.exportKeyingMaterial(32, 'EXPORTER-Pith-Interop').toString('hex')}`);
+  print(`exporter ${socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding').toString('hex')}`);
   const group = socket.getEphemeralKeyInfo();
   // Only a client of Node's knows, and in OpenSSL's names: X25519 or prime256v1.
   if (group && group.name) print(`group ${group.name}`);

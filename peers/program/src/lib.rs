@@ -14,8 +14,8 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// The exporter whose 32 bytes, without a context, every peer prints as `exporter`.
-pub const EXPORTER: &str = "EXPORTER-Pith-Interop";
+/// The exporter whose 32 bytes, without a context, every peer prints as `exporter`: the channel binding of RFC 9266.
+pub const EXPORTER: &str = "EXPORTER-Channel-Binding";
 
 /// The options, without their dashes.
 pub struct Options {

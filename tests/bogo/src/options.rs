@@ -7,8 +7,8 @@
 //! What is left out, by the feature that it needs: sessions and 0-RTT (of a test that resumes, the first connection is run);
 //! pre-shared keys and PAKE; raw public keys, delegated credentials and certificate types; ECH; certificate compression; ALPS,
 //! channel ids, SRTP and signed certificate timestamps; trust anchor identifiers; BoringSSL's own policies, hints (of groups,
-//! of a handshake in another process) and callbacks that fail at a server or read messages; peeking, alerts and fragments of the caller's
-//! choice; equal preference of suites; an order of schemes to verify or forbidden ones to sign.
+//! of a handshake in another process) and callbacks that fail at a server or read messages; peeking, alerts and fragments of
+//! the caller's choice; equal preference of suites; an order of schemes to verify, or forbidden ones to sign.
 
 use std::str::FromStr;
 

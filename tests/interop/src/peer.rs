@@ -12,8 +12,8 @@ use pith_tls::{ClientConfigBuilder, ServerConfigBuilder};
 
 use crate::{Listener, Process, connect, folder, program};
 
-/// The label of the 32 exported bytes that each peer prints.
-pub const EXPORTER: &[u8] = b"EXPORTER-Pith-Interop";
+/// The label of the 32 exported bytes that each peer prints: the channel binding tls-exporter (RFC 9266).
+pub const EXPORTER: &[u8] = b"EXPORTER-Channel-Binding";
 
 /// What a peer is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
