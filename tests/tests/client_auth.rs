@@ -441,3 +441,40 @@ fn the_chain_shown_has_signatures_that_the_client_takes() {
     let malformed = shown(&[p256], Some(&[])).unwrap_err();
     assert_eq!(malformed.alert(), Some(AlertDescription::DECODE_ERROR));
 }
+
+#[test]
+fn a_credential_for_some_cas_alone_is_shown_to_nobody_else() {
+    let (servers, clients) = (Pki::new(), named("Second Root"));
+    let bound = || credential(&clients.leaf("client")).must_match_issuer();
+    let free = credential(&servers.leaf_with(Kind::Ed25519, &["client"], |_| ()));
+    let pins = [&clients, &servers].map(|pki| key_pin(&pki.leaf("client").chain[0]).unwrap());
+    let rows = [
+        ("a CA of its own", trust(&clients), vec![bound()], Some(1)),
+        ("another CA", trust(&servers), vec![bound()], None),
+        (
+            "no CA named",
+            Trust::pinned_keys(pins).unwrap(),
+            vec![bound()],
+            None,
+        ),
+        (
+            "another CA, and another credential",
+            trust(&servers),
+            vec![bound(), free],
+            Some(1),
+        ),
+    ];
+    for (name, trust_of_server, credentials, want) in rows {
+        let mut client = ClientConfig::new(trust(&servers));
+        for credential in credentials {
+            client = client.credential(credential);
+        }
+        let server = ServerConfig::new(credential(&servers.leaf(NAME)));
+        let server = server
+            .client_auth(ClientAuth::Optional(trust_of_server))
+            .keep_peer_chain(true);
+        let pair = Pair::connected(&client.build().unwrap(), &server.build().unwrap());
+        let chain = &pair.server.tls.summary().unwrap().peer_chain;
+        assert_eq!(chain.as_ref().map(Vec::len), want, "{name}");
+    }
+}

@@ -201,7 +201,7 @@ faults! {
     NoCommonGroup => HANDSHAKE_FAILURE, "4.2.1", "the peers have no key exchange group in common";
     WeakGroups => INSUFFICIENT_SECURITY, "4.2.1", "the client names no key exchange group that this server's policy allows";
     NoCommonSignatureScheme =>
-        HANDSHAKE_FAILURE, "4.2.1", "the client accepts no signature scheme of this server's certificate";
+        HANDSHAKE_FAILURE, "4.2.1", "the client accepts no signature scheme, or no issuer, of this server's certificates";
     NoCommonProtocol => NO_APPLICATION_PROTOCOL, "RFC 7301 3.2", "the peers have no application protocol in common";
     KeyShareList => ILLEGAL_PARAMETER, "4.3.8", "the key shares do not follow supported_groups, or one stands twice";
     KeyShareLength { group: Group = "The group", expected: usize = "Bytes that it has", got: usize = "That came" } =>

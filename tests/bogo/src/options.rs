@@ -82,6 +82,7 @@ pub(crate) struct CredentialOptions {
     pub(crate) key_file: Option<String>,
     pub(crate) signing_prefs: Vec<SignatureScheme>,
     pub(crate) ocsp_response: Option<Vec<u8>>,
+    pub(crate) must_match_issuer: bool,
 }
 
 /// A flag, or a value of one, that needs something Pith does not have.
@@ -207,6 +208,7 @@ impl Options {
             "-expect-ocsp-response" => {
                 self.expect_ocsp_response = Some(base64(flag, &text()?)?);
             }
+            "-must-match-issuer" => self.latest().must_match_issuer = true,
             "-expect-no-peer-cert" => self.expect_no_peer_cert = true,
             "-expect-peer-cert-file" => self.expect_peer_cert_file = Some(text()?),
             "-expect-hrr" => self.expect_hrr = Some(true),
@@ -227,7 +229,6 @@ impl Options {
             "-use-custom-verify-callback"
             | "-use-ocsp-callback"
             | "-set-ocsp-in-callback"
-            | "-must-match-issuer"
             | "-expect-no-session"
             | "-expect-no-session-id"
             | "-reverify-on-resume"

@@ -312,6 +312,9 @@ fn credentials(options: &Options) -> Result<(Vec<Credential>, Vec<Arc<Key>>), Fa
         if let Some(staple) = staple.filter(|_| !options.decline_ocsp_callback) {
             credential = credential.with_ocsp(staple);
         }
+        if wanted.must_match_issuer {
+            credential = credential.must_match_issuer();
+        }
         both.0.push(credential);
         both.1.push(key);
     }

@@ -45,6 +45,7 @@ pub struct Credential {
     chain: Arc<[CertificateDer<'static>]>,
     signer: Arc<dyn Signer>,
     ocsp: Option<Arc<[u8]>>,
+    must_match_issuer: bool,
 }
 
 /// What a peer wants of a credential.
@@ -130,6 +131,7 @@ impl Credential {
             chain: chain.into(),
             signer,
             ocsp: None,
+            must_match_issuer: false,
         })
     }
 
@@ -141,6 +143,16 @@ impl Credential {
         Self { ocsp, ..self }
     }
 
+    /// Shows this credential only to peers that name a CA of its chain among those that they trust
+    /// (`certificate_authorities`), and to no others.
+    #[must_use]
+    pub fn must_match_issuer(self) -> Self {
+        Self {
+            must_match_issuer: true,
+            ..self
+        }
+    }
+
     /// The credential that suits a peer best, and the scheme to sign with: one that can sign (rfc9846#4.5.1.2-2,
     /// rfc9846#4.5.2-5), if possible for the name asked for, with signatures that the peer takes (rfc9846#4.5.1.2-5), and from a
     /// CA that it trusts; the first of equals.
@@ -149,6 +161,11 @@ impl Credential {
         wanted: &Wanted<'_>,
     ) -> Option<(&'c Self, SignatureScheme)> {
         let mut usable = credentials.iter().filter_map(|credential| {
+            if credential.must_match_issuer
+                && (wanted.authorities.is_empty() || !credential.is_from(wanted.authorities))
+            {
+                return None;
+            }
             let schemes = credential.signer.schemes().iter().copied();
             let allowed = wanted.policy.signature_schemes;
             let scheme = schemes
