@@ -131,13 +131,17 @@ pub(in crate::handshake) fn start(
         session_id.resize(32, 0);
         random::fill(&mut session_id)?;
     }
-    let mut choices = [0; 6];
-    random::fill(&mut choices)?;
+    let mut grease = None;
+    if config.grease {
+        let mut choices = [0; 6];
+        random::fill(&mut choices)?;
+        grease = Some(Grease::new(choices));
+    }
     let records = config.records;
     cx.shape_records(RecordShape::new(records.block));
     let hello = Hello {
         record_size_limit: records.limit.filter(|_| cx.rules.has_records()),
-        grease: config.grease.then(|| Grease::new(choices)),
+        grease,
         config,
         name: normal(name),
         random: own_random,
