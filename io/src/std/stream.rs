@@ -163,6 +163,14 @@ impl<S: Socket> Stream<S> {
         self.tls.export(label, context, out)
     }
 
+    /// The channel binding `tls-exporter` (RFC 9266): the same on both sides of this connection, and on no other.
+    ///
+    /// # Errors
+    /// `Misuse` before the handshake is done.
+    pub fn channel_binding(&self) -> Result<[u8; 32], Error> {
+        self.tls.channel_binding()
+    }
+
     /// What was negotiated; `None` until the handshake is done.
     pub fn summary(&self) -> Option<&Summary> {
         self.tls.summary()

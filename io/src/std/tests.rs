@@ -544,6 +544,8 @@ fn exporters_agree_and_summaries_too() {
         .export(b"EXPORTER-test", b"x", &mut secrets[1])
         .unwrap();
     assert_eq!(secrets[0], secrets[1]);
+    assert_eq!(client.channel_binding(), server.channel_binding());
+    assert!(client.channel_binding().is_ok());
     let (ours, theirs) = (client.summary().unwrap(), server.summary().unwrap());
     assert_eq!(ours.group, theirs.group);
     assert!(ours.group.is_post_quantum());

@@ -726,6 +726,8 @@ async fn exporters_agree_and_summaries_too() {
         .export(b"EXPORTER-test", b"x", &mut secrets[1])
         .unwrap();
     assert_eq!(secrets[0], secrets[1]);
+    assert_eq!(client.channel_binding(), server.channel_binding());
+    assert!(client.channel_binding().is_ok());
     assert_eq!(
         client.summary().unwrap().group,
         server.summary().unwrap().group
