@@ -22,15 +22,16 @@ pub(crate) enum Frame {
 /// `protected` says whether records are protected by now, as application data always is: a plain one has 256 bytes less at
 /// the most.
 pub(crate) fn deframe(bytes: &[u8], protected: bool) -> Result<Frame, Fault> {
+    let Some(first) = bytes.first() else {
+        return Ok(Frame::NeedMore(HEADER));
+    };
+    let Some(outer) = ContentType::from_code(*first) else {
+        return not_tls(*first, bytes);
+    };
     let Some((header, body)) = bytes.split_first_chunk::<HEADER>() else {
-        // A text protocol shows in the first byte, and may send fewer than a header.
-        if let Some(first) = bytes.first() {
-            content_type(*first, bytes)?;
-        }
         return Ok(Frame::NeedMore(HEADER.saturating_sub(bytes.len())));
     };
-    let [code, _, _, high, low] = *header;
-    let outer = content_type(code, bytes)?;
+    let [_, _, _, high, low] = *header;
     let length = usize::from(u16::from_be_bytes([high, low]));
     let expansion = if protected || outer == ContentType::ApplicationData {
         limits::RECORD_EXPANSION
@@ -50,22 +51,21 @@ pub(crate) fn deframe(bytes: &[u8], protected: bool) -> Result<Frame, Fault> {
     }
 }
 
-/// rfc9846#5-5, rfc9846#E.5-5: a hello of SSL 2.0 is a record of an unknown type.
-fn content_type(code: u8, bytes: &[u8]) -> Result<ContentType, Fault> {
-    // What HTTP requests and answers begin with; enough of it to be sure or to wait for.
-    // Some servers answer what they do not understand with a page and nothing before it.
+/// What no record begins with (rfc9846#5-5): plain HTTP is named as such, once there is enough of it to be sure, however it
+/// was cut on the way. A hello of SSL 2.0 is a record of an unknown type (rfc9846#E.5-5).
+fn not_tls(content_type: u8, bytes: &[u8]) -> Result<Frame, Fault> {
+    // What requests and answers begin with. Some servers answer what they do not understand with a page and nothing before it.
     const HTTP: [&[u8]; 11] = [
         b"GET ", b"POST", b"HEAD", b"PUT ", b"HTTP", b"OPTI", b"CONN", b"PRI ", b"<!DO", b"<htm",
         b"<HTM",
     ];
-    ContentType::from_code(code).ok_or_else(|| {
-        let begins = |word: &&[u8]| bytes.iter().zip(word.iter()).all(|(a, b)| a == b);
-        if HTTP.iter().any(begins) {
-            Fault::PlainHttp
-        } else {
-            Fault::UnexpectedRecord { content_type: code }
-        }
-    })
+    if HTTP.iter().any(|word| bytes.starts_with(word)) {
+        return Err(Fault::PlainHttp);
+    }
+    match HTTP.iter().find(|word| word.starts_with(bytes)) {
+        Some(word) => Ok(Frame::NeedMore(word.len().saturating_sub(bytes.len()))),
+        None => Err(Fault::UnexpectedRecord { content_type }),
+    }
 }
 
 #[cfg(test)]
@@ -144,7 +144,8 @@ mod tests {
             (b"HTTP/1.0 400 Bad Request", Fault::PlainHttp),
             (b"POST /", Fault::PlainHttp),
             (b"<!DOCTYPE HTML>", Fault::PlainHttp),
-            (b"G", Fault::PlainHttp),
+            (b"GEM", Fault::UnexpectedRecord { content_type: b'G' }),
+            (b"<ht>", Fault::UnexpectedRecord { content_type: b'<' }),
             (b"SSH-2.0-x", Fault::UnexpectedRecord { content_type: b'S' }),
             (
                 &[24, 3, 3, 0, 0],
@@ -157,6 +158,24 @@ mod tests {
         ];
         for (bytes, want) in rows {
             assert_eq!(deframe(bytes, false), Err(*want), "{bytes:?}");
+        }
+    }
+
+    /// How the bytes were cut on the way must not change what is said about them.
+    #[test]
+    fn the_beginning_of_a_word_of_http_is_waited_for() {
+        for (bytes, missing) in [
+            (&b"G"[..], 3),
+            (b"GET", 1),
+            (b"HT", 2),
+            (b"<", 3),
+            (b"<h", 2),
+        ] {
+            assert_eq!(
+                deframe(bytes, false),
+                Ok(Frame::NeedMore(missing)),
+                "{bytes:?}"
+            );
         }
     }
 }
