@@ -22,7 +22,8 @@ pub const HANDSHAKE_MESSAGE: usize = 64 << 10;
 /// Bytes of one handshake message, header included, in every other state: no hello, ticket or Finished needs more.
 pub const HANDSHAKE_MESSAGE_WITHOUT_CERTIFICATE: usize = 16 << 10;
 
-/// Bytes of certificates in a peer's chain, checked before any is parsed. A larger chain does not fit a message anyway.
+/// Bytes of certificates in a chain: a larger one of our own is refused when its credential is made, and one of a peer does not
+/// fit its message ([`HANDSHAKE_MESSAGE`]), which is refused by its announced length.
 pub const CHAIN_BYTES: usize = 64 << 10;
 
 /// Certificates in a peer's chain, the leaf included, checked before any is parsed.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pith_crypto::SignatureScheme;
 use pki_types::{CertificateDer, ServerName};
 
 use super::Context;
@@ -12,7 +13,6 @@ use crate::auth::{
 use crate::error::{Error, Fault};
 use crate::policy::Policy;
 use crate::wire::certificate::CertificateVerify;
-use pith_crypto::SignatureScheme;
 
 /// A chain that is accepted, or whose verdict is asked for.
 pub(super) struct Judged {
