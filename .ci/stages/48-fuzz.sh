@@ -3,3 +3,4 @@ set -euo pipefail
 export BOLERO_RANDOM_ITERATIONS=20000
 cargo test --locked -p pith-fuzz
 cargo test --locked -p pith-tls --lib fuzz
+cargo test --locked -p pith-quic --lib fuzz

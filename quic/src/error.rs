@@ -1,0 +1,379 @@
+//! Error codes, and every way in which a connection can end.
+//!
+//! A [`Fault`] is something that the peer did wrong: one variant for each rule, with the error code that the RFC names for it. One table holds them
+//! all, so a fault without a code cannot be written. A [`TransportError`] is what goes into a CONNECTION_CLOSE frame: a fault, an alert of TLS, or
+//! a failure on this side. A [`ConnectionError`] is what an application sees. Nothing here holds bytes of the peer but the reason that it
+//! gave for closing, which is never formatted.
+
+use core::fmt;
+
+use bytes::Bytes;
+use pith_tls::AlertDescription;
+
+/// Why a connection is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectionError {
+    /// This side's application closed it.
+    LocallyClosed,
+    /// The peer's transport closed it.
+    PeerClosed {
+        /// The code that the peer gave.
+        code: Code,
+        /// The type of the frame that the peer found wrong, if it named one.
+        frame: Option<u64>,
+        /// The reason that the peer gave: any bytes at all.
+        reason: Bytes,
+    },
+    /// The peer's application closed it.
+    ApplicationClosed {
+        /// The code that the peer's application gave.
+        code: u64,
+        /// The reason that it gave: any bytes at all.
+        reason: Bytes,
+    },
+    /// Nothing came for as long as the sides agreed to wait (RFC 9000 section 10.1).
+    IdleTimeout,
+    /// The handshake took too long.
+    HandshakeTimeout,
+    /// The peer has lost its state and said so by a Stateless Reset (RFC 9000 section 10.3).
+    Reset,
+    /// The server speaks no version that this client does (RFC 9000 section 6.2).
+    NoCommonVersion,
+    /// This side closed it: the peer broke the protocol, or something failed here.
+    Transport(TransportError),
+    /// This side closed it, since the TLS handshake failed.
+    Tls(pith_tls::Error),
+}
+
+/// An error with which this side closes a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TransportError {
+    /// The code in the CONNECTION_CLOSE frame.
+    pub code: Code,
+    /// The type of the frame that caused it, if one did.
+    pub frame: Option<u64>,
+    /// What happened, in words. Goes to the peer too: it says nothing that the peer does not know.
+    pub reason: &'static str,
+}
+
+/// A transport error code (RFC 9000 section 20.1). Unknown ones are kept as they came.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Code(pub u64);
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal;)+) => {
+        impl Code {
+            $($(#[$doc])* pub const $name: Self = Self($code);)+
+
+            /// The name in the RFC; `None` for an unknown code and for the range of CRYPTO_ERROR.
+            #[must_use]
+            pub fn name(self) -> Option<&'static str> {
+                match self.0 {
+                    $($code => Some(stringify!($name)),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Closed without an error.
+    NO_ERROR = 0x00;
+    /// Something failed on the sender's side.
+    INTERNAL_ERROR = 0x01;
+    /// The server does not accept a new connection.
+    CONNECTION_REFUSED = 0x02;
+    /// More data came than the advertised limits allow.
+    FLOW_CONTROL_ERROR = 0x03;
+    /// A frame for a stream past the advertised limit came.
+    STREAM_LIMIT_ERROR = 0x04;
+    /// A frame came for a stream that is in no state for it.
+    STREAM_STATE_ERROR = 0x05;
+    /// The final size of a stream changed, or data went past it.
+    FINAL_SIZE_ERROR = 0x06;
+    /// A frame is malformed.
+    FRAME_ENCODING_ERROR = 0x07;
+    /// Transport parameters are malformed, missing, forbidden or out of range.
+    TRANSPORT_PARAMETER_ERROR = 0x08;
+    /// More connection ids came than the advertised limit allows.
+    CONNECTION_ID_LIMIT_ERROR = 0x09;
+    /// Any other breach of the protocol.
+    PROTOCOL_VIOLATION = 0x0a;
+    /// A client's Initial packet holds a bad token.
+    INVALID_TOKEN = 0x0b;
+    /// The application closed the connection during the handshake.
+    APPLICATION_ERROR = 0x0c;
+    /// More CRYPTO data came than can be held.
+    CRYPTO_BUFFER_EXCEEDED = 0x0d;
+    /// A key update was wrong.
+    KEY_UPDATE_ERROR = 0x0e;
+    /// Keys have been used as often as their AEAD allows.
+    AEAD_LIMIT_REACHED = 0x0f;
+    /// The path does not carry QUIC's smallest datagram.
+    NO_VIABLE_PATH = 0x10;
+    /// Version information does not fit the version that was negotiated (RFC 9368).
+    VERSION_NEGOTIATION_ERROR = 0x11;
+}
+
+impl Code {
+    /// The code for a TLS alert, from CRYPTO_ERROR's range (rfc9001#4.8-1).
+    #[must_use]
+    pub fn crypto(alert: AlertDescription) -> Self {
+        Self(CRYPTO_ERROR | u64::from(alert.0))
+    }
+
+    /// The TLS alert that the code stands for, if it is of CRYPTO_ERROR's range.
+    #[must_use]
+    pub fn alert(self) -> Option<AlertDescription> {
+        let alert = self.0.checked_sub(CRYPTO_ERROR)?;
+        u8::try_from(alert).ok().map(AlertDescription)
+    }
+}
+
+/// The first code of CRYPTO_ERROR's range.
+const CRYPTO_ERROR: u64 = 0x100;
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.name(), self.alert()) {
+            (Some(name), _) => f.write_str(name),
+            (None, Some(alert)) => write!(f, "CRYPTO_ERROR ({alert})"),
+            (None, None) => write!(f, "{:#x}", self.0),
+        }
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl TransportError {
+    /// A failure on this side that is no fault of the peer.
+    pub(crate) fn internal(what: &'static str) -> Self {
+        Self {
+            code: Code::INTERNAL_ERROR,
+            frame: None,
+            reason: what,
+        }
+    }
+
+    /// The same error, caused by a frame of this type.
+    pub(crate) fn in_frame(self, frame: u64) -> Self {
+        Self {
+            frame: Some(frame),
+            ..self
+        }
+    }
+}
+
+impl From<Fault> for TransportError {
+    fn from(fault: Fault) -> Self {
+        let (code, _, reason) = fault.row();
+        Self {
+            code,
+            frame: None,
+            reason,
+        }
+    }
+}
+
+/// TLS says by its alert what goes to the peer; its own words stay here, since they may name what only this side knows.
+impl From<&pith_tls::Error> for TransportError {
+    fn from(error: &pith_tls::Error) -> Self {
+        match error.alert() {
+            Some(alert) => Self {
+                code: Code::crypto(alert),
+                frame: None,
+                reason: alert.name().unwrap_or("alert"),
+            },
+            None => Self::internal("TLS"),
+        }
+    }
+}
+
+impl From<pith_crypto::Error> for TransportError {
+    fn from(error: pith_crypto::Error) -> Self {
+        match error {
+            pith_crypto::Error::Exhausted => Self {
+                code: Code::AEAD_LIMIT_REACHED,
+                frame: None,
+                reason: "the sending key is used up and could not be replaced",
+            },
+            _ => Self::internal("a primitive failed"),
+        }
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}", self.reason, self.code)?;
+        match self.frame {
+            Some(frame) => write!(f, ", frame type {frame:#x})"),
+            None => f.write_str(")"),
+        }
+    }
+}
+
+impl core::error::Error for TransportError {}
+
+impl fmt::Display for ConnectionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LocallyClosed => f.write_str("this side closed the connection"),
+            Self::PeerClosed { code, .. } => write!(f, "the peer closed the connection: {code}"),
+            Self::ApplicationClosed { code, .. } => {
+                write!(
+                    f,
+                    "the peer's application closed the connection: code {code}"
+                )
+            }
+            Self::IdleTimeout => f.write_str("the connection was idle for too long"),
+            Self::HandshakeTimeout => f.write_str("the handshake took too long"),
+            Self::Reset => f.write_str("the peer has lost the connection's state and reset it"),
+            Self::NoCommonVersion => {
+                f.write_str("the server speaks no version of QUIC that this client does")
+            }
+            Self::Transport(error) => write!(f, "{error}"),
+            Self::Tls(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl core::error::Error for ConnectionError {}
+
+impl From<TransportError> for ConnectionError {
+    fn from(error: TransportError) -> Self {
+        Self::Transport(error)
+    }
+}
+
+/// The table of faults: error code, section and what happened in words.
+macro_rules! faults {
+    ($($name:ident => $code:ident, $section:literal, $text:literal;)+) => {
+        /// What a peer did wrong: a variant for each rule, with its error code.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Fault {
+            $(#[doc = concat!($text, " (section ", $section, ").")] $name,)+
+        }
+
+        impl Fault {
+            /// Every fault, for tests that walk over all of them.
+            #[cfg(test)]
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            fn row(self) -> (Code, &'static str, &'static str) {
+                match self {
+                    $(Self::$name => (Code::$code, $section, $text),)+
+                }
+            }
+        }
+    };
+}
+
+faults! {
+    // Packets.
+    ReservedBits => PROTOCOL_VIOLATION, "17.2", "a packet has reserved bits set";
+    NoFrames => PROTOCOL_VIOLATION, "12.4", "a packet holds no frames";
+    ServerToken => PROTOCOL_VIOLATION, "17.2.2", "a server's Initial packet holds a token";
+    OldKeysAfterNew => KEY_UPDATE_ERROR, "RFC 9001 6.4", "a packet uses older keys than one with a lower number";
+    KeyUpdateTooEarly => KEY_UPDATE_ERROR, "RFC 9001 6.2", "keys were updated before the last update was answered";
+    IntegrityLimit => AEAD_LIMIT_REACHED, "RFC 9001 6.6", "too many packets did not open";
+
+    // Frames in general.
+    UnknownFrame => FRAME_ENCODING_ERROR, "12.4", "a frame has an unknown type";
+    LongFrameType => PROTOCOL_VIOLATION, "12.4", "a frame type is not encoded as short as it can be";
+    TruncatedFrame => FRAME_ENCODING_ERROR, "12.4", "a frame ends past its packet";
+    MisplacedFrame => PROTOCOL_VIOLATION, "12.4", "a frame stands in a packet of a type where it is not allowed";
+}
+
+impl Fault {
+    /// The code that the RFCs name for this fault.
+    #[must_use]
+    pub fn code(self) -> Code {
+        self.row().0
+    }
+
+    /// The section of the RFC that the peer broke; RFC 9000 where no other is named.
+    #[must_use]
+    pub fn section(self) -> &'static str {
+        self.row().1
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.row().2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alerts_become_crypto_errors_and_back() {
+        for alert in 0..=u8::MAX {
+            let code = Code::crypto(AlertDescription(alert));
+            assert_eq!(code, Code(0x100 + u64::from(alert)));
+            assert_eq!(code.alert(), Some(AlertDescription(alert)));
+        }
+        for code in [0, 0x10, 0xff, 0x200, u64::MAX] {
+            assert_eq!(Code(code).alert(), None, "{code:#x}");
+        }
+    }
+
+    #[test]
+    fn errors_of_tls_carry_their_alert() {
+        let rows = [
+            (
+                pith_tls::Error::Fault(pith_tls::Fault::NoCommonProtocol),
+                Code(0x178),
+                "no_application_protocol",
+            ),
+            (
+                pith_tls::Error::Fault(pith_tls::Fault::UnexpectedLevel),
+                Code(0x10a),
+                "unexpected_message",
+            ),
+            (pith_tls::Error::Misuse("x"), Code::INTERNAL_ERROR, "TLS"),
+        ];
+        for (error, code, reason) in rows {
+            let got = TransportError::from(&error);
+            assert_eq!((got.code, got.frame, got.reason), (code, None, reason));
+        }
+    }
+
+    #[test]
+    fn errors_say_what_happened_and_with_which_code() {
+        let error = TransportError::from(Fault::MisplacedFrame).in_frame(6);
+        assert_eq!(
+            error.to_string(),
+            "a frame stands in a packet of a type where it is not allowed (PROTOCOL_VIOLATION, frame type 0x6)"
+        );
+        let closed = ConnectionError::PeerClosed {
+            code: Code(0x178),
+            frame: None,
+            reason: Bytes::from_static(b"\x1b[2J"),
+        };
+        assert_eq!(
+            closed.to_string(),
+            "the peer closed the connection: CRYPTO_ERROR (no_application_protocol)"
+        );
+        assert_eq!(Code(0x4242).to_string(), "0x4242");
+    }
+
+    #[test]
+    fn every_fault_has_a_code_a_section_and_words_that_fit_a_packet() {
+        for fault in Fault::ALL {
+            assert!(fault.code().name().is_some(), "{fault:?}");
+            assert!(!fault.section().is_empty(), "{fault:?}");
+            assert!(fault.to_string().len() < 100, "{fault:?}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Connection ids and stream ids (RFC 9000 sections 5.1 and 2.1).
+
+use core::fmt;
+use core::ops::Deref;
+
+use super::VarInt;
+use crate::limits;
+
+/// A connection id, 0 to 20 bytes.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct ConnectionId {
+    bytes: [u8; limits::CONNECTION_ID],
+    len: u8,
+}
+
+/// An end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Side {
+    Client,
+    Server,
+}
+
+/// In how many directions a stream carries data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Dir {
+    Bi,
+    Uni,
+}
+
+/// A stream id, below 2^62: the index among the streams of its kind, and the kind in the two lowest bits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct StreamId(VarInt);
+
+impl ConnectionId {
+    /// `None` if there are more than 20 bytes.
+    pub(crate) fn new(bytes: &[u8]) -> Option<Self> {
+        let mut id = Self {
+            bytes: [0; limits::CONNECTION_ID],
+            len: u8::try_from(bytes.len()).ok()?,
+        };
+        id.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        Some(id)
+    }
+}
+
+impl Deref for ConnectionId {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+impl PartialEq for ConnectionId {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for ConnectionId {}
+
+impl core::hash::Hash for ConnectionId {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        (**self).hash(state);
+    }
+}
+
+impl fmt::Debug for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl Side {
+    /// The other end.
+    pub(crate) fn peer(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
+impl Dir {
+    pub(crate) const ALL: [Self; 2] = [Self::Bi, Self::Uni];
+}
+
+impl StreamId {
+    /// The stream with this index, from 0, among those that `initiator` opens in `dir`. `None` from 2^60 on.
+    pub(crate) fn new(initiator: Side, dir: Dir, index: u64) -> Option<Self> {
+        let initiator = match initiator {
+            Side::Client => 0,
+            Side::Server => 1,
+        };
+        let dir = match dir {
+            Dir::Bi => 0,
+            Dir::Uni => 2,
+        };
+        let value = index.checked_mul(4)? | dir | initiator;
+        VarInt::new(value).map(Self)
+    }
+
+    /// Who opens it.
+    pub(crate) fn initiator(self) -> Side {
+        if self.0.get() & 1 == 0 {
+            Side::Client
+        } else {
+            Side::Server
+        }
+    }
+
+    pub(crate) fn dir(self) -> Dir {
+        if self.0.get() & 2 == 0 {
+            Dir::Bi
+        } else {
+            Dir::Uni
+        }
+    }
+
+    /// Its place among the streams of its kind, below 2^60.
+    pub(crate) fn index(self) -> u64 {
+        self.0.get() >> 2
+    }
+
+    pub(crate) fn get(self) -> u64 {
+        self.0.get()
+    }
+
+    /// Whether `side` can send on it.
+    pub(crate) fn can_send(self, side: Side) -> bool {
+        self.dir() == Dir::Bi || self.initiator() == side
+    }
+
+    /// Whether `side` can receive on it.
+    pub(crate) fn can_receive(self, side: Side) -> bool {
+        self.can_send(side.peer())
+    }
+}
+
+impl From<VarInt> for StreamId {
+    fn from(value: VarInt) -> Self {
+        Self(value)
+    }
+}
+
+impl From<StreamId> for VarInt {
+    fn from(id: StreamId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Debug for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:?} {:?} {}",
+            self.initiator(),
+            self.dir(),
+            self.index()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connection_ids_hold_20_bytes_and_no_more() {
+        for len in [0, 1, 19, 20] {
+            let id = ConnectionId::new(&vec![0xab; len]).unwrap();
+            assert_eq!(*id, vec![0xab; len], "{len}");
+            assert_eq!(format!("{id:?}"), "ab".repeat(len));
+        }
+        assert_eq!(ConnectionId::new(&[0; 21]), None);
+        assert_eq!(ConnectionId::new(&[0; 300]), None);
+        assert_ne!(ConnectionId::new(&[]), ConnectionId::new(&[0]));
+    }
+
+    #[test]
+    fn stream_ids_say_who_opened_them_and_how_they_flow() {
+        // (id, initiator, dir, index): RFC 9000 table 1.
+        let rows = [
+            (0, Side::Client, Dir::Bi, 0),
+            (1, Side::Server, Dir::Bi, 0),
+            (2, Side::Client, Dir::Uni, 0),
+            (3, Side::Server, Dir::Uni, 0),
+            (4, Side::Client, Dir::Bi, 1),
+            (limits::VARINT, Side::Server, Dir::Uni, limits::STREAMS - 1),
+        ];
+        for (value, initiator, dir, index) in rows {
+            let id = StreamId::new(initiator, dir, index).unwrap();
+            assert_eq!(id.get(), value);
+            assert_eq!(id, StreamId::from(VarInt::new(value).unwrap()));
+            assert_eq!(
+                (id.initiator(), id.dir(), id.index()),
+                (initiator, dir, index)
+            );
+            assert!(id.can_send(initiator) && id.can_receive(initiator.peer()));
+            let both = dir == Dir::Bi;
+            assert_eq!(id.can_send(initiator.peer()), both, "{value}");
+            assert_eq!(id.can_receive(initiator), both, "{value}");
+        }
+        assert_eq!(StreamId::new(Side::Client, Dir::Bi, limits::STREAMS), None);
+        assert_eq!(StreamId::new(Side::Client, Dir::Bi, u64::MAX), None);
+    }
+}
