@@ -69,6 +69,13 @@ impl<const N: usize> Wiped<N> {
     }
 }
 
+/// Whether both hold the same bytes, in time that depends on the lengths alone: for what protects but is no [`Wiped`] secret, such as a
+/// token that the peer was given.
+#[must_use]
+pub fn ct_eq(one: &[u8], other: &[u8]) -> bool {
+    one.ct_eq(other).into()
+}
+
 impl<const N: usize> Drop for Wiped<N> {
     fn drop(&mut self) {
         self.bytes.zeroize();
@@ -107,7 +114,7 @@ mod tests {
     #[test]
     fn ct_eq_compares_length_and_every_byte() {
         let secret = Secret::new(&[9; 32]).unwrap();
-        assert!(secret.ct_eq(&[9; 32]));
+        assert!(secret.ct_eq(&[9; 32]) && ct_eq(secret.expose(), &[9; 32]));
         assert!(!secret.ct_eq(&[9; 31]));
         assert!(!secret.ct_eq(&[9; 33]));
         assert!(!secret.ct_eq(&[]));
@@ -115,6 +122,7 @@ mod tests {
             let mut other = [9; 32];
             other[at] ^= 0x80;
             assert!(!secret.ct_eq(&other), "byte {at}");
+            assert!(!ct_eq(secret.expose(), &other), "byte {at}");
         }
     }
 }

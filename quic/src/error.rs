@@ -290,6 +290,16 @@ faults! {
     LongFrameType => PROTOCOL_VIOLATION, "12.4", "a frame type is not encoded as short as it can be";
     TruncatedFrame => FRAME_ENCODING_ERROR, "12.4", "a frame ends past its packet";
     MisplacedFrame => PROTOCOL_VIOLATION, "12.4", "a frame stands in a packet of a type where it is not allowed";
+    ServerFrame => PROTOCOL_VIOLATION, "19.7 and 19.20", "a client sent a frame that only servers send";
+
+    // What a frame holds.
+    AckRange => FRAME_ENCODING_ERROR, "19.3.1", "an ACK frame acknowledges numbers below zero";
+    CryptoOffset => FRAME_ENCODING_ERROR, "19.6", "a CRYPTO frame ends past the largest offset";
+    EmptyToken => FRAME_ENCODING_ERROR, "19.7", "a NEW_TOKEN frame has an empty token";
+    StreamOffset => FRAME_ENCODING_ERROR, "19.8", "a STREAM frame ends past the largest offset";
+    StreamCount => FRAME_ENCODING_ERROR, "19.11 and 19.14", "a frame speaks of more streams than can be numbered";
+    NewConnectionIdLength => FRAME_ENCODING_ERROR, "19.15", "a NEW_CONNECTION_ID frame has an id of no legal length";
+    RetirePriorTo => FRAME_ENCODING_ERROR, "19.15", "a NEW_CONNECTION_ID frame retires itself";
 }
 
 impl Fault {

@@ -12,5 +12,8 @@ pub const STREAMS: u64 = 1 << 60;
 /// Bytes of a connection id (rfc9000#17.2-2).
 pub const CONNECTION_ID: usize = 20;
 
+/// Bytes of a stateless reset token (RFC 9000 section 10.3).
+pub const RESET_TOKEN: usize = 16;
+
 /// Bytes that every path carries in one datagram, and to which Initial datagrams are padded (RFC 9000 section 14).
 pub const DATAGRAM: usize = 1200;

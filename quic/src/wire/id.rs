@@ -1,7 +1,9 @@
-//! Connection ids and stream ids (RFC 9000 sections 5.1 and 2.1).
+//! Connection ids, their reset tokens, and stream ids (RFC 9000 sections 5.1, 10.3 and 2.1).
 
 use core::fmt;
 use core::ops::Deref;
+
+use pith_crypto::secret::ct_eq;
 
 use super::VarInt;
 use crate::limits;
@@ -12,6 +14,11 @@ pub(crate) struct ConnectionId {
     bytes: [u8; limits::CONNECTION_ID],
     len: u8,
 }
+
+/// What proves that a Stateless Reset comes from whoever issued a connection id. It is compared in constant time (rfc9000#10.3.1-3), and
+/// not shown.
+#[derive(Clone, Copy)]
+pub(crate) struct ResetToken(pub(crate) [u8; limits::RESET_TOKEN]);
 
 /// An end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -68,6 +75,20 @@ impl core::hash::Hash for ConnectionId {
 impl fmt::Debug for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl PartialEq for ResetToken {
+    fn eq(&self, other: &Self) -> bool {
+        ct_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for ResetToken {}
+
+impl fmt::Debug for ResetToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ResetToken")
     }
 }
 
@@ -175,6 +196,18 @@ mod tests {
         assert_eq!(ConnectionId::new(&[0; 21]), None);
         assert_eq!(ConnectionId::new(&[0; 300]), None);
         assert_ne!(ConnectionId::new(&[]), ConnectionId::new(&[0]));
+    }
+
+    #[test]
+    fn reset_tokens_compare_every_byte_and_are_not_shown() {
+        let token = ResetToken([7; 16]);
+        assert_eq!(token, ResetToken([7; 16]));
+        for at in 0..16 {
+            let mut other = token;
+            other.0[at] ^= 1;
+            assert_ne!(token, other, "byte {at}");
+        }
+        assert_eq!(format!("{token:?}"), "ResetToken");
     }
 
     #[test]

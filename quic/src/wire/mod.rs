@@ -4,13 +4,17 @@
 //! that the RFCs allow.
 
 mod builder;
+pub(crate) mod frame;
 mod id;
 mod number;
 mod reader;
+mod space;
 mod varint;
 
 pub(crate) use builder::Builder;
-pub(crate) use id::{ConnectionId, Dir, Side, StreamId};
-pub(crate) use number::{PacketNumber, Space, TruncatedNumber};
+pub(crate) use frame::Frame;
+pub(crate) use id::{ConnectionId, Dir, ResetToken, Side, StreamId};
+pub(crate) use number::{PacketNumber, TruncatedNumber};
 pub(crate) use reader::{Reader, Truncated};
+pub(crate) use space::{PacketType, Space};
 pub(crate) use varint::VarInt;

@@ -1,21 +1,9 @@
-//! Packet number spaces and packet numbers, whole and truncated (RFC 9000 sections 12.3, 17.1 and A.2 to A.3).
+//! Packet numbers, whole and truncated (RFC 9000 sections 12.3, 17.1 and A.2 to A.3).
 
 use core::fmt;
 
 use super::VarInt;
 use crate::limits;
-
-/// A packet number space (RFC 9000 section 12.3). 0-RTT and 1-RTT packets share one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Space {
-    Initial,
-    Handshake,
-    Application,
-}
-
-impl Space {
-    pub(crate) const ALL: [Self; 3] = [Self::Initial, Self::Handshake, Self::Application];
-}
 
 /// A whole packet number, below 2^62 (RFC 9000 section 12.3).
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -67,6 +67,12 @@ impl<'a> Reader<'a> {
         self.take(length)
     }
 
+    /// Drops leading zeros.
+    pub(crate) fn skip_zeros(&mut self) {
+        let zeros = self.0.iter().take_while(|byte| **byte == 0).count();
+        self.0 = self.0.get(zeros..).unwrap_or_default();
+    }
+
     /// Everything that is left.
     pub(crate) fn rest(&mut self) -> &'a [u8] {
         core::mem::take(&mut self.0)

@@ -1,0 +1,35 @@
+//! Packet number spaces, and the types of packets that hold frames (RFC 9000 sections 12.3 and 12.4).
+
+/// A packet number space. 0-RTT and 1-RTT packets share one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Space {
+    Initial,
+    Handshake,
+    Application,
+}
+
+/// A type of packet that is protected and holds frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum PacketType {
+    Initial,
+    ZeroRtt,
+    Handshake,
+    OneRtt,
+}
+
+impl Space {
+    pub(crate) const ALL: [Self; 3] = [Self::Initial, Self::Handshake, Self::Application];
+}
+
+impl PacketType {
+    pub(crate) const ALL: [Self; 4] = [Self::Initial, Self::ZeroRtt, Self::Handshake, Self::OneRtt];
+
+    /// The space that its packets are numbered in.
+    pub(crate) fn space(self) -> Space {
+        match self {
+            Self::Initial => Space::Initial,
+            Self::Handshake => Space::Handshake,
+            Self::ZeroRtt | Self::OneRtt => Space::Application,
+        }
+    }
+}
