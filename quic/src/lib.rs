@@ -17,6 +17,7 @@
 
 mod error;
 pub mod limits;
+mod recovery;
 mod wire;
 
 pub use error::{Code, ConnectionError, Fault, TransportError};

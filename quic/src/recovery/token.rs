@@ -1,0 +1,112 @@
+//! What a packet carried, as far as somebody has to hear whether it arrived.
+//!
+//! Whoever writes a frame that matters leaves a [`Token`] in the packet's [`Tokens`]. When the packet is acknowledged or lost, the tokens go
+//! back to their owners, who know what to do: forget the data, or send it again in a new frame (RFC 9000 section 13.3). Tokens hold no data.
+
+use crate::wire::{Dir, PacketNumber, Space, StreamId};
+
+/// A frame that was written to a packet, named so that its owner knows it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Token {
+    Crypto {
+        space: Space,
+        offset: u64,
+        len: u16,
+    },
+    Stream {
+        id: StreamId,
+        offset: u64,
+        len: u16,
+        fin: bool,
+    },
+    ResetStream(StreamId),
+    StopSending(StreamId),
+    MaxData,
+    MaxStreamData(StreamId),
+    MaxStreams(Dir),
+    DataBlocked,
+    StreamDataBlocked(StreamId),
+    StreamsBlocked(Dir),
+    NewConnectionId {
+        sequence: u64,
+    },
+    RetireConnectionId {
+        sequence: u64,
+    },
+    NewToken,
+    HandshakeDone,
+    PathChallenge,
+    PathResponse,
+    Datagram,
+    Ping,
+    /// A datagram of this many bytes, sent to find out whether the path carries it.
+    MtuProbe {
+        size: u16,
+    },
+    /// An ACK frame of this space up to this number: once it has arrived, what it said need not be said again.
+    Ack {
+        space: Space,
+        largest: PacketNumber,
+    },
+}
+
+/// The tokens of one packet. The first two stand inline, since most packets hold no more: one that only carries a stream's data allocates
+/// nothing here.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tokens {
+    first: Option<Token>,
+    second: Option<Token>,
+    rest: Option<Box<Rest>>,
+}
+
+/// A type of its own, so that the rare third token costs every other packet one pointer and not three.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Rest(Vec<Token>);
+
+impl Tokens {
+    pub(crate) fn push(&mut self, token: Token) {
+        if self.first.is_none() {
+            self.first = Some(token);
+        } else if self.second.is_none() {
+            self.second = Some(token);
+        } else {
+            self.rest.get_or_insert_default().0.push(token);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// The tokens, in the order in which they came.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Token> + '_ {
+        let rest = self.rest.iter().flat_map(|rest| rest.0.iter().copied());
+        self.first.into_iter().chain(self.second).chain(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recovery_tokens_come_back_in_order_and_the_first_two_stand_inline() {
+        for count in 0..6_u64 {
+            let mut tokens = Tokens::default();
+            let all: Vec<_> = (0..count)
+                .map(|sequence| Token::RetireConnectionId { sequence })
+                .collect();
+            all.iter().for_each(|token| tokens.push(*token));
+            assert_eq!(tokens.iter().collect::<Vec<_>>(), all);
+            assert_eq!(tokens.is_empty(), count == 0);
+            assert_eq!(tokens.rest.is_some(), count > 2, "{count}");
+        }
+    }
+
+    #[test]
+    fn recovery_tokens_stay_small() {
+        // A window of 30 MB is 25,000 packets, and each holds these.
+        assert!(size_of::<Token>() <= 24, "{}", size_of::<Token>());
+        assert!(size_of::<Tokens>() <= 56, "{}", size_of::<Tokens>());
+    }
+}
