@@ -4,6 +4,8 @@
 //! checked on what a peer announces, before anything is held for it. Nothing here depends on configuration, so that what
 //! one connection can cost is known from this page.
 
+use core::time::Duration;
+
 /// Bytes of plaintext in one record (rfc9846#5.1-12).
 pub const RECORD_PLAINTEXT: usize = 1 << 14;
 
@@ -57,3 +59,39 @@ pub const SKIPPED_EARLY_DATA: usize = 16 << 10;
 
 /// Key updates in one direction (rfc9846#4.7.3-9).
 pub const KEY_UPDATES: u64 = (1 << 48) - 1;
+
+/// Bytes of a ticket that a server makes, so that a ClientHello with two of them still fits in a few packets.
+pub const TICKET: usize = 2 << 10;
+
+/// Tickets that a server issues at once, however many a client asks for (RFC 9149).
+pub const TICKETS: u8 = 8;
+
+/// How long a ticket, and a line of sessions that began with one full handshake, may live at the most (rfc9846#4.7.1-5).
+pub const TICKET_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Bytes of an application and a carrier that a ticket and a session remember, together.
+pub const SESSION_DATA: usize = 1 << 10;
+
+/// Bytes of what an application knows a peer as, in a ticket.
+pub const IDENTITY: usize = 512;
+
+/// Bytes of a ticket that a client keeps. Those of other libraries may hold a chain; a larger one is not worth its place in
+/// each ClientHello.
+pub const SESSION_TICKET: usize = 8 << 10;
+
+/// Sessions of one name that a client keeps by default.
+pub const SESSIONS_OF_A_NAME: u8 = 4;
+
+/// Sessions that a client keeps in all by default.
+pub const SESSIONS: usize = 1024;
+
+/// Bytes of the identity and the context of an external pre-shared key, together. They stand in each ClientHello once for each
+/// hash.
+pub const PSK_IDENTITY: usize = 1 << 10;
+
+/// How far the sending of a hello with early data, as its ticket's age tells it, may be from its arrival (RFC 9846
+/// section 8.3).
+pub const EARLY_DATA_SKEW: Duration = Duration::from_secs(10);
+
+/// Hellos with early data that are remembered by default, in each of two windows of 20 seconds.
+pub const STRIKES: usize = 1 << 16;

@@ -17,6 +17,7 @@ use super::{der, webpki};
 use crate::Now;
 use crate::error::Error;
 use crate::limits::{CHAIN_BYTES, CHAIN_CERTIFICATES};
+use crate::mark::{Mark, mark};
 use crate::policy::Policy;
 use crate::wire::certificate::Authorities;
 use crate::wire::reader::Codes;
@@ -63,6 +64,12 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl Credential {
+    /// Stands for the chain that it shows.
+    pub(crate) fn mark(&self) -> Mark {
+        let chain: Vec<&[u8]> = self.chain.iter().map(AsRef::as_ref).collect();
+        mark("credential", &chain)
+    }
+
     /// Reads a chain and its private key (PKCS#8, SEC 1 or PKCS#1, not encrypted) from PEM. Both may be in one file: each
     /// is looked for by its label, and the first key counts.
     ///

@@ -16,6 +16,7 @@ use pki_types::CertificateRevocationListDer;
 use super::credential::items_from_pem;
 use super::error::ConfigError;
 use super::failure::reason;
+use crate::mark::{Mark, mark, mark_of_set};
 
 /// Certificate revocation lists (CRLs): at least one, and of each issuer the newest alone. How large they may be is the
 /// caller's to decide before they are given here; a connection holds none of its own.
@@ -34,6 +35,7 @@ pub struct Crls {
     lists: Arc<[CertRevocationList<'static>]>,
     leaf_only: bool,
     allow_unknown: bool,
+    mark: Mark,
 }
 
 impl Crls {
@@ -62,6 +64,10 @@ impl Crls {
                 reason: reason(error),
             }),
         };
+        let encoded: Vec<Mark> = lists
+            .iter()
+            .map(|list| mark("list", &[AsRef::as_ref(list)]))
+            .collect();
         let lists: Vec<_> = lists
             .iter()
             .enumerate()
@@ -90,6 +96,7 @@ impl Crls {
             lists: lists.into(),
             leaf_only: false,
             allow_unknown: false,
+            mark: mark_of_set("lists", encoded),
         })
     }
 
@@ -132,6 +139,12 @@ impl Crls {
             false => UnknownStatusPolicy::Deny,
         });
         Some(builder.build())
+    }
+
+    /// Stands for the lists, byte for byte, and for how they are used.
+    pub(super) fn mark(&self) -> Mark {
+        let options = [u8::from(self.leaf_only), u8::from(self.allow_unknown)];
+        mark("lists and options", &[&self.mark, &options])
     }
 
     pub(super) fn is_leaf_only(&self) -> bool {

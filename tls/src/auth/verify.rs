@@ -14,6 +14,7 @@ use super::error::{CertificateError, ConfigError, Reason, Which};
 use super::webpki;
 use crate::Now;
 use crate::error::Error;
+use crate::mark::{Mark, mark, mark_of_set};
 use crate::policy::Policy;
 
 /// What one side trusts of the other. There is no way to trust everything: a self-signed peer is pinned (rfc9846#C.5-1).
@@ -83,6 +84,30 @@ impl Trust {
                 .map(|anchor| der::sequence(&anchor.subject))
                 .collect(),
             Self::PinnedKeys(_) => Vec::new(),
+        }
+    }
+
+    /// Stands for what is trusted, alike on each machine that trusts the same: names, keys and constraints of the roots and
+    /// their revocation lists, or the pins, in any order.
+    pub(crate) fn mark(&self) -> Mark {
+        match self {
+            Self::Roots(Roots { anchors, crls }) => {
+                let anchor = |anchor: &TrustAnchor<'_>| {
+                    let constraints = anchor.name_constraints.as_deref().unwrap_or_default();
+                    mark(
+                        "root",
+                        &[
+                            &anchor.subject,
+                            &anchor.subject_public_key_info,
+                            constraints,
+                        ],
+                    )
+                };
+                let roots = mark_of_set("roots", anchors.iter().map(anchor));
+                let lists = crls.as_ref().map_or([0; 32], Crls::mark);
+                mark("roots and lists", &[&roots, &lists])
+            }
+            Self::PinnedKeys(PinnedKeys(pins)) => mark_of_set("pins", pins.iter().copied()),
         }
     }
 
