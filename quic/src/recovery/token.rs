@@ -7,6 +7,7 @@ use crate::wire::{Dir, PacketNumber, Space, StreamId};
 
 /// A frame that was written to a packet, named so that its owner knows it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::enum_variant_names)] // NEW_TOKEN is the frame's name.
 pub(crate) enum Token {
     Crypto {
         space: Space,
