@@ -57,7 +57,7 @@ impl Aead {
         }
     }
 
-    fn algorithm(self) -> &'static aead::Algorithm {
+    pub(crate) fn algorithm(self) -> &'static aead::Algorithm {
         match self {
             Self::Aes128Gcm => &aead::AES_128_GCM,
             Self::Aes256Gcm => &aead::AES_256_GCM,

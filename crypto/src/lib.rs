@@ -15,8 +15,10 @@ mod error;
 #[cfg(any(test, pith_test))]
 pub mod fault;
 pub mod hash;
+pub mod header_mask;
 pub mod hkdf;
 pub mod mac;
+pub mod packet;
 pub mod random;
 pub mod secret;
 pub mod sign;
@@ -24,6 +26,8 @@ pub mod sign;
 pub use aead::{Aead, OpeningKey, SealingKey};
 pub use error::Error;
 pub use hash::{Digest, Hash, Hasher};
+pub use header_mask::HeaderKey;
+pub use packet::{PacketOpeningKey, PacketSealingKey};
 pub use secret::{Secret, SharedSecret, Wiped};
 pub use sign::{SignatureScheme, SigningKey};
 
@@ -59,3 +63,4 @@ macro_rules! assert_neither_debug_nor_clone {
     )+};
 }
 assert_neither_debug_nor_clone!(Secret, SharedSecret, SealingKey, OpeningKey, SigningKey);
+assert_neither_debug_nor_clone!(PacketSealingKey, PacketOpeningKey, HeaderKey);
