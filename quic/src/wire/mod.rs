@@ -5,11 +5,13 @@
 
 mod builder;
 pub(crate) mod frame;
+pub(crate) mod header;
 mod id;
 mod number;
 mod reader;
 mod space;
 mod varint;
+pub(crate) mod version;
 
 pub(crate) use builder::Builder;
 pub(crate) use frame::Frame;
@@ -18,3 +20,4 @@ pub(crate) use number::{PacketNumber, TruncatedNumber};
 pub(crate) use reader::{Reader, Truncated};
 pub(crate) use space::{PacketType, Space};
 pub(crate) use varint::VarInt;
+pub(crate) use version::Version;
