@@ -24,6 +24,7 @@ mod chains;
 mod credentials;
 mod crls;
 mod errors;
+mod marks;
 mod policies;
 mod signatures;
 

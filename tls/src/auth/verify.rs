@@ -4,6 +4,8 @@
 //! a CertificateVerify. Out: one verdict, and a [`PeerProof`] that a handshake cannot end without (RFC 9846 section 4.5).
 //! A caller may refuse more by a [`ChainVerifier`], never less.
 
+use core::time::Duration;
+
 use pith_crypto::{Hash, SignatureScheme};
 use pki_types::{CertificateDer, ServerName, TrustAnchor};
 
@@ -108,6 +110,20 @@ impl Trust {
                 mark("roots and lists", &[&roots, &lists])
             }
             Self::PinnedKeys(PinnedKeys(pins)) => mark_of_set("pins", pins.iter().copied()),
+        }
+    }
+
+    /// When this chain, which is accepted now, will be no more: with the first of its certificates to expire, as it came, since
+    /// any may be on the path. Those that have expired already are not. A pinned key does not expire.
+    pub(crate) fn expiry(&self, chain: &[CertificateDer<'_>], now: Now) -> Option<Duration> {
+        match self {
+            Self::Roots(_) => {
+                let mut dates = chain.iter().map(webpki::not_after);
+                let leaf = dates.next().flatten().unwrap_or_default();
+                let others = dates.flatten().filter(|date| *date >= now.unix);
+                Some(others.fold(leaf, Duration::min))
+            }
+            Self::PinnedKeys(_) => None,
         }
     }
 

@@ -182,6 +182,15 @@ pub(super) fn inspect(certificate: &CertificateDer<'_>, now: Duration) -> Result
     }
 }
 
+/// The last moment at which a certificate is valid: what webpki says of it after the last that a certificate can name.
+pub(super) fn not_after(certificate: &CertificateDer<'_>) -> Option<Duration> {
+    const YEAR_10000: Duration = Duration::from_secs(253_402_300_800);
+    match reason(alone(certificate, YEAR_10000, KeyUsage::server_auth())) {
+        Reason::Expired { not_after, .. } => Some(not_after),
+        _ => None,
+    }
+}
+
 /// The SubjectPublicKeyInfo of a certificate, with its outer SEQUENCE.
 pub(super) fn public_key_info(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, Reason> {
     Ok(parse(certificate)
