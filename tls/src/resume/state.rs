@@ -7,9 +7,11 @@
 use core::time::Duration;
 
 use pith_crypto::{Hash, Secret};
+use pki_types::CertificateDer;
 
 use super::binding::{Binding, Early, Origin};
 use crate::Now;
+use crate::auth::Trust;
 use crate::error::{Error, Fault, Local};
 use crate::handshake::carrier::Rules;
 use crate::limits;
@@ -46,11 +48,12 @@ pub(crate) struct Peer {
     pub(crate) identity: Box<[u8]>,
 }
 
-/// When sessions that began with a full handshake now end, however often they are resumed: after [`limits::TICKET_LIFETIME`],
-/// and with the peer's chain.
-pub(crate) fn line_end(now: Now, chain_expiry: Option<Duration>) -> Duration {
+/// When sessions that begin with a full handshake now end, however often they are resumed: after [`limits::TICKET_LIFETIME`],
+/// and with the peer's chain, where it showed one.
+pub(crate) fn line_end(shown: Option<(&Trust, &[CertificateDer<'_>])>, now: Now) -> Duration {
     let latest = now.unix.saturating_add(limits::TICKET_LIFETIME);
-    chain_expiry.map_or(latest, |expiry| expiry.min(latest))
+    let expiry = shown.and_then(|(trust, chain)| trust.expiry(chain, now));
+    expiry.map_or(latest, |expiry| expiry.min(latest))
 }
 
 impl ServerState {
