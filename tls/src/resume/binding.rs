@@ -217,3 +217,212 @@ fn optional(label: &str, value: Option<&[u8]>) -> Mark {
         None => mark(label, &[]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{V2026_11, V2026_11_PQ_ONLY};
+
+    /// A configuration and a connection under it.
+    #[derive(Clone)]
+    struct Setup {
+        scope: Option<&'static str>,
+        client_auth: ClientAuth,
+        policy: &'static Policy,
+        server_name: Option<&'static str>,
+        suite: CipherSuite,
+        group: Group,
+        carrier: Rules,
+        protocol: Option<&'static [u8]>,
+        application: &'static [u8],
+        limit: u8,
+        max_early_data: u32,
+    }
+
+    impl Setup {
+        fn usual() -> Self {
+            Self {
+                scope: None,
+                client_auth: ClientAuth::None,
+                policy: &V2026_11,
+                server_name: Some("a.test"),
+                suite: CipherSuite::Aes128GcmSha256,
+                group: Group::X25519,
+                carrier: Rules::Records,
+                protocol: Some(b"h3"),
+                application: b"settings",
+                limit: 7,
+                max_early_data: 1000,
+            }
+        }
+
+        fn bound(&self) -> (Binding, Early) {
+            let origin = Origin::new(self.scope, &self.client_auth, self.policy);
+            let early = Early {
+                protocol: mark_of_protocol(self.protocol),
+                suite: self.suite,
+                application: self.application.into(),
+                carrier: Box::new([self.limit]),
+                max_early_data: self.max_early_data,
+            };
+            let binding = origin.binding(self.server_name, self.suite, self.group, self.carrier);
+            (binding, early)
+        }
+    }
+
+    fn pins(byte: u8) -> Trust {
+        Trust::pinned_keys([[byte; 32]]).unwrap()
+    }
+
+    /// A change of the usual set-up; a ticket of it on the usual one; a ticket of the usual one on it.
+    type Row = (&'static str, fn(&mut Setup), Match, Match);
+
+    fn alike(name: &'static str, change: fn(&mut Setup), verdict: Match) -> Row {
+        (name, change, verdict, verdict)
+    }
+
+    fn rows() -> Vec<Row> {
+        use Match::{None as Nothing, Whole, WithoutEarlyData as Rejected};
+        use Mismatch as M;
+        vec![
+            alike("nothing", |_| (), Whole),
+            alike("a scope", |s| s.scope = Some("a"), Nothing(M::Scope)),
+            alike("another scope", |s| s.scope = Some("b"), Nothing(M::Scope)),
+            alike(
+                "clients may show certificates",
+                |s| s.client_auth = ClientAuth::Optional(pins(1)),
+                Nothing(M::ClientAuth),
+            ),
+            alike(
+                "clients must show certificates",
+                |s| s.client_auth = ClientAuth::Required(pins(1)),
+                Nothing(M::ClientAuth),
+            ),
+            alike(
+                "other clients are trusted",
+                |s| s.client_auth = ClientAuth::Required(pins(2)),
+                Nothing(M::ClientAuth),
+            ),
+            alike(
+                "another policy",
+                |s| s.policy = &V2026_11_PQ_ONLY,
+                Nothing(M::Policy),
+            ),
+            alike(
+                "another name",
+                |s| s.server_name = Some("b.test"),
+                Nothing(M::ServerName),
+            ),
+            alike("no name", |s| s.server_name = None, Nothing(M::ServerName)),
+            alike("case", |s| s.server_name = Some("A.Test"), Whole),
+            alike(
+                "another hash",
+                |s| s.suite = CipherSuite::Aes256GcmSha384,
+                Nothing(M::Hash),
+            ),
+            alike("QUIC", |s| s.carrier = Rules::Quic, Nothing(M::Carrier)),
+            (
+                "post-quantum",
+                |s| s.group = Group::X25519MlKem768,
+                Nothing(M::PostQuantum),
+                Whole,
+            ),
+            alike("another group", |s| s.group = Group::Secp256r1, Whole),
+            alike(
+                "another protocol",
+                |s| s.protocol = Some(b"h2"),
+                Rejected(M::Protocol),
+            ),
+            alike("no protocol", |s| s.protocol = None, Rejected(M::Protocol)),
+            alike(
+                "another suite of the hash",
+                |s| s.suite = CipherSuite::ChaCha20Poly1305Sha256,
+                Rejected(M::Suite),
+            ),
+            alike(
+                "other application data",
+                |s| s.application = b"others",
+                Rejected(M::ApplicationData),
+            ),
+            (
+                "a larger limit of the carrier",
+                |s| s.limit = 8,
+                Rejected(M::CarrierData),
+                Whole,
+            ),
+            (
+                "more early data",
+                |s| s.max_early_data = 1001,
+                Rejected(M::MaxEarlyData),
+                Whole,
+            ),
+            alike(
+                "no early data",
+                |s| s.max_early_data = 0,
+                Rejected(M::MaxEarlyData),
+            ),
+        ]
+    }
+
+    /// As QUIC would judge it: limits may grow.
+    fn judge(then: &Setup, now: &Setup) -> Match {
+        let (then, now) = (then.bound(), now.bound());
+        compare((&then.0, &then.1), (&now.0, &now.1), |then, now| {
+            then <= now
+        })
+    }
+
+    #[test]
+    fn each_change_ends_resumption_or_early_data_alone() {
+        for (name, change, from, to) in rows() {
+            let (usual, mut changed) = (Setup::usual(), Setup::usual());
+            change(&mut changed);
+            assert_eq!(judge(&changed, &usual), from, "{name}: it, then the usual");
+            assert_eq!(judge(&usual, &changed), to, "{name}: the usual, then it");
+        }
+    }
+
+    /// All pairs of changes, one that the ticket was made under and one that it is shown under. The worse of the two decides,
+    /// and no two of them make up for each other; a ticket is good where it was made, unless that has no early data.
+    #[test]
+    fn of_two_changes_the_worse_decides() {
+        let rank = |verdict: Match| match verdict {
+            Match::Whole => 0,
+            Match::WithoutEarlyData(_) => 1,
+            Match::None(_) => 2,
+        };
+        let rows = rows();
+        let mut pairs = 0;
+        for (name, change, from, _) in &rows {
+            for (other, change_too, _, to) in &rows {
+                let (mut then, mut now) = (Setup::usual(), Setup::usual());
+                change(&mut then);
+                change_too(&mut now);
+                let got = judge(&then, &now);
+                let want = match name == other {
+                    true => u8::from(*name == "no early data"),
+                    false => rank(*from).max(rank(*to)),
+                };
+                assert_eq!(rank(got), want, "{name}, then {other}: {got:?}");
+                pairs += 1;
+            }
+        }
+        assert_eq!(pairs, 21 * 21);
+    }
+
+    /// What a client's sessions are kept under.
+    #[test]
+    fn sessions_of_another_configuration_are_anothers() {
+        let rows = [
+            ("one", client_mark(&pins(1), &V2026_11, &[], "")),
+            ("other trust", client_mark(&pins(2), &V2026_11, &[], "")),
+            ("policy", client_mark(&pins(1), &V2026_11_PQ_ONLY, &[], "")),
+            ("scope", client_mark(&pins(1), &V2026_11, &[], "verifier")),
+        ];
+        for (at, (name, mark)) in rows.iter().enumerate() {
+            for (other, mark_too) in &rows[..at] {
+                assert_ne!(mark, mark_too, "{name} and {other}");
+            }
+        }
+    }
+}

@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use pith_crypto::Secret;
 use pki_types::ServerName;
+use zeroize::Zeroizing;
 
 use super::seal;
 use super::state::{
@@ -33,7 +34,7 @@ pub(crate) enum Side {
 }
 
 /// The application's own key, under which it saves sessions. It is wiped when dropped.
-pub struct SessionKey(Secret);
+pub struct SessionKey(Zeroizing<[u8; 32]>);
 
 /// Why a saved session does not open. There is nothing to do but go on without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +65,8 @@ pub(crate) struct ClientState {
     pub(crate) owner: Mark,
     pub(crate) carrier: Rules,
     pub(crate) post_quantum: bool,
+    /// The SHA-256 of the SubjectPublicKeyInfo that the server proved in the full handshake.
+    pub(crate) peer_key: [u8; 32],
     /// The application protocol, which early data will have.
     pub(crate) protocol: Option<Box<[u8]>>,
     pub(crate) max_early_data: u32,
@@ -73,11 +76,9 @@ pub(crate) struct ClientState {
 
 impl SessionKey {
     /// A key of 32 random bytes. Wiping the original is the caller's business.
-    ///
-    /// # Errors
-    /// None that can happen: 32 bytes are always taken.
-    pub fn new(key: &[u8; 32]) -> Result<Self, Error> {
-        Ok(Self(Secret::new(key)?))
+    #[must_use]
+    pub fn new(key: &[u8; 32]) -> Self {
+        Self(Zeroizing::new(*key))
     }
 }
 
@@ -91,7 +92,8 @@ impl Session {
             Side::Client(state) => (CLIENT, state.encode()?, &state.secret),
             Side::Server(state) => (SERVER, state.encode()?, &state.secret),
         };
-        Ok(seal::seal(&key.0, LABEL, &[VERSION, side], &text, secret)?)
+        let key = Secret::new(&*key.0)?;
+        Ok(seal::seal(&key, LABEL, &[VERSION, side], &text, secret)?)
     }
 
     /// Opens what [`seal`](Self::seal) made. Whether it is still of use, its connection finds out.
@@ -106,8 +108,9 @@ impl Session {
         if version != VERSION {
             return Err(SessionError::Version);
         }
-        let text =
-            seal::open(&key.0, LABEL, front, sealed).map_err(|_| SessionError::NotAuthentic)?;
+        let text = Secret::new(&*key.0)
+            .and_then(|key| seal::open(&key, LABEL, front, sealed))
+            .map_err(|_| SessionError::NotAuthentic)?;
         let session = match side {
             CLIENT => ClientState::decode(&text).map(|state| Side::Client(Box::new(state))),
             SERVER => ServerState::decode(&text).map(|state| Side::Server(Box::new(state))),
@@ -206,6 +209,7 @@ impl ClientState {
         w.bytes(&self.owner);
         w.u8(code_of_carrier(self.carrier));
         w.u8(u8::from(self.post_quantum));
+        w.bytes(&self.peer_key);
         // No protocol has an empty name.
         w.vec8(|w| w.bytes(self.protocol.as_deref().unwrap_or_default()));
         w.bytes(&self.max_early_data.to_be_bytes());
@@ -229,6 +233,7 @@ impl ClientState {
             owner: r.array().ok()?,
             carrier: decode_carrier(r).ok()?,
             post_quantum: decode_bool(r).ok()?,
+            peer_key: r.array().ok()?,
             protocol: Some(r.vec8(0).ok()?)
                 .filter(|name| !name.is_empty())
                 .map(Box::from),

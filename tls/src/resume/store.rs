@@ -136,6 +136,15 @@ impl SessionStore {
         Some(taken)
     }
 
+    /// Drops the sessions for this server, which did not take one of them (RFC 9149 section 3: it will not take the others).
+    pub(crate) fn forget(&self, server_name: &ServerName<'_>, owner: &Mark, carrier: Rules) {
+        let key = key(server_name, owner, carrier);
+        let mut shelves = self.lock();
+        for (number, _) in shelves.sessions.remove(&key).unwrap_or_default() {
+            shelves.ages.remove(&number);
+        }
+    }
+
     /// A thread that panicked while it held the lock leaves at worst a session that no number leads to, which is no danger.
     fn lock(&self) -> std::sync::MutexGuard<'_, Shelves> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)

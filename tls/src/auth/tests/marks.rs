@@ -1,6 +1,7 @@
 //! Marks of what is trusted and shown, by which tickets and sessions are told apart; and when a chain ends.
 
 use super::*;
+use crate::resume::binding::client_mark;
 
 fn roots(pkis: &[&Pki]) -> Trust {
     let roots: Vec<_> = pkis.iter().map(|pki| pki.root()).collect();
@@ -45,6 +46,15 @@ fn a_credential_has_the_mark_of_its_chain() {
     let (one, other) = (pki.leaf("a.test"), pki.leaf("a.test"));
     assert_eq!(credential(&one).mark(), credential(&one).mark());
     assert_ne!(credential(&one).mark(), credential(&other).mark());
+    let trust = Trust::pinned_keys([[1; 32]]).unwrap();
+    let client = |own: &[Credential]| client_mark(&trust, &V2026_11, own, "");
+    let own = [credential(&one), credential(&other)];
+    let both = client(&own);
+    assert_ne!(client(&[]), client(&own[..1]));
+    assert_ne!(client(&own[..1]), client(&own[1..]));
+    assert_ne!(client(&own[..1]), both);
+    let [one, other] = own;
+    assert_eq!(client(&[other, one]), both);
 }
 
 /// Tickets live no longer than the chain that earned them.
