@@ -14,6 +14,9 @@ pub(crate) mod state;
 pub(crate) mod store;
 pub(crate) mod ticket;
 
+#[cfg(test)]
+mod tests;
+
 pub use psk::{ExternalPsk, ImportedIdentity, ImportedPsk, role_context};
 pub use replay::StrikeRegister;
 pub use session::{Session, SessionError, SessionKey};

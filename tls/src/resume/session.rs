@@ -189,7 +189,7 @@ impl ClientState {
         })
     }
 
-    fn encode(&self) -> Result<Vec<u8>, Error> {
+    pub(super) fn encode(&self) -> Result<Vec<u8>, Error> {
         if self
             .application
             .len()
