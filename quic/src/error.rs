@@ -282,7 +282,7 @@ faults! {
     NoFrames => PROTOCOL_VIOLATION, "12.4", "a packet holds no frames";
     ServerToken => PROTOCOL_VIOLATION, "17.2.2", "a server's Initial packet holds a token";
     OldKeysAfterNew => KEY_UPDATE_ERROR, "RFC 9001 6.4", "a packet uses older keys than one with a lower number";
-    KeyUpdateTooEarly => KEY_UPDATE_ERROR, "RFC 9001 6.2", "keys were updated before the last update was answered";
+    AckWithOldKeys => KEY_UPDATE_ERROR, "RFC 9001 6.2", "a packet with old keys acknowledges one with newer keys";
     IntegrityLimit => AEAD_LIMIT_REACHED, "RFC 9001 6.6", "too many packets did not open";
 
     // Frames in general.

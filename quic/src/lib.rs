@@ -17,6 +17,7 @@
 
 mod error;
 pub mod limits;
+mod protect;
 mod recovery;
 mod wire;
 

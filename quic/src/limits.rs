@@ -17,3 +17,6 @@ pub const RESET_TOKEN: usize = 16;
 
 /// Bytes that every path carries in one datagram, and to which Initial datagrams are padded (RFC 9000 section 14).
 pub const DATAGRAM: usize = 1200;
+
+/// Packets that a sending key has left when the connection closes, if no update is possible: those that say so (RFC 9001 section 6.6).
+pub const CLOSING_PACKETS: u64 = 64;

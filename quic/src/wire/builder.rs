@@ -9,11 +9,17 @@ use super::VarInt;
 pub(crate) struct Builder<'a> {
     buffer: &'a mut [u8],
     len: usize,
+    /// Bytes at the end of the buffer that are kept free.
+    kept: usize,
 }
 
 impl<'a> Builder<'a> {
     pub(crate) fn new(buffer: &'a mut [u8]) -> Self {
-        Self { buffer, len: 0 }
+        Self {
+            buffer,
+            len: 0,
+            kept: 0,
+        }
     }
 
     /// How many bytes have been written.
@@ -27,7 +33,7 @@ impl<'a> Builder<'a> {
 
     /// For how many bytes there is room.
     pub(crate) fn remaining(&self) -> usize {
-        self.buffer.len().saturating_sub(self.len)
+        self.end().saturating_sub(self.len)
     }
 
     pub(crate) fn written(&self) -> &[u8] {
@@ -89,9 +95,32 @@ impl<'a> Builder<'a> {
     #[must_use]
     pub(crate) fn room(&mut self, length: usize) -> Option<&mut [u8]> {
         let end = self.len.checked_add(length)?;
+        if end > self.end() {
+            return None;
+        }
         let room = self.buffer.get_mut(self.len..end)?;
         self.len = end;
         Some(room)
+    }
+
+    /// Keeps `length` bytes behind all that is written free until [`Builder::release`]; `None` if there are not so many left.
+    #[must_use]
+    pub(crate) fn keep(&mut self, length: usize) -> Option<()> {
+        if length > self.remaining() {
+            return None;
+        }
+        self.kept = self.kept.checked_add(length)?;
+        Some(())
+    }
+
+    /// Gives back what was kept.
+    pub(crate) fn release(&mut self, length: usize) {
+        self.kept = self.kept.saturating_sub(length);
+    }
+
+    /// Takes back all that was written behind the first `length` bytes.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        self.len = self.len.min(length);
     }
 
     /// Runs `write`, and takes back what it wrote if it returns `None`.
@@ -108,8 +137,12 @@ impl<'a> Builder<'a> {
     /// A builder over the next `length` bytes alone, or over all that are left if there are fewer. What it writes is counted here by
     /// [`Builder::room`] once the caller says how much that was.
     pub(crate) fn part(&mut self, length: usize) -> Builder<'_> {
-        let end = self.len.saturating_add(length).min(self.buffer.len());
+        let end = self.len.saturating_add(length).min(self.end());
         Builder::new(self.buffer.get_mut(self.len..end).unwrap_or_default())
+    }
+
+    fn end(&self) -> usize {
+        self.buffer.len().saturating_sub(self.kept)
     }
 }
 
@@ -145,6 +178,25 @@ mod tests {
         };
         assert_eq!(both(&mut builder), Some(()));
         assert_eq!(both(&mut builder), None);
+        assert_eq!(builder.written(), [1, 2]);
+    }
+
+    #[test]
+    fn what_is_kept_stays_free_until_it_is_released() {
+        let mut buffer = [0; 6];
+        let mut builder = Builder::new(&mut buffer);
+        assert_eq!(builder.put_u8(1), Some(()));
+        assert_eq!(builder.keep(6), None);
+        assert_eq!(builder.keep(3), Some(()));
+        assert_eq!((builder.remaining(), builder.part(9).remaining()), (2, 2));
+        assert_eq!(builder.put(&[2, 3, 4]), None);
+        assert_eq!(builder.put(&[2, 3]), Some(()));
+        assert_eq!(builder.put_u8(4), None);
+        builder.release(3);
+        assert_eq!(builder.put(&[4, 5, 6]), Some(()));
+        assert_eq!(builder.written(), [1, 2, 3, 4, 5, 6]);
+        builder.truncate(2);
+        builder.truncate(5);
         assert_eq!(builder.written(), [1, 2]);
     }
 

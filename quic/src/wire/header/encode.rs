@@ -2,7 +2,7 @@
 
 use super::super::version::{LongType, Version};
 use super::super::{Builder, ConnectionId, TruncatedNumber, VarInt};
-use super::{KEY_PHASE, LONG, QUIC_BIT, SPIN};
+use super::{LONG, QUIC_BIT, SPIN};
 
 /// The header of a packet with frames that is to be written.
 #[derive(Debug, Clone, Copy)]
@@ -16,11 +16,8 @@ pub(crate) enum NewHeader<'a> {
         /// Of an Initial packet alone.
         token: &'a [u8],
     },
-    Short {
-        dcid: ConnectionId,
-        spin: bool,
-        phase: bool,
-    },
+    /// The key phase is put in when the packet is sealed.
+    Short { dcid: ConnectionId, spin: bool },
 }
 
 /// Where things stand in a packet that is being written, counted from the front of its builder.
@@ -66,8 +63,8 @@ impl Builder<'_> {
                     b.put(&VarInt::ZERO.two_bytes()?)?;
                     Some(length_at)
                 }
-                NewHeader::Short { dcid, spin, phase } => {
-                    b.put_u8(first | bit(spin, SPIN) | bit(phase, KEY_PHASE))?;
+                NewHeader::Short { dcid, spin } => {
+                    b.put_u8(first | bit(spin, SPIN))?;
                     b.put(&dcid)?;
                     None
                 }

@@ -105,7 +105,8 @@ impl VersionNegotiation<'_> {
 const LONG: u8 = 0x80;
 const QUIC_BIT: u8 = 0x40;
 const SPIN: u8 = 0x20;
-const KEY_PHASE: u8 = 0x04;
+/// The bit of a short header that tells the key phase.
+pub(crate) const KEY_PHASE: u8 = 0x04;
 
 /// The bits of the first byte that are protected, and among them those that are reserved.
 pub(crate) fn protected_bits(first: u8) -> (u8, u8) {

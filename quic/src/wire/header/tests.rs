@@ -46,8 +46,7 @@ fn long(long_type: LongType, version: Version, token: &[u8]) -> NewHeader<'_> {
 fn short() -> NewHeader<'static> {
     NewHeader::Short {
         dcid: id(DCID),
-        spin: false,
-        phase: true,
+        spin: true,
     }
 }
 
@@ -302,8 +301,8 @@ fn headers_that_do_not_fit_are_not_written() {
 fn the_first_byte_tells_of_protected_bits() {
     let first = |header: &NewHeader<'_>| protected(header, true)[0];
     assert_eq!(protected_bits(first(&short())), (0x1f, 0x18));
-    assert_eq!(first(&short()), 0x44);
-    assert!(key_phase(first(&short())));
+    assert_eq!(first(&short()), 0x60);
+    assert!(!key_phase(first(&short())) && key_phase(0x64));
     let initial = first(&long(LongType::Initial, Version::V1, b""));
     assert_eq!((initial, protected_bits(initial)), (0xc0, (0x0f, 0x0c)));
     let initial = first(&long(LongType::Initial, Version::V2, b""));

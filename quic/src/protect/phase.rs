@@ -1,0 +1,300 @@
+//! 1-RTT keys, which are updated (RFC 9001 section 6).
+//!
+//! Each direction counts its updates in a generation; the key phase is its lowest bit. Receiving holds three keys: the previous, until the connection
+//! drops it; the current; and the next, made ahead when this side sends, so that a packet that claims an update costs what any other does. A
+//! peer that updates makes this side follow before it sends again. Which key opens a packet depends on its claimed phase and number alone, and
+//! a wrong claim ends in a packet that does not open.
+
+use core::mem;
+
+use pith_crypto::{Error, HeaderKey, PacketOpeningKey};
+
+use super::keys::{Keys, PacketSecret, Sealer};
+use super::packet::{Draft, Opened, Protected, Refused};
+use crate::wire::{Builder, PacketNumber, Side};
+use crate::{Fault, limits};
+
+/// The keys of both directions.
+pub(crate) struct OneRtt {
+    sending: Keys<Sending>,
+    receiving: Keys<Receiving>,
+    /// How many packets a sending key may protect, if less than its AEAD's limit.
+    limit: u64,
+}
+
+struct Sending {
+    keys: Sealer,
+    /// What the keys came from.
+    secret: PacketSecret,
+    generation: u64,
+    /// The lowest number sent in this generation.
+    first: Option<PacketNumber>,
+    /// Whether a packet of this generation was acknowledged.
+    acked: bool,
+}
+
+struct Receiving {
+    header: HeaderKey,
+    previous: Option<Previous>,
+    current: PacketOpeningKey,
+    next: Option<PacketOpeningKey>,
+    /// What the next keys come from.
+    secret: PacketSecret,
+    generation: u64,
+    /// The lowest and highest number opened in this generation.
+    opened: Option<(PacketNumber, PacketNumber)>,
+    /// The highest number opened in the generations before.
+    before: Option<PacketNumber>,
+}
+
+struct Previous(PacketOpeningKey);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Previous,
+    Current,
+    Next,
+}
+
+impl OneRtt {
+    /// No keys yet; sending keys will protect at most `limit` packets, and never more than their AEAD's limit.
+    pub(crate) fn new(limit: u64) -> Self {
+        Self {
+            sending: Keys::Absent,
+            receiving: Keys::Absent,
+            limit,
+        }
+    }
+
+    pub(crate) fn install_sending(&mut self, secret: PacketSecret) -> Result<(), Error> {
+        self.sending.install(Sending {
+            keys: secret.sealer(self.limit)?,
+            secret,
+            generation: 0,
+            first: None,
+            acked: false,
+        });
+        Ok(())
+    }
+
+    pub(crate) fn install_receiving(&mut self, secret: &PacketSecret) -> Result<(), Error> {
+        let next = secret.next()?;
+        self.receiving.install(Receiving {
+            header: secret.header_key()?,
+            previous: None,
+            current: secret.opening_key()?,
+            next: Some(next.opening_key()?),
+            secret: next,
+            generation: 0,
+            opened: None,
+            before: None,
+        });
+        Ok(())
+    }
+
+    pub(crate) fn can_send(&self) -> bool {
+        self.sending.ready().is_some()
+    }
+
+    pub(crate) fn can_receive(&self) -> bool {
+        self.receiving.ready().is_some()
+    }
+
+    /// Opens a 1-RTT packet. `largest` is the largest number of the application space that was opened so far.
+    pub(crate) fn open(
+        &mut self,
+        packet: Protected,
+        largest: Option<PacketNumber>,
+        receiver: Side,
+    ) -> Result<Opened, Refused> {
+        let receiving = self.receiving.ready_mut().ok_or(Refused::Forged)?;
+        let unmasked = packet.unmask(&receiving.header)?;
+        let number = unmasked.expand(largest)?;
+        let which = receiving.select(unmasked.phase(), number);
+        // A key that is not there is stood in for by one that takes as long (rfc9001#6.3-1).
+        let key = match which {
+            Which::Previous => receiving.previous.as_ref().map(|previous| &previous.0),
+            Which::Current => Some(&receiving.current),
+            Which::Next => receiving.next.as_ref(),
+        };
+        let opened = unmasked.open(key.unwrap_or(&receiving.current), number, receiver);
+        if key.is_none() {
+            return Err(Refused::Forged);
+        }
+        let mut opened = opened?;
+        opened.generation = receiving.on_opened(which, number).map_err(Refused::Fault)?;
+        self.follow().map_err(Refused::Local)?;
+        Ok(opened)
+    }
+
+    /// Seals a packet that has a short header.
+    ///
+    /// # Errors
+    /// As [`Draft::seal`].
+    pub(crate) fn seal(&mut self, draft: Draft, builder: &mut Builder<'_>) -> Result<usize, Error> {
+        if let Some(receiving) = self.receiving.ready_mut() {
+            receiving.prepare()?;
+        }
+        let sending = self
+            .sending
+            .ready_mut()
+            .ok_or(Error::Internal("no 1-RTT keys"))?;
+        let number = draft.number();
+        let phase = is_odd(sending.generation);
+        let size = draft.seal_in_phase(builder, &mut sending.keys, phase)?;
+        sending.first.get_or_insert(number);
+        Ok(size)
+    }
+
+    /// Notes that the peer acknowledged packets up to `largest`, in a packet that was opened in `generation`.
+    ///
+    /// # Errors
+    /// [`Fault::AckWithOldKeys`] if the peer has seen an update and not followed it.
+    pub(crate) fn acked(&mut self, largest: PacketNumber, generation: u64) -> Result<(), Fault> {
+        if let Some(sending) = self.sending.ready_mut() {
+            if sending.first.is_some_and(|first| largest >= first) {
+                if generation < sending.generation {
+                    return Err(Fault::AckWithOldKeys);
+                }
+                sending.acked = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this side may update its keys: `confirmed` says that the handshake is (rfc9001#6.1-1), the peer has acknowledged a packet of this
+    /// generation (rfc9001#6.1-2), and has followed the last update.
+    pub(crate) fn may_update(&self, confirmed: bool) -> bool {
+        match (self.sending.ready(), self.receiving.ready()) {
+            (Some(sending), Some(receiving)) => {
+                confirmed && sending.acked && sending.generation == receiving.generation
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the sending key has been used so often that it is time for an update: half of what it may (rfc9001#6.6-3).
+    pub(crate) fn wants_update(&self) -> bool {
+        let packet =
+            |sending: &Sending| sending.keys.packet.used() >= sending.keys.packet.limit() / 2;
+        self.sending.ready().is_some_and(packet)
+    }
+
+    /// Whether the sending key can protect only what closes the connection, which is to be done if no update is possible (rfc9001#6.6-4).
+    pub(crate) fn is_nearly_used_up(&self) -> bool {
+        self.sending.ready().is_some_and(|sending| {
+            let packet = &sending.keys.packet;
+            packet.limit().saturating_sub(packet.used()) <= limits::CLOSING_PACKETS
+        })
+    }
+
+    /// Updates this side's keys, if [`OneRtt::may_update`]; says whether it did.
+    pub(crate) fn update(&mut self, confirmed: bool) -> Result<bool, Error> {
+        if !self.may_update(confirmed) {
+            return Ok(false);
+        }
+        if let Some(sending) = self.sending.ready_mut() {
+            sending.update(self.limit)?;
+        }
+        Ok(true)
+    }
+
+    /// Whether keys from before the peer's last update are still there, for the connection's timer: three times the PTO after it.
+    pub(crate) fn has_previous(&self) -> bool {
+        let previous = |receiving: &Receiving| receiving.previous.is_some();
+        self.receiving.ready().is_some_and(previous)
+    }
+
+    pub(crate) fn drop_previous(&mut self) {
+        if let Some(receiving) = self.receiving.ready_mut() {
+            receiving.previous = None;
+        }
+    }
+
+    /// Takes the sending keys along when the peer has updated its own (rfc9001#6.2-1, rfc9001#6.2-2).
+    fn follow(&mut self) -> Result<(), Error> {
+        if let (Some(receiving), Some(sending)) = (self.receiving.ready(), self.sending.ready_mut())
+        {
+            if receiving.generation > sending.generation {
+                sending.update(self.limit)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Sending {
+    fn update(&mut self, limit: u64) -> Result<(), Error> {
+        let secret = self.secret.next()?;
+        // Header protection keys stay as they are.
+        self.keys.packet = secret.sealing_key(limit)?;
+        self.secret = secret;
+        self.generation = self.generation.saturating_add(1);
+        self.first = None;
+        self.acked = false;
+        Ok(())
+    }
+}
+
+impl Receiving {
+    /// A packet with a lower number than any of this generation and the other phase is of the one before (RFC 9001 section 6.5).
+    fn select(&self, phase: bool, number: PacketNumber) -> Which {
+        if phase == is_odd(self.generation) {
+            return Which::Current;
+        }
+        let below = self.opened.is_some_and(|(lowest, _)| number < lowest);
+        if below && self.previous.is_some() {
+            Which::Previous
+        } else {
+            Which::Next
+        }
+    }
+
+    /// Notes that a packet opened, and says of which generation it is.
+    fn on_opened(&mut self, which: Which, number: PacketNumber) -> Result<u64, Fault> {
+        match which {
+            Which::Previous => return Ok(self.generation.saturating_sub(1)),
+            Which::Current => {}
+            Which::Next => self.advance(),
+        }
+        // Older keys have opened a higher number (rfc9001#6.4-2).
+        if self.before.is_some_and(|before| number < before) {
+            return Err(Fault::OldKeysAfterNew);
+        }
+        self.opened = Some(match self.opened {
+            Some((lowest, highest)) => (lowest.min(number), highest.max(number)),
+            None => (number, number),
+        });
+        Ok(self.generation)
+    }
+
+    /// The peer has updated: the next keys are the current ones. Those before stay for packets that are late (rfc9001#6.1-3).
+    fn advance(&mut self) {
+        if let Some(next) = self.next.take() {
+            self.previous = Some(Previous(mem::replace(&mut self.current, next)));
+            self.generation = self.generation.saturating_add(1);
+            let highest = self.opened.take().map(|(_, highest)| highest);
+            self.before = self.before.max(highest);
+        }
+    }
+
+    /// Makes the next keys, if they are not there (rfc9001#6.3-2). Not while a packet is received, since that would tell when keys are updated;
+    /// and in time, since the peer may update again only once this side has acknowledged the last update.
+    fn prepare(&mut self) -> Result<(), Error> {
+        if self.next.is_none() {
+            let secret = self.secret.next()?;
+            self.next = Some(secret.opening_key()?);
+            self.secret = secret;
+        }
+        Ok(())
+    }
+}
+
+fn is_odd(generation: u64) -> bool {
+    generation & 1 == 1
+}
+
+pith_crypto::assert_neither_debug_nor_clone!(OneRtt);
+
+#[cfg(test)]
+mod tests;
