@@ -176,7 +176,7 @@ fn the_application_has_the_last_word_about_a_client() {
         if let Some(verdict) = late {
             let question = pair.server.tls.question().unwrap();
             assert!(
-                matches!(&question.topic, Topic::VerifyChain { name: None, chain, ocsp_response: None } if chain.len() == 2)
+                matches!(&question.topic, Topic::VerifyChain { name: None, chain, raw_key: None, ocsp_response: None } if chain.len() == 2)
             );
             let answer = Answer::verdict(question, verdict);
             result = pair

@@ -13,7 +13,7 @@ const EXTENSION: ExtensionType = ExtensionType(0);
 const GROUP: Group = Group::X25519;
 
 /// Section 6.2 and, where it leaves a choice, the sections that demand one.
-const ALERTS: [(u8, &[Fault]); 14] = [
+const ALERTS: [(u8, &[Fault]); 15] = [
     // unexpected_message: an order or a type (4, 5, 5.1, 5.4), and the floods, to which no section gives an alert.
     (
         10,
@@ -53,6 +53,8 @@ const ALERTS: [(u8, &[Fault]); 14] = [
     ),
     // bad_certificate: corrupt ones (6.2)
     (42, &[F::ChainTooLong, F::CertificateUnparsable]),
+    // unsupported_certificate (RFC 7250 section 4.2)
+    (43, &[F::NoCommonCertificateType]),
     // illegal_parameter: well formed, and wrong (6)
     (
         47,
@@ -94,6 +96,8 @@ const ALERTS: [(u8, &[Fault]); 14] = [
             F::RetryWithoutChange,
             F::ProtocolNotOffered,
             F::CertificateContext,
+            F::CertificateTypeNotOffered,
+            F::RawKeyList,
             F::CertificateVerifyScheme,
             F::CertificateKeyMismatch,
             F::KeyUpdateValue,

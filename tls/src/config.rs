@@ -9,12 +9,15 @@ use pith_crypto::SignatureScheme;
 use pith_pq::Group;
 
 use crate::auth::{ChainVerifier, ConfigError, Credential, Trust};
+use crate::error::Fault;
 use crate::event::Observer;
 use crate::keylog::KeyLog;
 use crate::limits;
 use crate::policy::{self, Policy, V2026_11};
 use crate::record::shape::{LARGEST, SMALLEST_LIMIT};
 use crate::suite::CipherSuite;
+use crate::wire::encrypted_extensions::NegotiatedTypes;
+use crate::wire::registry::CertificateType;
 
 /// What both roles have.
 struct Common {
@@ -188,6 +191,8 @@ pub struct ClientConfig {
     pub(crate) schemes: Vec<SignatureScheme>,
     pub(crate) protocols: Vec<Vec<u8>>,
     pub(crate) credentials: Vec<Credential>,
+    pub(crate) client_types: Vec<CertificateType>,
+    pub(crate) server_types: &'static [CertificateType],
     pub(crate) request_ocsp: bool,
     pub(crate) grease: bool,
     pub(crate) records: Records,
@@ -208,10 +213,37 @@ impl ClientConfig {
             common: Common::new(),
             shares: None,
             credentials: Vec::new(),
+            raw_keys: false,
             request_ocsp: false,
             grease: false,
             keep_peer_chain: false,
         }
+    }
+
+    /// Checks a server's choice of certificate types: each must have been offered, and what is not said is X.509.
+    pub(crate) fn check_types(&self, types: NegotiatedTypes) -> Result<(), Fault> {
+        let offered = |list: &[CertificateType], one: Option<CertificateType>| {
+            one.is_none_or(|one| list.contains(&one))
+        };
+        match offered(&self.client_types, types.client) && offered(self.server_types, types.server)
+        {
+            true => Ok(()),
+            false => Err(Fault::CertificateTypeNotOffered),
+        }
+    }
+}
+
+/// The types of a client's own credentials in their order; none where that is X.509 alone (rfc7250#4.1-1, rfc7250#4.1-2).
+fn client_types(credentials: &[Credential]) -> Vec<CertificateType> {
+    let mut types = Vec::new();
+    for credential in credentials {
+        if !types.contains(&credential.kind()) {
+            types.push(credential.kind());
+        }
+    }
+    match types.as_slice() {
+        [CertificateType::X509] => Vec::new(),
+        _ => types,
     }
 }
 
@@ -223,6 +255,7 @@ pub struct ClientConfigBuilder {
     common: Common,
     shares: Option<Vec<Group>>,
     credentials: Vec<Credential>,
+    raw_keys: bool,
     request_ocsp: bool,
     grease: bool,
     keep_peer_chain: bool,
@@ -269,10 +302,21 @@ impl ClientConfigBuilder {
         self
     }
 
-    /// Adds a credential for servers that ask for one (mutual TLS). Of several, the one is shown whose key and issuer suit the
+    /// Adds a credential for servers that ask for one (mutual TLS): a chain, or a raw public key. Of several, the one is shown whose key and issuer suit the
     /// server best; with none that suits, an empty list is sent and the server decides.
     pub fn credential(mut self, credential: Credential) -> Self {
         self.credentials.push(credential);
+        self
+    }
+
+    /// Whether a server may show a raw public key (RFC 7250) in place of certificates; needs [`Trust::PinnedKeys`], and the key
+    /// must be among the pinned ones. The hello then says that a raw key is wanted most, and a certificate with a pinned key
+    /// taken too. Off by default: the hello stays like those of other clients, and a server that has both a raw key and a
+    /// certificate goes on showing the certificate that was pinned.
+    ///
+    /// This is about the server's key. To show one, add a [`credential`](Self::credential) with a raw key.
+    pub fn raw_keys(mut self, take: bool) -> Self {
+        self.raw_keys = take;
         self
     }
 
@@ -313,6 +357,16 @@ impl ClientConfigBuilder {
         common.check_protocols()?;
         common.check_records()?;
         check_credentials(&self.credentials, common.policy)?;
+        // rfc7250#4.1-3, rfc7250#4.1-4
+        let server_types = match (self.raw_keys, &self.trust) {
+            (false, _) => &[],
+            (true, Trust::PinnedKeys(_)) => self.trust.certificate_types(),
+            (true, Trust::Roots(_)) => {
+                return Err(ConfigError::Unsupported {
+                    what: "a server's raw public key where roots are trusted: it has no issuer, so pin it",
+                });
+            }
+        };
         let shares = match self.shares {
             Some(shares) => {
                 check_list("the key shares", &shares)?;
@@ -341,6 +395,8 @@ impl ClientConfigBuilder {
             groups,
             schemes: common.policy.offered_schemes(),
             protocols: common.protocols,
+            client_types: client_types(&self.credentials),
+            server_types,
             credentials: self.credentials,
             request_ocsp: self.request_ocsp,
             grease: self.grease,
@@ -392,7 +448,7 @@ pub struct ServerConfig {
 }
 
 impl ServerConfig {
-    /// Begins a configuration of a server that shows this chain.
+    /// Begins a configuration of a server that shows this chain, or raw public key.
     #[expect(
         clippy::new_ret_no_self,
         reason = "a builder is the one way to a configuration"
@@ -451,13 +507,15 @@ impl ServerConfigBuilder {
     }
 
     /// Adds another credential. Each client gets the first that it can verify, if possible one for the name that it asks
-    /// for, and from a CA that it says it trusts.
+    /// for, and from a CA that it says it trusts. A raw public key goes to clients that take one and want it no less than a
+    /// certificate; a server may have one and no certificate.
     pub fn credential(mut self, credential: Credential) -> Self {
         self.credentials.push(credential);
         self
     }
 
-    /// Whether clients are asked for certificates, and what they must show.
+    /// Whether clients are asked for certificates, and what they must show. With pinned keys, a client may show its key raw
+    /// (RFC 7250).
     pub fn client_auth(mut self, client_auth: ClientAuth) -> Self {
         self.client_auth = client_auth;
         self

@@ -203,6 +203,10 @@ faults! {
     NoCommonSignatureScheme =>
         HANDSHAKE_FAILURE, "4.2.1", "the client accepts no signature scheme, or no issuer, of this server's certificates";
     NoCommonProtocol => NO_APPLICATION_PROTOCOL, "RFC 7301 3.2", "the peers have no application protocol in common";
+    NoCommonCertificateType =>
+        UNSUPPORTED_CERTIFICATE, "RFC 7250 4.2", "the peers have no certificate type in common";
+    CertificateTypeNotOffered =>
+        ILLEGAL_PARAMETER, "RFC 7250 4.2", "the server chose a certificate type that was not offered";
     KeyShareList => ILLEGAL_PARAMETER, "4.3.8", "the key shares do not follow supported_groups, or one stands twice";
     KeyShareLength { group: Group = "The group", expected: usize = "Bytes that it has", got: usize = "That came" } =>
         ILLEGAL_PARAMETER, "4.3.8", "a key share has a wrong length";
@@ -229,6 +233,7 @@ faults! {
     CertificateContext => ILLEGAL_PARAMETER, "4.4.2", "certificate_request_context is not empty in the handshake";
     EmptyCertificate => DECODE_ERROR, "4.5.1.3", "the server sent no certificate";
     ChainTooLong => BAD_CERTIFICATE, "4.5.1", "the peer's certificate chain is longer than the limit";
+    RawKeyList => ILLEGAL_PARAMETER, "4.5.1", "more came than the one raw public key that was agreed upon";
     NoClientCertificate =>
         CERTIFICATE_REQUIRED, "4.5.1.3", "the client showed no certificate, which this server requires";
     CertificateUnparsable => BAD_CERTIFICATE, "4.5.1", "the peer's certificate cannot be parsed";

@@ -53,7 +53,7 @@ use core::time::Duration;
 
 pub use auth::{
     CertificateError, ChainVerifier, ConfigError, Credential, Crls, PeerChain, PeerText,
-    PinnedKeys, Reason, Roots, Signature, Signer, Trust, Verdict, Which, key_pin,
+    PinnedKeys, Reason, Roots, Signature, Signer, Trust, Verdict, Which, key_pin, raw_key_pin,
 };
 pub use config::{
     ClientAuth, ClientConfig, ClientConfigBuilder, ServerConfig, ServerConfigBuilder,
@@ -67,7 +67,7 @@ pub use handshake::output::{Answer, Direction, Level, Offered, Output, Question,
 pub use keylog::KeyLog;
 pub use pith_crypto::{Hash, SignatureScheme};
 pub use pith_pq::Group;
-pub use pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+pub use pki_types::{CertificateDer, PrivateKeyDer, ServerName, SubjectPublicKeyInfoDer};
 pub use policy::Policy;
 pub use record::shape::RecordShape;
 pub use resume::{

@@ -1,4 +1,4 @@
-//! A party's own certificate chain and the key that signs for it.
+//! A party's own certificate chain, or raw public key, and the key that signs for it.
 //!
 //! A [`Credential`] cannot be made from a chain that does not parse, a key of another certificate, or a key that TLS 1.3
 //! cannot sign with: what would fail in every handshake fails in the constructor, with a text that says what to do. The key
@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use pith_crypto::{SignatureScheme, SigningKey};
 use pki_types::pem::PemObject;
-use pki_types::{CertificateDer, DnsName, PrivateKeyDer, ServerName};
+use pki_types::{CertificateDer, DnsName, PrivateKeyDer, ServerName, SubjectPublicKeyInfoDer};
 use zeroize::Zeroize;
 
 use super::error::{CertificateError, ConfigError, Reason, Which};
 use super::verify::refused_certificate;
-use super::{der, webpki};
+use super::{der, raw_key, webpki};
 use crate::Now;
 use crate::error::Error;
 use crate::limits::{CHAIN_BYTES, CHAIN_CERTIFICATES};
@@ -21,6 +21,7 @@ use crate::mark::{Mark, mark};
 use crate::policy::Policy;
 use crate::wire::certificate::Authorities;
 use crate::wire::reader::Codes;
+use crate::wire::registry::CertificateType;
 
 /// Signs for a credential. `message` is all that is to be signed; hash it as the scheme says.
 pub trait Signer: Send + Sync {
@@ -40,10 +41,13 @@ pub enum Signature {
     Later,
 }
 
-/// A certificate chain, the leaf first, with the signer for the leaf's key. Cloning shares both.
+/// A certificate chain, the leaf first, or a raw public key, with the signer for the leaf's key or this one. Cloning shares both.
 #[derive(Clone)]
 pub struct Credential {
-    chain: Arc<[CertificateDer<'static>]>,
+    kind: CertificateType,
+    /// The entries of a Certificate message: the chain, or the one SubjectPublicKeyInfo that stands there in its place.
+    entries: Arc<[CertificateDer<'static>]>,
+    pin: [u8; 32],
     signer: Arc<dyn Signer>,
     ocsp: Option<Arc<[u8]>>,
     must_match_issuer: bool,
@@ -51,6 +55,8 @@ pub struct Credential {
 
 /// What a peer wants of a credential.
 pub(crate) struct Wanted<'a> {
+    /// The type that was agreed upon.
+    pub(crate) kind: CertificateType,
     /// The name that it asked for.
     pub(crate) name: Option<&'a DnsName<'a>>,
     /// The signature schemes that it takes.
@@ -64,10 +70,10 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl Credential {
-    /// Stands for the chain that it shows.
+    /// Stands for the chain or raw key that it shows.
     pub(crate) fn mark(&self) -> Mark {
-        let chain: Vec<&[u8]> = self.chain.iter().map(AsRef::as_ref).collect();
-        mark("credential", &chain)
+        let entries: Vec<&[u8]> = self.entries.iter().map(AsRef::as_ref).collect();
+        mark("credential", &entries)
     }
 
     /// Reads a chain and its private key (PKCS#8, SEC 1 or PKCS#1, not encrypted) from PEM. Both may be in one file: each
@@ -92,15 +98,9 @@ impl Credential {
         key: &PrivateKeyDer<'_>,
     ) -> Result<Self, ConfigError> {
         check_chain(&chain)?;
-        let Ok(key) = SigningKey::from_der(key) else {
-            let unsupported =
-                match der::key_algorithm(key.secret_der()).is_some_and(der::is_rsa_pss) {
-                    true => ConfigError::RsaPssKey,
-                    false => ConfigError::KeyUnsupported,
-                };
-            // The leaf may say more, such as the size of an RSA key.
-            return Err(leaf_schemes(&chain).err().unwrap_or(unsupported));
-        };
+        // The leaf may say more, such as the size of an RSA key.
+        let key = signing_key(key)
+            .map_err(|unsupported| leaf_schemes(&chain).err().unwrap_or(unsupported))?;
         let mut owners = chain.iter().map(|certificate| {
             webpki::public_key_info(certificate).is_ok_and(|info| {
                 der::public_key(&info).is_some_and(|(_, public)| public == key.public_key())
@@ -126,24 +126,71 @@ impl Credential {
         signer: Arc<dyn Signer>,
     ) -> Result<Self, ConfigError> {
         check_chain(&chain)?;
-        let usable = leaf_schemes(&chain)?;
-        if !signer
-            .schemes()
-            .iter()
-            .any(|scheme| usable.contains(scheme))
-        {
-            return Err(ConfigError::KeyMismatch { belongs_to: None });
+        let info = leaf_info(&chain)?;
+        Self::new(CertificateType::X509, chain, &info, signer)
+    }
+
+    /// Reads a private key, in PEM as for [`from_pem`](Self::from_pem), to be shown as a raw public key (RFC 7250): without a
+    /// certificate, to peers that have it pinned and agree to raw keys.
+    ///
+    /// # Errors
+    /// [`ConfigError::Missing`], `Pem`, `KeyEncrypted`, `KeyUnsupported` or `RsaPssKey` for what cannot be used.
+    pub fn raw_key_from_pem(key: &[u8]) -> Result<Self, ConfigError> {
+        let mut key = key_from_pem(key)?;
+        let credential = Self::raw_key_from_der(&key);
+        key.zeroize();
+        credential
+    }
+
+    /// As [`raw_key_from_pem`](Self::raw_key_from_pem), for a key in DER.
+    ///
+    /// # Errors
+    /// [`ConfigError::KeyUnsupported`] or `RsaPssKey`.
+    pub fn raw_key_from_der(key: &PrivateKeyDer<'_>) -> Result<Self, ConfigError> {
+        let key = signing_key(key)?;
+        let info = raw_key::public_key_info(&key).ok_or(ConfigError::KeyUnsupported)?;
+        Self::raw_key_with_signer(info, Arc::new(LocalKey(key)))
+    }
+
+    /// Joins a public key, to be shown as it is (RFC 7250), and whoever signs with its private key. That the two belong
+    /// together cannot be checked here, only that their kinds do.
+    ///
+    /// # Errors
+    /// [`ConfigError::Certificate`], `RsaSize`, `RsaPssKey` or `KeyUnsupported` for the key; `KeyMismatch` if the signer has no
+    /// scheme for its kind.
+    pub fn raw_key_with_signer(
+        key: SubjectPublicKeyInfoDer<'static>,
+        signer: Arc<dyn Signer>,
+    ) -> Result<Self, ConfigError> {
+        webpki::check_raw_key(&key).map_err(refused_key)?;
+        let entries = vec![CertificateDer::from(key.to_vec())];
+        Self::new(CertificateType::RawPublicKey, entries, &key, signer)
+    }
+
+    fn new(
+        kind: CertificateType,
+        entries: Vec<CertificateDer<'static>>,
+        info: &[u8],
+        signer: Arc<dyn Signer>,
+    ) -> Result<Self, ConfigError> {
+        let usable = key_schemes(info)?;
+        let pin = raw_key::pin(info).map_err(refused_key)?;
+        let mut schemes = signer.schemes().iter();
+        match schemes.any(|scheme| usable.contains(scheme)) {
+            true => Ok(Self {
+                kind,
+                entries: entries.into(),
+                pin,
+                signer,
+                ocsp: None,
+                must_match_issuer: false,
+            }),
+            false => Err(ConfigError::KeyMismatch { belongs_to: None }),
         }
-        Ok(Self {
-            chain: chain.into(),
-            signer,
-            ocsp: None,
-            must_match_issuer: false,
-        })
     }
 
     /// Staples an OCSP response to the leaf, for peers that ask for one (RFC 6066 section 8). This library never looks into
-    /// it; take a new credential into a new configuration before it expires.
+    /// it; take a new credential into a new configuration before it expires. A raw public key has no use for one.
     #[must_use]
     pub fn with_ocsp(self, response: &[u8]) -> Self {
         let ocsp = (!response.is_empty()).then(|| response.into());
@@ -151,7 +198,7 @@ impl Credential {
     }
 
     /// Shows this credential only to peers that name a CA of its chain among those that they trust
-    /// (`certificate_authorities`), and to no others.
+    /// (`certificate_authorities`), and to no others. A raw public key has no CA, and so is shown to nobody then.
     #[must_use]
     pub fn must_match_issuer(self) -> Self {
         Self {
@@ -168,6 +215,9 @@ impl Credential {
         wanted: &Wanted<'_>,
     ) -> Option<(&'c Self, SignatureScheme)> {
         let mut usable = credentials.iter().filter_map(|credential| {
+            if credential.kind != wanted.kind {
+                return None;
+            }
             if credential.must_match_issuer
                 && (wanted.authorities.is_empty() || !credential.is_from(wanted.authorities))
             {
@@ -196,15 +246,14 @@ impl Credential {
     fn is_for(&self, name: Option<&DnsName<'_>>) -> bool {
         let name = name.map(|name| ServerName::DnsName(name.borrow()));
         name.is_none_or(|name| {
-            self.chain
-                .first()
-                .is_some_and(|leaf| webpki::is_for(leaf, &name))
+            let leaf = self.chain().first();
+            leaf.is_none_or(|leaf| webpki::is_for(leaf, &name))
         })
     }
 
     fn is_signed_with(&self, schemes: Codes<'_>) -> bool {
-        let next = self.chain.iter().skip(1).map(Some).chain([None]);
-        let mut places = self.chain.iter().zip(next);
+        let next = self.chain().iter().skip(1).map(Some).chain([None]);
+        let mut places = self.chain().iter().zip(next);
         places.all(|(certificate, next)| webpki::is_signed_with(certificate, next, schemes))
     }
 
@@ -217,14 +266,31 @@ impl Credential {
         };
         authorities.is_empty()
             || self
-                .chain
+                .chain()
                 .iter()
                 .any(|certificate| webpki::issuer(certificate).is_some_and(|name| trusted(&name)))
     }
 
-    /// The chain, the leaf first.
+    /// The chain, the leaf first; empty for a raw public key.
     pub fn chain(&self) -> &[CertificateDer<'static>] {
-        &self.chain
+        match self.kind {
+            CertificateType::X509 => &self.entries,
+            CertificateType::RawPublicKey => &[],
+        }
+    }
+
+    /// The pin of the key, for the peers of this credential; see [`key_pin`](super::key_pin).
+    pub fn key_pin(&self) -> [u8; 32] {
+        self.pin
+    }
+
+    pub(crate) fn kind(&self) -> CertificateType {
+        self.kind
+    }
+
+    /// What a Certificate message holds.
+    pub(crate) fn entries(&self) -> &[CertificateDer<'static>] {
+        &self.entries
     }
 
     /// Whether a peer that verifies chains can accept this one at `now`: dates, and no CA's certificate as the leaf. A
@@ -234,7 +300,7 @@ impl Credential {
     /// What the first certificate at fault has.
     pub fn check(&self, now: Now) -> Result<(), CertificateError> {
         let leaf = self
-            .chain
+            .chain()
             .first()
             .map_or(Ok(()), |leaf| webpki::inspect(leaf, now.unix));
         leaf.map_err(|reason| CertificateError::new(Which::Leaf, reason))
@@ -250,8 +316,9 @@ impl Credential {
             let scheme = schemes.first().and_then(|scheme| scheme.name());
             return Err(policy.refuses("a key that signs with", scheme.unwrap_or("another scheme")));
         }
-        for (place, certificate) in self.chain.iter().enumerate() {
-            webpki::check_in_chain(certificate, self.chain.get(place.saturating_add(1)), policy)
+        let chain = self.chain();
+        for (place, certificate) in chain.iter().enumerate() {
+            webpki::check_in_chain(certificate, chain.get(place.saturating_add(1)), policy)
                 .map_err(|reason| refused_certificate("the chain", place, reason))?;
         }
         Ok(())
@@ -294,6 +361,15 @@ fn key_from_pem(pem: &[u8]) -> Result<PrivateKeyDer<'static>, ConfigError> {
     }
 }
 
+fn signing_key(key: &PrivateKeyDer<'_>) -> Result<SigningKey, ConfigError> {
+    SigningKey::from_der(key).map_err(|_| {
+        match der::key_algorithm(key.secret_der()).is_some_and(der::is_rsa_pss) {
+            true => ConfigError::RsaPssKey,
+            false => ConfigError::KeyUnsupported,
+        }
+    })
+}
+
 /// Refuses a chain that is empty, too long, or has a certificate that does not parse.
 fn check_chain(chain: &[CertificateDer<'_>]) -> Result<(), ConfigError> {
     // rfc9846#4.5.1-12
@@ -322,6 +398,11 @@ fn check_chain(chain: &[CertificateDer<'_>]) -> Result<(), ConfigError> {
 
 /// The schemes that fit the leaf's key; refuses a leaf that cannot sign a CertificateVerify.
 fn leaf_schemes(chain: &[CertificateDer<'_>]) -> Result<Vec<SignatureScheme>, ConfigError> {
+    key_schemes(&leaf_info(chain)?)
+}
+
+/// The leaf's SubjectPublicKeyInfo.
+fn leaf_info(chain: &[CertificateDer<'_>]) -> Result<Vec<u8>, ConfigError> {
     let leaf = chain.first().ok_or(ConfigError::Empty {
         what: "certificate",
     })?;
@@ -329,8 +410,16 @@ fn leaf_schemes(chain: &[CertificateDer<'_>]) -> Result<Vec<SignatureScheme>, Co
     if der::allows_signing(leaf) != Some(true) {
         return Err(refused(Reason::NotForSigning)); // rfc9846#4.5.1.2-3
     }
-    let info = webpki::public_key_info(leaf).map_err(refused)?;
-    let (algorithm, key) = der::public_key(&info).ok_or(ConfigError::KeyUnsupported)?;
+    webpki::public_key_info(leaf).map_err(refused)
+}
+
+fn refused_key(reason: Reason) -> ConfigError {
+    refused_certificate("the raw public keys", 0, reason)
+}
+
+/// The schemes that fit a key, given its SubjectPublicKeyInfo.
+fn key_schemes(info: &[u8]) -> Result<Vec<SignatureScheme>, ConfigError> {
+    let (algorithm, key) = der::public_key(info).ok_or(ConfigError::KeyUnsupported)?;
     if der::is_rsa_pss(algorithm) {
         return Err(ConfigError::RsaPssKey);
     }

@@ -36,13 +36,22 @@ pub(super) fn split(value: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 
 /// The content of a SEQUENCE, with its header again.
 pub(super) fn sequence(content: &[u8]) -> Vec<u8> {
+    item(0x30, content)
+}
+
+/// The content of a BIT STRING, its count of unused bits included, with its header.
+pub(super) fn bit_string(content: &[u8]) -> Vec<u8> {
+    item(0x03, content)
+}
+
+fn item(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len().to_be_bytes();
     let first = length
         .iter()
         .position(|byte| *byte != 0)
         .unwrap_or(length.len());
     let length = length.get(first..).unwrap_or_default();
-    let mut out = vec![0x30];
+    let mut out = vec![tag];
     match length {
         [] => out.push(0),
         [short @ 0..=0x7f] => out.push(*short),

@@ -26,6 +26,8 @@ pub enum Which {
     Intermediate(usize),
     /// No single one can be named.
     Chain,
+    /// The raw public key that the peer sent in place of certificates (RFC 7250).
+    RawKey,
 }
 
 /// What was wrong. Times are since 1970-01-01 00:00 UTC.
@@ -295,6 +297,7 @@ impl fmt::Display for Which {
             Self::Leaf => f.write_str("the leaf certificate"),
             Self::Intermediate(place) => write!(f, "intermediate certificate {place}"),
             Self::Chain => f.write_str("the certificate chain"),
+            Self::RawKey => f.write_str("the raw public key"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Authentication: who the peer is, and how we prove who we are (RFC 9846 sections 4.5.1 and 4.5.2).
+//! Authentication: who the peer is, and how we prove who we are (RFC 9846 sections 4.5.1 and 4.5.2, RFC 7250).
 //!
 //! [`Trust`] is what a client believes, a constructor argument without a default; [`Credential`] is what a server shows.
 //! Chains are verified by rustls-webpki, behind three files; a CertificateVerify only here, and its result is the proof that a
@@ -9,6 +9,7 @@ mod crl;
 mod der;
 mod error;
 mod failure;
+mod raw_key;
 mod verify;
 mod webpki;
 
@@ -18,7 +19,11 @@ mod tests;
 pub use credential::{Credential, Signature, Signer};
 pub use crl::Crls;
 pub use error::{CertificateError, ConfigError, PeerText, Reason, Which};
+pub use raw_key::raw_key_pin;
 pub use verify::{ChainVerifier, PeerChain, PinnedKeys, Roots, Trust, Verdict, key_pin};
 
 pub(crate) use credential::Wanted;
-pub(crate) use verify::{Peer, PeerProof, verify_chain, verify_signature};
+pub(crate) use raw_key::{Presented, verify_presented};
+#[cfg(test)]
+pub(crate) use verify::verify_chain;
+pub(crate) use verify::{Peer, PeerProof, verify_raw_signature, verify_signature};

@@ -6,18 +6,20 @@
 
 use core::time::Duration;
 
-use pith_crypto::{Hash, SignatureScheme};
-use pki_types::{CertificateDer, ServerName, TrustAnchor};
+use pith_crypto::SignatureScheme;
+use pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, TrustAnchor};
 
 use super::credential::items_from_pem;
 use super::crl::Crls;
 use super::der;
 use super::error::{CertificateError, ConfigError, Reason, Which};
+use super::raw_key::{self, check_pin};
 use super::webpki;
 use crate::Now;
 use crate::error::Error;
 use crate::mark::{Mark, mark, mark_of_set};
 use crate::policy::Policy;
+use crate::wire::registry::CertificateType;
 
 /// What one side trusts of the other. There is no way to trust everything: a self-signed peer is pinned (rfc9846#C.5-1).
 #[derive(Debug, Clone)]
@@ -37,16 +39,19 @@ pub struct Roots {
 
 /// Trusted keys: at least one, each as the SHA-256 of a leaf's DER-encoded SubjectPublicKeyInfo.
 ///
-/// The key is the identity. Name, dates and issuer of the certificate around it carry no meaning and are not looked at.
+/// The key is the identity. Name, dates and issuer of the certificate around it carry no meaning and are not looked at; with
+/// raw public keys (RFC 7250) there is none.
 #[derive(Debug, Clone)]
-pub struct PinnedKeys(Vec<[u8; 32]>);
+pub struct PinnedKeys(pub(super) Vec<[u8; 32]>);
 
-/// A peer's certificates, after [`Trust`] has accepted them.
+/// A peer's certificates or its raw public key, after [`Trust`] has accepted them.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct PeerChain<'a> {
-    /// The leaf, then what came with it, in the peer's order.
+    /// The leaf, then what came with it, in the peer's order. Empty where a raw public key came.
     pub certificates: &'a [CertificateDer<'a>],
+    /// The key of a peer that shows one in place of certificates (RFC 7250). It is pinned.
+    pub raw_key: Option<&'a SubjectPublicKeyInfoDer<'a>>,
     /// The name that a server was to prove; a client has none.
     pub name: Option<&'a ServerName<'a>>,
     /// The OCSP response that was stapled to the leaf, if one was asked for and came. Nobody has looked into it.
@@ -124,6 +129,14 @@ impl Trust {
                 Some(others.fold(leaf, Duration::min))
             }
             Self::PinnedKeys(_) => None,
+        }
+    }
+
+    /// What can be judged by this trust: a raw public key by pins alone.
+    pub(crate) fn certificate_types(&self) -> &'static [CertificateType] {
+        match self {
+            Self::Roots(_) => &[CertificateType::X509],
+            Self::PinnedKeys(_) => &[CertificateType::RawPublicKey, CertificateType::X509],
         }
     }
 
@@ -209,7 +222,7 @@ impl Trust {
 /// # Errors
 /// [`ConfigError::Certificate`] if it does not parse.
 pub fn key_pin(certificate: &CertificateDer<'_>) -> Result<[u8; 32], ConfigError> {
-    pin(certificate).map_err(|reason| refused_certificate("those to pin", 0, reason))
+    pin_of(certificate).map_err(|reason| refused_certificate("those to pin", 0, reason))
 }
 
 /// Who shows a chain, and so what it must be good for.
@@ -235,14 +248,9 @@ pub(crate) fn verify_chain(
         Trust::Roots(Roots { anchors, crls }) => {
             webpki::verify_peer(anchors, crls.as_ref(), policy, chain, peer, now.unix)?;
         }
-        Trust::PinnedKeys(PinnedKeys(pins)) => {
-            let key = pin(leaf).map_err(at_leaf)?;
-            if !pins.contains(&key) {
-                return Err(at_leaf(Reason::KeyNotPinned {
-                    key,
-                    pins: pins.len(),
-                }));
-            }
+        Trust::PinnedKeys(pins) => {
+            let key = pin_of(leaf).map_err(at_leaf)?;
+            check_pin(pins, key).map_err(at_leaf)?;
         }
     }
     // A rule of TLS 1.3 that webpki leaves to us, for a pinned key too, as it says what the key may do.
@@ -268,6 +276,19 @@ pub(crate) fn verify_signature(
     }
 }
 
+/// As [`verify_signature`], with a raw public key.
+pub(crate) fn verify_raw_signature(
+    key: &SubjectPublicKeyInfoDer<'_>,
+    scheme: SignatureScheme,
+    message: &[u8],
+    signature: &[u8],
+) -> Result<PeerProof, Error> {
+    match webpki::verify_raw_signature(key, scheme, message, signature) {
+        Ok(()) => Ok(PeerProof(())), // rfc9846#4.5.2-8
+        Err(fault) => Err(Error::Fault(fault)),
+    }
+}
+
 impl PeerProof {
     /// For a server that asked its client for no certificate, or allows it to have none. A client has no use for this: its
     /// peer always proves itself.
@@ -284,10 +305,11 @@ pub(super) fn refused_certificate(list: &'static str, place: usize, reason: Reas
     }
 }
 
-fn pin(certificate: &CertificateDer<'_>) -> Result<[u8; 32], Reason> {
-    let digest = Hash::Sha256.digest(&webpki::public_key_info(certificate)?);
-    digest
-        .as_ref()
-        .try_into()
-        .map_err(|_| Reason::Malformed("its key"))
+fn pin_of(certificate: &CertificateDer<'_>) -> Result<[u8; 32], Reason> {
+    raw_key::pin(&webpki::public_key_info(certificate)?)
+}
+
+/// The pin of the leaf's key.
+pub(super) fn pin_of_chain(chain: &[CertificateDer<'_>]) -> Result<[u8; 32], Reason> {
+    pin_of(chain.first().ok_or(Reason::Absent)?)
 }

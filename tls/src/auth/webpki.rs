@@ -8,12 +8,13 @@ use std::iter;
 use std::time::Duration;
 
 use ::webpki::{
-    EndEntityCert, Error, KeyUsage, RevocationOptions, VerifiedPath, anchor_from_trusted_cert,
-    spki_for_anchor,
+    EndEntityCert, Error, KeyUsage, RawPublicKeyEntity, RevocationOptions, VerifiedPath,
+    anchor_from_trusted_cert, spki_for_anchor,
 };
 use pith_crypto::SignatureScheme;
 use pki_types::{
-    CertificateDer, ServerName, SignatureVerificationAlgorithm, TrustAnchor, UnixTime,
+    CertificateDer, ServerName, SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer,
+    TrustAnchor, UnixTime,
 };
 
 use super::crl::Crls;
@@ -96,15 +97,50 @@ pub(super) fn verify_signature(
     message: &[u8],
     signature: &[u8],
 ) -> Result<(), Fault> {
-    use Error::UnsupportedSignatureAlgorithmForPublicKeyContext as OtherKey;
-    let row = SIGNATURES.iter().find(|(known, _)| *known == scheme);
-    let (_, algorithm) = row.ok_or(Fault::CertificateVerifyScheme)?;
+    let algorithm = algorithm(scheme)?;
     let leaf = parse(leaf).map_err(|_| Fault::CertificateUnparsable)?;
-    let verified = leaf.verify_signature(*algorithm, message, signature);
-    verified.map_err(|error| match error {
-        OtherKey(_) => Fault::CertificateKeyMismatch, // rfc9846#4.5.2-6
-        _ => Fault::CertificateVerifySignature,       // rfc9846#4.5.2-9
-    })
+    leaf.verify_signature(algorithm, message, signature)
+        .map_err(refused_signature)
+}
+
+/// Checks a CertificateVerify over `message` with a raw public key.
+pub(super) fn verify_raw_signature(
+    key: &SubjectPublicKeyInfoDer<'_>,
+    scheme: SignatureScheme,
+    message: &[u8],
+    signature: &[u8],
+) -> Result<(), Fault> {
+    let algorithm = algorithm(scheme)?;
+    let key = RawPublicKeyEntity::try_from(key).map_err(|_| Fault::CertificateUnparsable)?;
+    key.verify_signature(algorithm, message, signature)
+        .map_err(refused_signature)
+}
+
+fn algorithm(scheme: SignatureScheme) -> Result<Algorithm, Fault> {
+    let row = SIGNATURES.iter().find(|(known, _)| *known == scheme);
+    row.map(|(_, algorithm)| *algorithm)
+        .ok_or(Fault::CertificateVerifyScheme)
+}
+
+fn refused_signature(error: Error) -> Fault {
+    match error {
+        // rfc9846#4.5.2-6
+        Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => Fault::CertificateKeyMismatch,
+        _ => Fault::CertificateVerifySignature, // rfc9846#4.5.2-9
+    }
+}
+
+/// Whether this is a SubjectPublicKeyInfo, and all of it (rfc7250#3-1).
+pub(super) fn check_raw_key(key: &SubjectPublicKeyInfoDer<'_>) -> Result<(), Reason> {
+    RawPublicKeyEntity::try_from(key)
+        .map(|_| ())
+        .map_err(|_| Reason::Malformed("no SubjectPublicKeyInfo in DER"))
+}
+
+/// The algorithm identifier of the keys of a scheme, without its outer SEQUENCE.
+pub(super) fn key_algorithm(scheme: SignatureScheme) -> Option<Vec<u8>> {
+    let row = SIGNATURES.iter().find(|(known, _)| *known == scheme)?;
+    Some(row.1.public_key_alg_id().to_vec())
 }
 
 /// Checks that `chain` leads from the peer's certificate to one of `anchors`, in whatever order it came (rfc9846#4.5.1-9).

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pith_crypto::SignatureScheme;
 use pith_pq::Group;
-use pki_types::{CertificateDer, ServerName};
+use pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer};
 
-use crate::auth::CertificateError;
+use crate::auth::{CertificateError, Presented};
 use crate::config::ServerConfig;
 use crate::error::Local;
 use crate::record::shape::RecordShape;
@@ -91,8 +91,27 @@ pub struct Summary {
     pub client_signature_scheme: Option<SignatureScheme>,
     /// The OCSP response that the server stapled, if it was asked for one. Nobody has looked into it yet.
     pub ocsp_response: Option<Vec<u8>>,
-    /// The peer's certificates, leaf first, where the configuration keeps them.
+    /// The peer's certificates, leaf first, where the configuration keeps them; empty where it showed a raw public key.
     pub peer_chain: Option<Vec<CertificateDer<'static>>>,
+    /// The raw public key that the peer showed in place of certificates (RFC 7250), where the configuration keeps them.
+    pub peer_raw_key: Option<SubjectPublicKeyInfoDer<'static>>,
+    /// The pin of the peer's key, whether it came in a certificate or raw: the same number as [`key_pin`](crate::key_pin) and
+    /// [`raw_key_pin`](crate::raw_key_pin) give, by which to tell peers that are pinned. `None` of a client that showed nothing.
+    pub peer_key: Option<[u8; 32]>,
+}
+
+impl Summary {
+    /// Notes who the peer has proved to be.
+    pub(crate) fn note_peer(&mut self, peer: Presented<'static>, keep: bool) {
+        self.peer_key = peer.pin();
+        if keep {
+            self.peer_raw_key = peer.raw_key().cloned();
+            self.peer_chain = Some(match peer {
+                Presented::Chain(chain) => chain,
+                Presented::RawKey(_) => Vec::new(),
+            });
+        }
+    }
 }
 
 /// A numbered question. Exactly one is open at a time.
@@ -113,8 +132,10 @@ pub enum Topic {
     TransportParameters,
     /// A verifier that needs time: [`Answer::verdict`].
     VerifyChain {
-        /// The peer's certificates, leaf first. The configured trust has accepted them.
+        /// The peer's certificates, leaf first. The configured trust has accepted them. Empty where a raw public key came.
         chain: Vec<CertificateDer<'static>>,
+        /// The key of a peer that shows one in place of certificates (RFC 7250). It is pinned.
+        raw_key: Option<SubjectPublicKeyInfoDer<'static>>,
         /// The name that a server has to prove; none for a client's chain.
         name: Option<ServerName<'static>>,
         /// The OCSP response that was stapled to the leaf, if one was asked for and came. Nobody has looked into it.

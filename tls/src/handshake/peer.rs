@@ -1,46 +1,49 @@
-//! The authentication of the peer by certificate, the same in both roles: a chain, a verdict, a CertificateVerify.
+//! The authentication of the peer by certificate or raw public key, the same in both roles: what it presents, a verdict, a
+//! CertificateVerify.
 
 use std::sync::Arc;
 
 use pith_crypto::SignatureScheme;
-use pki_types::{CertificateDer, ServerName};
+use pki_types::ServerName;
 
 use super::Context;
 use super::output::Topic;
 use crate::auth::{
-    ChainVerifier, Peer, PeerChain, PeerProof, Trust, Verdict, verify_chain, verify_signature,
+    ChainVerifier, Peer, PeerChain, PeerProof, Presented, Trust, Verdict, verify_presented,
+    verify_raw_signature, verify_signature,
 };
 use crate::error::{Error, Fault};
 use crate::policy::Policy;
 use crate::wire::certificate::CertificateVerify;
 
-/// A chain that is accepted, or whose verdict is asked for.
+/// A chain or raw key that is accepted, or whose verdict is asked for.
 pub(super) struct Judged {
-    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) peer: Presented<'static>,
     pub(super) pending: bool,
 }
 
-/// Checks a chain against `trust` and `policy`, and then by the application's own verifier.
+/// Checks what the peer presents against `trust` and `policy`, and then by the application's own verifier.
 pub(super) fn judge(
     trust: &Trust,
     policy: &'static Policy,
     verifier: Option<&Arc<dyn ChainVerifier>>,
-    chain: Vec<CertificateDer<'_>>,
+    presented: Presented<'_>,
     ocsp_response: Option<&[u8]>,
     name: Option<&ServerName<'static>>,
     cx: &mut Context<'_>,
 ) -> Result<Judged, Error> {
     let peer = name.map_or(Peer::Client, Peer::Server);
-    verify_chain(trust, policy, &chain, peer, cx.now)?;
+    verify_presented(trust, policy, &presented, peer, cx.now)?;
     let verdict = verifier.map_or(Verdict::Now(Ok(())), |verifier| {
         verifier.verify(&PeerChain {
-            certificates: &chain,
+            certificates: presented.chain(),
+            raw_key: presented.raw_key(),
             name,
             ocsp_response,
             now: cx.now,
         })
     });
-    let chain: Vec<_> = chain.into_iter().map(CertificateDer::into_owned).collect();
+    let peer = presented.into_owned();
     let pending = match verdict {
         Verdict::Now(verdict) => {
             verdict?;
@@ -49,20 +52,21 @@ pub(super) fn judge(
         Verdict::Later => {
             let name = name.cloned();
             cx.outputs.ask(Topic::VerifyChain {
-                chain: chain.clone(),
+                chain: peer.chain().to_vec(),
+                raw_key: peer.raw_key().cloned(),
                 name,
                 ocsp_response: ocsp_response.map(<[u8]>::to_vec),
             })?;
             true
         }
     };
-    Ok(Judged { chain, pending })
+    Ok(Judged { peer, pending })
 }
 
-/// Checks a CertificateVerify over `content` with the leaf of an accepted chain.
+/// Checks a CertificateVerify over `content` with the key of what was accepted.
 pub(super) fn check_verify(
     policy: &Policy,
-    chain: &[CertificateDer<'_>],
+    peer: &Presented<'_>,
     body: &[u8],
     content: &[u8],
 ) -> Result<(SignatureScheme, PeerProof), Error> {
@@ -71,7 +75,13 @@ pub(super) fn check_verify(
     if !policy.signature_schemes.contains(&verify.scheme) {
         return Err(Fault::CertificateVerifyScheme.into());
     }
-    let leaf = chain.first().ok_or(Fault::EmptyCertificate)?;
-    let proof = verify_signature(leaf, verify.scheme, content, verify.signature)?;
-    Ok((verify.scheme, proof))
+    let CertificateVerify { scheme, signature } = verify;
+    let proof = match peer {
+        Presented::Chain(chain) => {
+            let leaf = chain.first().ok_or(Fault::EmptyCertificate)?;
+            verify_signature(leaf, scheme, content, signature)?
+        }
+        Presented::RawKey(key) => verify_raw_signature(key, scheme, content, signature)?,
+    };
+    Ok((scheme, proof))
 }

@@ -12,7 +12,7 @@ use super::certificate::{Authorities, OCSP};
 use super::extensions::{Block, Extension, read_requests};
 use super::grease::Grease;
 use super::reader::{Codes, Reader};
-use super::registry::{ExtensionType as E, MessageKind as M};
+use super::registry::{CertificateType, ExtensionType as E, MessageKind as M};
 use super::writer::Writer;
 use super::{LEGACY_VERSION, TLS13};
 use crate::error::{Fault, Local};
@@ -40,6 +40,10 @@ pub(crate) struct ClientHello<'a> {
     pub(crate) record_size_limit: Option<u16>,
     /// The CAs that the client trusts, where it says so.
     pub(crate) authorities: Authorities<'a>,
+    /// What the client can show, most wanted first, where it says so; unknown codes included.
+    pub(crate) client_certificate_types: Option<&'a [u8]>,
+    /// What the client takes of a server, most wanted first, where it says so.
+    pub(crate) server_certificate_types: Option<&'a [u8]>,
     extensions: Vec<Extension<'a>>,
 }
 
@@ -149,6 +153,12 @@ impl<'a> ClientHello<'a> {
                 .map(Authorities::decode)
                 .transpose()?
                 .unwrap_or_default(),
+            client_certificate_types: open(E::CLIENT_CERTIFICATE_TYPE)
+                .map(certificate_types)
+                .transpose()?,
+            server_certificate_types: open(E::SERVER_CERTIFICATE_TYPE)
+                .map(certificate_types)
+                .transpose()?,
             extensions,
         })
     }
@@ -253,6 +263,13 @@ fn protocols<'a>(mut reader: Reader<'a>) -> Result<Vec<&'a [u8]>, Fault> {
     Ok(names)
 }
 
+/// A list of certificate types (RFC 7250 section 3).
+fn certificate_types<'a>(mut reader: Reader<'a>) -> Result<&'a [u8], Fault> {
+    let list = reader.vec8(1)?;
+    reader.finish()?;
+    Ok(list)
+}
+
 /// The DNS name of RFC 6066 section 3. An address is ignored, as other servers do; anything else is a fault.
 fn server_name<'a>(mut reader: Reader<'a>) -> Result<Option<DnsName<'a>>, Fault> {
     let mut list = Reader::new(reader.vec16(1)?, M::ClientHello);
@@ -283,6 +300,9 @@ pub(crate) struct ClientOffer<'a> {
     pub(crate) transport_parameters: Option<&'a [u8]>,
     pub(crate) request_ocsp: bool,
     pub(crate) record_size_limit: Option<u16>,
+    /// What this client can show, and what it takes of a server; empty for X.509 alone.
+    pub(crate) client_certificate_types: &'a [CertificateType],
+    pub(crate) server_certificate_types: &'a [CertificateType],
     pub(crate) grease: Option<Grease>,
 }
 
@@ -371,6 +391,16 @@ impl ClientOffer<'_> {
             // No responders and no request extensions (RFC 6066 section 8).
             block.put(E::STATUS_REQUEST, |w| w.bytes(&[OCSP, 0, 0, 0, 0]));
         }
+        for (kind, types) in [
+            (E::CLIENT_CERTIFICATE_TYPE, self.client_certificate_types),
+            (E::SERVER_CERTIFICATE_TYPE, self.server_certificate_types),
+        ] {
+            if !types.is_empty() {
+                block.put(kind, |w| {
+                    w.vec8(|w| types.iter().for_each(|one| w.u8(one.code())));
+                });
+            }
+        }
         if let Some(parameters) = self.transport_parameters {
             block.put(E::QUIC_TRANSPORT_PARAMETERS, |w| w.bytes(parameters));
         }
@@ -421,6 +451,8 @@ mod tests {
             transport_parameters: None,
             request_ocsp: false,
             record_size_limit: None,
+            client_certificate_types: &[],
+            server_certificate_types: &[],
             grease: None,
         }
     }

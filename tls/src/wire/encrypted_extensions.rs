@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::client_hello::record_size_limit;
 use super::extensions::read_responses;
 use super::reader::{Codes, Reader};
-use super::registry::{ExtensionType as E, MessageKind as M};
+use super::registry::{CertificateType, ExtensionType as E, MessageKind as M};
 use super::writer::Writer;
 use crate::error::Fault;
 
@@ -14,6 +14,16 @@ pub(crate) struct EncryptedExtensions<'a> {
     pub(crate) protocol: Option<&'a [u8]>,
     pub(crate) transport_parameters: Option<&'a [u8]>,
     pub(crate) record_size_limit: Option<u16>,
+    pub(crate) types: NegotiatedTypes,
+}
+
+/// The certificate types that a server chose, where it answers an offer of them (RFC 7250 section 4.2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct NegotiatedTypes {
+    /// What the client shows.
+    pub(crate) client: Option<CertificateType>,
+    /// What the server shows.
+    pub(crate) server: Option<CertificateType>,
 }
 
 impl<'a> EncryptedExtensions<'a> {
@@ -25,6 +35,7 @@ impl<'a> EncryptedExtensions<'a> {
             protocol: None,
             transport_parameters: None,
             record_size_limit: None,
+            types: NegotiatedTypes::default(),
         };
         for extension in extensions {
             let mut body = Reader::new(extension.body, M::EncryptedExtensions);
@@ -36,6 +47,8 @@ impl<'a> EncryptedExtensions<'a> {
                 }
                 E::QUIC_TRANSPORT_PARAMETERS => found.transport_parameters = Some(body.rest()),
                 E::RECORD_SIZE_LIMIT => found.record_size_limit = Some(record_size_limit(body)?),
+                E::CLIENT_CERTIFICATE_TYPE => found.types.client = Some(one_type(body)?),
+                E::SERVER_CERTIFICATE_TYPE => found.types.server = Some(one_type(body)?),
                 // The server's own groups: syntax only, nothing may follow from them yet (rfc9846#4.3.7-2).
                 E::SUPPORTED_GROUPS => drop(Codes::of_body(body)?),
                 _ => {}
@@ -57,6 +70,13 @@ fn one_protocol<'a>(mut reader: Reader<'a>) -> Result<&'a [u8], Fault> {
     }
 }
 
+/// The one type that a server chose (RFC 7250 section 3); one that this library does not have was not offered.
+fn one_type(mut reader: Reader<'_>) -> Result<CertificateType, Fault> {
+    let code = reader.u8()?;
+    reader.finish()?;
+    CertificateType::from_code(code).ok_or(Fault::CertificateTypeNotOffered)
+}
+
 /// Encodes EncryptedExtensions: answers to what was offered and nothing else (rfc9846#4.3-3, rfc9846#4.3.6-2, rfc9846#4.3.9-5).
 pub(crate) fn encode(
     writer: &mut Writer,
@@ -64,6 +84,7 @@ pub(crate) fn encode(
     protocol: Option<&[u8]>,
     transport_parameters: Option<&Bytes>,
     record_size_limit: Option<u16>,
+    types: NegotiatedTypes,
 ) {
     let put = |w: &mut Writer, kind: E, body: &dyn Fn(&mut Writer)| {
         w.u16(kind.0);
@@ -80,6 +101,14 @@ pub(crate) fn encode(
             if let Some(limit) = record_size_limit {
                 put(w, E::RECORD_SIZE_LIMIT, &|w| w.u16(limit));
             }
+            for (kind, one) in [
+                (E::CLIENT_CERTIFICATE_TYPE, types.client),
+                (E::SERVER_CERTIFICATE_TYPE, types.server),
+            ] {
+                if let Some(one) = one {
+                    put(w, kind, &|w| w.u8(one.code()));
+                }
+            }
             if let Some(parameters) = transport_parameters {
                 put(w, E::QUIC_TRANSPORT_PARAMETERS, &|w| w.bytes(parameters));
             }
@@ -92,7 +121,9 @@ mod tests {
     use super::*;
     use crate::error::Local;
 
-    const OFFERED: [E; 5] = [
+    const OFFERED: [E; 7] = [
+        E::CLIENT_CERTIFICATE_TYPE,
+        E::SERVER_CERTIFICATE_TYPE,
         E::RECORD_SIZE_LIMIT,
         E::SERVER_NAME,
         E::ALPN,
@@ -103,6 +134,10 @@ mod tests {
     #[test]
     fn extensions_come_back_as_they_went() -> Result<(), Local> {
         let parameters = Bytes::from_static(b"parameters");
+        let types = NegotiatedTypes {
+            client: Some(CertificateType::X509),
+            server: Some(CertificateType::RawPublicKey),
+        };
         let mut writer = Writer::default();
         encode(
             &mut writer,
@@ -110,6 +145,7 @@ mod tests {
             Some(b"h2"),
             Some(&parameters),
             Some(1000),
+            types,
         );
         let bytes = writer.finish()?.split_off(4);
         let got = EncryptedExtensions::decode(&bytes, &OFFERED).expect("well formed");
@@ -117,6 +153,7 @@ mod tests {
             (got.protocol, got.transport_parameters),
             (Some(&b"h2"[..]), Some(&parameters[..]))
         );
+        assert_eq!(got.types, types);
         for cut in 0..bytes.len() {
             assert!(
                 EncryptedExtensions::decode(&bytes[..cut], &OFFERED).is_err(),
@@ -157,6 +194,20 @@ mod tests {
                 Some(Fault::RecordSizeLimit),
             ),
             ("groups", E::SUPPORTED_GROUPS, &[0, 2, 0, 0x1d], None),
+            ("a type", E::SERVER_CERTIFICATE_TYPE, &[2], None),
+            ("no type", E::SERVER_CERTIFICATE_TYPE, &[], Some(malformed)),
+            (
+                "two types",
+                E::CLIENT_CERTIFICATE_TYPE,
+                &[2, 0],
+                Some(malformed),
+            ),
+            (
+                "OpenPGP",
+                E::CLIENT_CERTIFICATE_TYPE,
+                &[1],
+                Some(Fault::CertificateTypeNotOffered),
+            ),
         ];
         for (name, kind, body, want) in rows {
             let mut writer = Writer::default();

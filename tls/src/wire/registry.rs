@@ -121,6 +121,28 @@ impl fmt::Display for MessageKind {
     }
 }
 
+/// What the entries of a Certificate message are (RFC 9846 section 4.5.1). OpenPGP's, 1, is not for TLS 1.3 (rfc9846#4.5.1-11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CertificateType {
+    X509,
+    RawPublicKey,
+}
+
+impl CertificateType {
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::X509 => 0,
+            Self::RawPublicKey => 2,
+        }
+    }
+
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
+        [Self::X509, Self::RawPublicKey]
+            .into_iter()
+            .find(|known| known.code() == code)
+    }
+}
+
 /// The type of an extension (RFC 9846 section 4.3).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ExtensionType(pub u16);

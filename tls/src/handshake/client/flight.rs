@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pith_crypto::{Secret, SignatureScheme};
 use pith_pq::Group;
-use pki_types::{CertificateDer, ServerName};
+use pki_types::ServerName;
 
 use super::State;
-use crate::auth::{CertificateError, Credential, PeerProof, Signature, Wanted};
+use crate::auth::{CertificateError, Credential, PeerProof, Presented, Signature, Wanted};
 use crate::config::ClientConfig;
 use crate::error::{Error, Fault, Local};
 use crate::handshake::Context;
@@ -26,7 +26,8 @@ use crate::suite::CipherSuite;
 use crate::wire::certificate::{
     Certificate, CertificateRequest, encode_certificate, encode_verify,
 };
-use crate::wire::encrypted_extensions::EncryptedExtensions;
+use crate::wire::encrypted_extensions::{EncryptedExtensions, NegotiatedTypes};
+use crate::wire::registry::CertificateType;
 use crate::wire::writer::Writer;
 use crate::wire::{ExtensionType, MessageKind};
 
@@ -49,6 +50,7 @@ pub(crate) struct WaitEncryptedExtensions {
 pub(crate) struct WaitCertificate {
     base: WaitEncryptedExtensions,
     protocol: Option<Box<[u8]>>,
+    types: NegotiatedTypes,
     own: Own,
 }
 
@@ -66,7 +68,7 @@ pub(crate) struct AskingVerdict(WaitCertificateVerify);
 /// WAIT_CV: the chain is accepted, if the server holds its key.
 pub(crate) struct WaitCertificateVerify {
     base: WaitCertificate,
-    chain: Vec<CertificateDer<'static>>,
+    peer: Presented<'static>,
     ocsp: Option<Vec<u8>>,
 }
 
@@ -117,6 +119,7 @@ impl WaitEncryptedExtensions {
                     parameters,
                 )));
         }
+        self.config.check_types(found.types)?;
         if let Some(limit) = found.record_size_limit {
             let records = self.config.records;
             cx.shape_records(RecordShape::negotiated(limit, records.limit, records.block));
@@ -127,6 +130,7 @@ impl WaitEncryptedExtensions {
         Ok(State::WaitCertificateOrRequest(Box::new(WaitCertificate {
             base: *self,
             protocol,
+            types: found.types,
             own,
         })))
     }
@@ -136,6 +140,7 @@ impl WaitCertificate {
     pub(super) fn on_request(mut self: Box<Self>, message: Message<'_>) -> Result<State, Error> {
         let request = CertificateRequest::decode(message.body)?;
         let wanted = Wanted {
+            kind: self.types.client.unwrap_or(CertificateType::X509),
             name: None,
             schemes: request.schemes,
             chain_schemes: request.chain_schemes,
@@ -156,8 +161,11 @@ impl WaitCertificate {
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
         let Certificate { chain, ocsp } = Certificate::decode(message.body, &self.base.offered)?;
+        // rfc9846#4.5.1.2-1
+        let kind = self.types.server.unwrap_or(CertificateType::X509);
+        let presented = Presented::new(kind, chain)?;
         // rfc9846#4.5.1.3-1
-        if chain.is_empty() {
+        if presented.is_empty() {
             return Err(Fault::EmptyCertificate.into());
         }
         self.base.transcript.add(message.whole);
@@ -166,7 +174,7 @@ impl WaitCertificate {
             &config.trust,
             config.policy,
             config.verifier.as_ref(),
-            chain,
+            presented,
             ocsp,
             Some(name),
             cx,
@@ -174,7 +182,7 @@ impl WaitCertificate {
         let ocsp = ocsp.map(<[u8]>::to_vec);
         let next = WaitCertificateVerify {
             base: *self,
-            chain: judged.chain,
+            peer: judged.peer,
             ocsp,
         };
         Ok(match judged.pending {
@@ -200,7 +208,7 @@ impl WaitCertificateVerify {
             config, transcript, ..
         } = &mut self.base.base;
         let content = server_content(transcript.digest().as_ref());
-        let (scheme, proof) = check_verify(config.policy, &self.chain, message.body, &content)?;
+        let (scheme, proof) = check_verify(config.policy, &self.peer, message.body, &content)?;
         transcript.add(message.whole);
         Ok(State::WaitFinished(Box::new(WaitFinished {
             base: *self,
@@ -217,7 +225,7 @@ impl WaitFinished {
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
         let Self {
-            base: WaitCertificateVerify { base, chain, ocsp },
+            base: WaitCertificateVerify { base, peer, ocsp },
             scheme,
             proof,
         } = *self;
@@ -225,6 +233,7 @@ impl WaitFinished {
             base,
             protocol,
             own,
+            types: _,
         } = base;
         let WaitEncryptedExtensions {
             mut transcript,
@@ -235,7 +244,7 @@ impl WaitFinished {
             .check(transcript.digest().as_ref(), message.body)?;
         transcript.add(message.whole);
         let (traffic, exporter) = application_keys(base.secret, &transcript, base.log.as_ref())?;
-        let summary = Summary {
+        let mut summary = Summary {
             suite,
             group: base.group,
             retried: base.retried,
@@ -247,8 +256,11 @@ impl WaitFinished {
             signature_scheme: scheme,
             client_signature_scheme: None,
             ocsp_response: ocsp,
-            peer_chain: base.config.keep_peer_chain.then_some(chain),
+            peer_chain: None,
+            peer_raw_key: None,
+            peer_key: None,
         };
+        summary.note_peer(peer, base.config.keep_peer_chain);
         let client_finished = base.client_finished;
         let closing = Closing {
             transcript,
@@ -286,7 +298,7 @@ impl Closing {
             Own::NotRequested => return self.finish(Vec::new(), cx),
             Own::Nothing => encode_certificate(&mut certificate, &[], None),
             Own::Credential(credential, _) => {
-                encode_certificate(&mut certificate, credential.chain(), None);
+                encode_certificate(&mut certificate, credential.entries(), None);
             }
         }
         let flight = certificate.finish()?;

@@ -57,6 +57,8 @@ impl Hello {
             transport_parameters: self.transport_parameters.as_deref(),
             request_ocsp: self.config.request_ocsp,
             record_size_limit: self.record_size_limit,
+            client_certificate_types: &self.config.client_types,
+            server_certificate_types: self.config.server_types,
             grease: self.grease,
         };
         offer.encode(shares, cookie)

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use pki_types::CertificateDer;
-
 use super::State;
 use super::flight::{Pending, WaitFinished};
-use crate::auth::{CertificateError, PeerProof};
+use crate::auth::{CertificateError, PeerProof, Presented};
 use crate::config::{ClientAuth, ServerConfig};
 use crate::error::{Error, Fault, Local};
 use crate::handshake::Context;
@@ -14,11 +12,14 @@ use crate::handshake::joiner::Message;
 use crate::handshake::peer::{check_verify, judge};
 use crate::handshake::verify_input::client_content;
 use crate::wire::certificate::Certificate;
+use crate::wire::registry::CertificateType;
 
 /// WAIT_CERT.
 pub(crate) struct WaitCertificate {
     pub(super) config: Arc<ServerConfig>,
     pub(super) pending: Pending,
+    /// What the client was asked for.
+    pub(super) kind: CertificateType,
 }
 
 /// Between WAIT_CERT and WAIT_CV: a verdict of the application is pending.
@@ -28,7 +29,7 @@ pub(crate) struct AskingVerdict(WaitCertificateVerify);
 pub(crate) struct WaitCertificateVerify {
     config: Arc<ServerConfig>,
     pending: Pending,
-    chain: Vec<CertificateDer<'static>>,
+    peer: Presented<'static>,
 }
 
 impl WaitCertificate {
@@ -40,11 +41,13 @@ impl WaitCertificate {
         let Self {
             config,
             mut pending,
+            kind,
         } = *self;
         // rfc9846#4.5.1-7: this server's request holds nothing that an extension could answer.
         let chain = Certificate::decode(message.body, &[])?.chain;
+        let presented = Presented::new(kind, chain)?;
         pending.transcript.add(message.whole);
-        if chain.is_empty() {
+        if presented.is_empty() {
             return match &config.client_auth {
                 ClientAuth::Required(_) => Err(Fault::NoClientCertificate.into()),
                 ClientAuth::Optional(_) | ClientAuth::None => {
@@ -64,7 +67,7 @@ impl WaitCertificate {
             trust,
             config.policy,
             config.verifier.as_ref(),
-            chain,
+            presented,
             None, // clients are not asked for one
             None,
             cx,
@@ -72,7 +75,7 @@ impl WaitCertificate {
         let next = WaitCertificateVerify {
             config,
             pending,
-            chain: judged.chain,
+            peer: judged.peer,
         };
         Ok(match judged.pending {
             true => State::AskingVerdict(Box::new(AskingVerdict(next))),
@@ -96,13 +99,13 @@ impl WaitCertificateVerify {
         let Self {
             config,
             mut pending,
-            chain,
+            peer,
         } = *self;
         let content = client_content(pending.transcript.digest().as_ref());
-        let (scheme, proof) = check_verify(config.policy, &chain, message.body, &content)?;
+        let (scheme, proof) = check_verify(config.policy, &peer, message.body, &content)?;
         pending.transcript.add(message.whole);
         pending.summary.client_signature_scheme = Some(scheme);
-        pending.summary.peer_chain = config.keep_peer_chain.then_some(chain);
+        pending.summary.note_peer(peer, config.keep_peer_chain);
         Ok(State::WaitFinished(Box::new(WaitFinished {
             pending,
             proof,

@@ -10,7 +10,7 @@ use super::client_auth::WaitCertificate;
 use super::negotiate::Choice;
 use crate::auth::{PeerProof, Signature};
 use crate::config::{ClientAuth, ServerConfig};
-use crate::error::{Error, Local};
+use crate::error::{Error, Fault, Local};
 use crate::handshake::Context;
 use crate::handshake::client::{application_keys, handshake_keys};
 use crate::handshake::connected::Connected;
@@ -25,6 +25,7 @@ use crate::schedule::transcript::Transcript;
 use crate::wire::MessageKind;
 use crate::wire::certificate::{encode_certificate, encode_request, encode_verify};
 use crate::wire::encrypted_extensions;
+use crate::wire::registry::CertificateType;
 use crate::wire::server_hello::encode_server_hello;
 use crate::wire::writer::Writer;
 
@@ -58,6 +59,7 @@ struct Unsigned {
     server_finished: FinishedKey,
     transcript: Transcript,
     summary: Summary,
+    request: Option<CertificateType>,
 }
 
 /// What waits for the client's Finished.
@@ -98,6 +100,8 @@ impl Accepted {
             scheme,
             protocol,
             credential,
+            request,
+            types,
         } = self.choice;
         // rfc9846#4.2.3-3, rfc9846#4.2.3-4
         let mut own_random = [0; 32];
@@ -140,14 +144,15 @@ impl Accepted {
             protocol.as_deref(),
             parameters.as_ref(),
             own_limit,
+            types,
         );
-        // rfc9846#4.4.2-1
-        if self.config.client_auth.trust().is_some() {
+        // rfc9846#4.4.2-1, rfc7250#4.2-3
+        if request.is_some() {
             encode_request(&mut flight, &self.config.schemes, &self.config.authorities);
         }
         // rfc9846#4.5.1-6
         let staple = credential.ocsp().filter(|_| self.wants_ocsp);
-        encode_certificate(&mut flight, credential.chain(), staple);
+        encode_certificate(&mut flight, credential.entries(), staple);
         let flight = flight.finish()?;
         self.transcript.add(&flight);
 
@@ -169,7 +174,10 @@ impl Accepted {
                 client_signature_scheme: None,
                 ocsp_response: None,
                 peer_chain: None,
+                peer_raw_key: None,
+                peer_key: None,
             },
+            request,
         };
         match credential.signer().sign(scheme, &content) {
             Signature::Now(signature) => unsigned.finish(flight, &signature?, cx),
@@ -231,15 +239,20 @@ impl Unsigned {
             client_traffic: traffic.client,
             exporter,
         };
-        Ok(match &self.config.client_auth {
-            ClientAuth::None => {
+        Ok(match (self.request, &self.config.client_auth) {
+            (Some(kind), _) => {
+                let config = self.config;
+                State::WaitCertificate(Box::new(WaitCertificate {
+                    config,
+                    pending,
+                    kind,
+                }))
+            }
+            (None, ClientAuth::None | ClientAuth::Optional(_)) => {
                 let proof = PeerProof::not_required();
                 State::WaitFinished(Box::new(WaitFinished { pending, proof }))
             }
-            ClientAuth::Optional(_) | ClientAuth::Required(_) => {
-                let config = self.config;
-                State::WaitCertificate(Box::new(WaitCertificate { config, pending }))
-            }
+            (None, ClientAuth::Required(_)) => return Err(Fault::NoCommonCertificateType.into()),
         })
     }
 }

@@ -4,12 +4,14 @@ use pith_crypto::SignatureScheme;
 use pith_pq::Group;
 
 use crate::auth::{Credential, Wanted};
-use crate::config::ServerConfig;
+use crate::config::{ClientAuth, ServerConfig};
 use crate::error::Fault;
 use crate::handshake::carrier::Rules;
 use crate::policy::Policy;
 use crate::suite::CipherSuite;
 use crate::wire::client_hello::ClientHello;
+use crate::wire::encrypted_extensions::NegotiatedTypes;
+use crate::wire::registry::CertificateType;
 
 /// What a server chose.
 pub(super) struct Choice {
@@ -18,6 +20,10 @@ pub(super) struct Choice {
     pub(super) credential: Credential,
     pub(super) scheme: SignatureScheme,
     pub(super) protocol: Option<Box<[u8]>>,
+    /// What the client is asked for, if for anything.
+    pub(super) request: Option<CertificateType>,
+    /// What is said about certificate types.
+    pub(super) types: NegotiatedTypes,
 }
 
 /// Chooses, or says what is not in common (rfc9846#2.1-1, rfc9846#4.2.1-1, rfc9846#4.2.1-4). A code that is not known
@@ -32,7 +38,8 @@ pub(super) fn negotiate(
         .iter()
         .copied()
         .find(|suite| hello.suites.contains(suite.code()));
-    let wanted = Wanted {
+    let wanted = |kind| Wanted {
+        kind,
         name: hello.server_name.as_ref(),
         schemes: hello.signature_schemes,
         chain_schemes: hello.chain_schemes,
@@ -41,16 +48,57 @@ pub(super) fn negotiate(
     };
     let suite = suite.ok_or(Fault::NoCommonSuite)?;
     let group = group(hello, &config.groups).ok_or_else(|| no_group(hello, config.policy))?;
-    // rfc9846#4.5.2-4
-    let credential = Credential::choose(&config.credentials, &wanted);
-    let (credential, scheme) = credential.ok_or(Fault::NoCommonSignatureScheme)?;
+    let request = request(hello, &config.client_auth)?;
+    // rfc9846#4.5.2-4, rfc7250#4.2-5
+    let mut kinds = types(hello.server_certificate_types);
+    let chosen = kinds.find_map(|kind| Credential::choose(&config.credentials, &wanted(kind)));
+    let (credential, scheme) = chosen.ok_or_else(|| no_credential(hello, &config.credentials))?;
+    let types = NegotiatedTypes {
+        // rfc7250#4.2-1
+        client: hello.client_certificate_types.and(request),
+        server: hello.server_certificate_types.map(|_| credential.kind()),
+    };
     Ok(Choice {
         suite,
         group,
         credential: credential.clone(),
         scheme,
         protocol: protocol(hello, &config.protocols, rules)?,
+        request,
+        types,
     })
+}
+
+/// The certificate types that a client takes, or shows, most wanted first; a client that says nothing knows X.509 alone.
+fn types(offered: Option<&[u8]>) -> impl Iterator<Item = CertificateType> {
+    let codes = offered.unwrap_or(&[0]).iter();
+    codes.filter_map(|code| CertificateType::from_code(*code))
+}
+
+/// The type of certificate to ask the client for: the first of its own that our trust can judge (rfc7250#4.2-2, rfc7250#4.2-4).
+/// Where there is none, a client that need not authenticate is not asked.
+fn request(
+    hello: &ClientHello<'_>,
+    client_auth: &ClientAuth,
+) -> Result<Option<CertificateType>, Fault> {
+    let Some(trust) = client_auth.trust() else {
+        return Ok(None);
+    };
+    let taken = trust.certificate_types();
+    match types(hello.client_certificate_types).find(|kind| taken.contains(kind)) {
+        None if matches!(client_auth, ClientAuth::Required(_)) => {
+            Err(Fault::NoCommonCertificateType)
+        }
+        found => Ok(found),
+    }
+}
+
+fn no_credential(hello: &ClientHello<'_>, own: &[Credential]) -> Fault {
+    let mut kinds = types(hello.server_certificate_types);
+    match kinds.any(|kind| own.iter().any(|credential| credential.kind() == kind)) {
+        true => Fault::NoCommonSignatureScheme,
+        false => Fault::NoCommonCertificateType,
+    }
 }
 
 /// A post-quantum group that the client names is worth a round trip (P07); a classical one is not, where the client sent a
