@@ -300,6 +300,22 @@ faults! {
     StreamCount => FRAME_ENCODING_ERROR, "19.11 and 19.14", "a frame speaks of more streams than can be numbered";
     NewConnectionIdLength => FRAME_ENCODING_ERROR, "19.15", "a NEW_CONNECTION_ID frame has an id of no legal length";
     RetirePriorTo => FRAME_ENCODING_ERROR, "19.15", "a NEW_CONNECTION_ID frame retires itself";
+
+    // Streams.
+    ConnectionFlow => FLOW_CONTROL_ERROR, "4.1", "more data came than the connection's limit allows";
+    StreamFlow => FLOW_CONTROL_ERROR, "4.1", "more data came than a stream's limit allows";
+    StreamLimit => STREAM_LIMIT_ERROR, "4.6", "a frame is for a stream past the limit";
+    StreamNotOpened => STREAM_STATE_ERROR, "19.8", "a frame is for a stream that its receiver has not opened";
+    SendOnlyStream => STREAM_STATE_ERROR, "19.8", "a frame of a sender came for a stream on which it cannot send";
+    ReceiveOnlyStream => STREAM_STATE_ERROR, "19.10", "a frame of a receiver came for a stream on which it cannot receive";
+    FinalSizeChanged => FINAL_SIZE_ERROR, "4.5", "the final size of a stream changed";
+    FinalSizeTooSmall => FINAL_SIZE_ERROR, "4.5", "the final size of a stream is below what came already";
+    PastFinalSize => FINAL_SIZE_ERROR, "4.5", "data came past the final size of a stream";
+    Fragments => PROTOCOL_VIOLATION, "21.7", "data came in more pieces with gaps between than are worth holding";
+    CryptoBuffer => CRYPTO_BUFFER_EXCEEDED, "7.5", "more CRYPTO data came than is held";
+    ReducedLimit => PROTOCOL_VIOLATION, "7.4.1", "a server took early data and lowered the limits that it was sent under";
+    DatagramNotOffered => PROTOCOL_VIOLATION, "RFC 9221 3", "a DATAGRAM frame came that was never asked for";
+    DatagramSize => PROTOCOL_VIOLATION, "RFC 9221 3", "a DATAGRAM frame is larger than was asked for";
 }
 
 impl Fault {

@@ -15,6 +15,7 @@
     )
 )]
 
+mod buffer;
 mod error;
 pub mod limits;
 mod protect;

@@ -20,3 +20,35 @@ pub const DATAGRAM: usize = 1200;
 
 /// Packets that a sending key has left when the connection closes, if no update is possible: those that say so (RFC 9001 section 6.6).
 pub const CLOSING_PACKETS: u64 = 64;
+
+/// Bytes beyond what was read in which a peer may send CRYPTO frames, for each packet number space: a post-quantum chain comes in 10 to 19
+/// KB, and TLS takes what is in order at once (RFC 9000 section 7.5 asks for at least 4096).
+pub const CRYPTO_BUFFER: usize = 65_536;
+
+/// Bytes that one received slice costs beyond its data: a node's share of a tree that is half full, the handle, and the header of an allocation.
+pub const SEGMENT_OVERHEAD: usize = 128;
+
+/// How many times its own length a received slice may keep alive; past that it is copied.
+pub const PINNED: usize = 4;
+
+/// Bytes that a peer may send on a stream before the application reads, at first.
+pub const STREAM_WINDOW: u64 = 256 * 1024;
+
+/// Bytes to which a stream's window grows by itself where the application reads that fast: twice what is under way on a path of 250 ms
+/// and 1 Gbit/s, and some.
+pub const STREAM_WINDOW_MAX: u64 = 64 * 1024 * 1024;
+
+/// Bytes that a peer may send on all streams together before the application reads, at first.
+pub const CONNECTION_WINDOW: u64 = 512 * 1024;
+
+/// Bytes to which a connection's window grows by itself.
+pub const CONNECTION_WINDOW_MAX: u64 = 96 * 1024 * 1024;
+
+/// Streams of one kind that a peer may have open at once, by default.
+pub const OPEN_STREAMS: u64 = 100;
+
+/// Bytes of one stream that are taken from the application before they are sent.
+pub const UNSENT: u64 = 256 * 1024;
+
+/// Bytes of DATAGRAM frames that wait in one direction, bookkeeping included; past that the oldest goes.
+pub const DATAGRAMS: usize = 256 * 1024;
