@@ -20,8 +20,9 @@ use pith_tests::script::{ScriptedClient, ScriptedServer, entries};
 use pith_tls::{
     AlertDescription, Answer, Carrier, CertificateDer, CertificateError, ChainVerifier, ClientAuth,
     ClientConfig, ClientConfigBuilder, ConfigError, Credential, Error, Fault, Group, Level,
-    PeerChain, PeerText, Reason, ServerConfig, ServerConfigBuilder, Signature, SignatureScheme,
-    Signer, SubjectPublicKeyInfoDer, Topic, Trust, Verdict, Which, key_pin, raw_key_pin,
+    PeerChain, PeerText, RawKeys, Reason, ServerConfig, ServerConfigBuilder, Signature,
+    SignatureScheme, Signer, SubjectPublicKeyInfoDer, Topic, Trust, Verdict, Which, key_pin,
+    raw_key_pin,
 };
 
 const CLIENT_TYPES: u16 = 19;
@@ -59,7 +60,7 @@ fn both_roles_prove_themselves_by_a_raw_key_of_every_kind() {
             .client_auth(ClientAuth::Required(pins(&[&client])))
             .keep_peer_chain(true);
         let mine = ClientConfig::new(pins(&[&server]))
-            .raw_keys(true)
+            .raw_keys(RawKeys::Preferred)
             .credential(raw(&client))
             .keep_peer_chain(true);
         let mut pair = Pair::connected(&mine.build().unwrap(), &config.build().unwrap());
@@ -97,38 +98,60 @@ fn a_server_shows_what_the_client_takes() {
     let server = device(NAME);
     let (chain, key) = (|| credential(&server), || raw(&server));
     let refused = Err(Fault::NoCommonCertificateType);
-    let rows: [(&str, Vec<Credential>, bool, Result<&str, Fault>); 8] = [
-        ("a chain alone", vec![chain()], false, Ok("chain")),
+    let (preferred, only) = (Some(RawKeys::Preferred), Some(RawKeys::Only));
+    type Row = (
+        &'static str,
+        Vec<Credential>,
+        Option<RawKeys>,
+        Result<&'static str, Fault>,
+    );
+    let rows: [Row; 12] = [
+        ("a chain", vec![chain()], None, Ok("chain")),
         (
-            "a chain alone, raw wanted",
+            "a chain, raw preferred",
             vec![chain()],
-            true,
+            preferred,
             Ok("chain"),
         ),
-        ("a raw key alone", vec![key()], false, refused),
-        ("a raw key alone, wanted", vec![key()], true, Ok("raw")),
-        ("both", vec![chain(), key()], false, Ok("chain")),
-        ("both, raw wanted", vec![chain(), key()], true, Ok("raw")),
+        ("a chain, only raw", vec![chain()], only, refused),
+        ("raw", vec![key()], None, refused),
+        ("raw, preferred", vec![key()], preferred, Ok("raw")),
+        ("raw, only that", vec![key()], only, Ok("raw")),
+        ("chain, raw", vec![chain(), key()], None, Ok("chain")),
         (
-            "the raw key first",
-            vec![key(), chain()],
-            false,
+            "chain, raw, preferred",
+            vec![chain(), key()],
+            preferred,
             Ok("chain"),
         ),
         (
-            "the raw key first, wanted",
+            "chain, raw, only that",
+            vec![chain(), key()],
+            only,
+            Ok("raw"),
+        ),
+        ("raw, chain", vec![key(), chain()], None, Ok("chain")),
+        (
+            "raw, chain, preferred",
             vec![key(), chain()],
-            true,
+            preferred,
+            Ok("raw"),
+        ),
+        (
+            "raw, chain, only raw",
+            vec![key(), chain()],
+            only,
             Ok("raw"),
         ),
     ];
-    for (name, credentials, wanted, want) in rows {
+    for (name, credentials, taken, want) in rows {
         let mut credentials = credentials.into_iter();
         let config = ServerConfig::new(credentials.next().unwrap());
         let config = credentials.fold(config, ServerConfigBuilder::credential);
-        let client = ClientConfig::new(pins(&[&server]))
-            .raw_keys(wanted)
-            .keep_peer_chain(true);
+        let mut client = ClientConfig::new(pins(&[&server])).keep_peer_chain(true);
+        if let Some(raw_keys) = taken {
+            client = client.raw_keys(raw_keys);
+        }
         let mut pair = Pair::new(&client.build().unwrap(), &config.build().unwrap());
         let result = pair.run().map(|()| shown(&pair.client));
         assert_eq!(result, want.map_err(Error::Fault), "{name}");
@@ -248,28 +271,35 @@ fn a_hello_names_what_the_client_has_and_takes() {
     let (client, server) = (device("device"), device(NAME));
     let (chain, key) = (|| credential(&client), || raw(&client));
     let (none, raw_alone) = (None, Some(&[1, RAW][..]));
-    let rows: [(&str, Vec<Credential>, bool, Option<&[u8]>, Option<&[u8]>); 6] = [
-        ("by default", vec![], false, none, none),
-        ("a chain", vec![chain(), chain()], false, none, none),
-        ("a raw key", vec![key()], false, raw_alone, none),
+    let (preferred, only) = (Some(RawKeys::Preferred), Some(RawKeys::Only));
+    let raw_first = Some(&[2, RAW, X509][..]);
+    type Row<'a> = (
+        &'a str,
+        Vec<Credential>,
+        Option<RawKeys>,
+        Option<&'a [u8]>,
+        Option<&'a [u8]>,
+    );
+    let rows: [Row<'_>; 7] = [
+        ("by default", vec![], None, none, none),
+        ("a chain", vec![chain(), chain()], None, none, none),
+        ("a raw key", vec![key()], None, raw_alone, none),
         (
             "both",
             vec![chain(), key(), key()],
-            false,
+            None,
             Some(&[2, X509, RAW]),
             none,
         ),
-        (
-            "raw first",
-            vec![key(), chain()],
-            false,
-            Some(&[2, RAW, X509]),
-            none,
-        ),
-        ("takes raw keys", vec![], true, none, Some(&[2, RAW, X509])),
+        ("raw first", vec![key(), chain()], None, raw_first, none),
+        ("prefers raw keys", vec![], preferred, none, raw_first),
+        ("takes raw keys alone", vec![], only, none, raw_alone),
     ];
-    for (name, credentials, takes, client_types, server_types) in rows {
-        let config = ClientConfig::new(pins(&[&server])).raw_keys(takes);
+    for (name, credentials, taken, client_types, server_types) in rows {
+        let mut config = ClientConfig::new(pins(&[&server]));
+        if let Some(raw_keys) = taken {
+            config = config.raw_keys(raw_keys);
+        }
         let config = credentials
             .into_iter()
             .fold(config, ClientConfigBuilder::credential);
@@ -338,8 +368,11 @@ fn a_client_refuses_what_was_not_agreed_upon_or_is_not_pinned() {
     let issued = Pki::with(Kind::Ed25519, 1).leaf_with(Kind::Ed25519, &[NAME], |_| ());
     let trust = || pins(&[&server, &issued]);
     let plain = ClientConfig::new(trust()).build().unwrap();
-    let takes = ClientConfig::new(trust()).raw_keys(true);
+    let takes = ClientConfig::new(trust()).raw_keys(RawKeys::Preferred);
     let takes = takes.credential(raw(&own)).build().unwrap();
+    let only = ClientConfig::new(trust()).raw_keys(RawKeys::Only);
+    let only = only.build().unwrap();
+    let no_type = fault(Fault::NoCommonCertificateType);
     let (key, other) = (info(&server), info(&stranger));
     let chain: Vec<Vec<u8>> = issued.chain.iter().map(|one| one.to_vec()).collect();
     let leaf = &chain[..1];
@@ -360,7 +393,7 @@ fn a_client_refuses_what_was_not_agreed_upon_or_is_not_pinned() {
         Option<(Option<Fault>, u8)>,
     );
     let one = |bytes: &[u8]| vec![bytes.to_vec()];
-    let rows: [Row<'_>; 21] = [
+    let rows: [Row<'_>; 23] = [
         ("a pinned key", &takes, agreed, &one(&key), &server, None),
         ("a pinned leaf", &takes, x509, leaf, &issued, None),
         (
@@ -371,6 +404,15 @@ fn a_client_refuses_what_was_not_agreed_upon_or_is_not_pinned() {
             &issued,
             None,
         ),
+        (
+            "X.509, nothing said, only raw",
+            &only,
+            &[],
+            leaf,
+            &issued,
+            no_type,
+        ),
+        ("X.509, only raw", &only, x509, leaf, &issued, not_offered),
         (
             "another key",
             &takes,
@@ -543,7 +585,7 @@ fn answer_to(
 
 /// rfc7250#4.2-1, rfc7250#4.2-3, rfc7250#4.2-4.
 #[test]
-fn a_server_answers_by_the_order_of_the_client() {
+fn a_server_answers_what_it_chose_of_each_list() {
     use ClientAuth::{None as Nobody, Optional, Required};
     let (server, own) = (device(NAME), device("device"));
     let pinned = || pins(&[&own]);
@@ -574,15 +616,15 @@ fn a_server_answers_by_the_order_of_the_client() {
             Ok((vec![server_raw.clone()], false)),
         ),
         (
-            "X.509 first",
+            "both, of which the server has X.509 first",
             both(Nobody),
-            &[(SERVER_TYPES, &[2, X509, RAW])],
+            &[(SERVER_TYPES, &[2, RAW, X509])],
             Ok((vec![(SERVER_TYPES, vec![X509])], false)),
         ),
         (
-            "unknown ones first",
+            "raw, behind unknown ones",
             both(Nobody),
-            &[(SERVER_TYPES, &[4, 1, 99, RAW, X509])],
+            &[(SERVER_TYPES, &[3, 1, 99, RAW])],
             Ok((vec![server_raw.clone()], false)),
         ),
         (
@@ -780,7 +822,7 @@ fn raw_keys_stay_agreed_upon_after_a_retry() {
         .client_auth(ClientAuth::Required(pins(&[&own])))
         .keep_peer_chain(true);
     let client = ClientConfig::new(pins(&[&server]))
-        .raw_keys(true)
+        .raw_keys(RawKeys::Preferred)
         .credential(raw(&own))
         .keep_peer_chain(true);
     let pair = Pair::connected(&client.build().unwrap(), &config.build().unwrap());
@@ -812,7 +854,7 @@ fn the_application_has_the_last_word_about_a_raw_key() {
     ] {
         let config = ServerConfig::new(raw(&server)).build().unwrap();
         let client = ClientConfig::new(pins(&[&server]))
-            .raw_keys(true)
+            .raw_keys(RawKeys::Preferred)
             .verifier(Arc::new(Gate(Mutex::new(Some(verdict)))));
         let mut pair = Pair::new(&client.build().unwrap(), &config);
         let mut result = pair.run();
@@ -857,7 +899,7 @@ fn a_raw_key_may_be_signed_with_elsewhere() {
     let own = Credential::raw_key_with_signer(info.clone(), elsewhere).unwrap();
     assert_eq!(own.key_pin(), key_pin(&server.chain[0]).unwrap());
     let config = ServerConfig::new(own).build().unwrap();
-    let client = ClientConfig::new(pins(&[&server])).raw_keys(true);
+    let client = ClientConfig::new(pins(&[&server])).raw_keys(RawKeys::Preferred);
     Pair::connected(&client.build().unwrap(), &config);
     let other = signer(SignatureScheme::MLDSA65);
     let got = Credential::raw_key_with_signer(info, other).map(drop);
@@ -867,7 +909,9 @@ fn a_raw_key_may_be_signed_with_elsewhere() {
 #[test]
 fn what_cannot_work_is_refused_by_constructors() {
     let (pki, own) = (Pki::new(), device("device"));
-    let roots = ClientConfig::new(trust(&pki)).raw_keys(true).build();
+    let roots = ClientConfig::new(trust(&pki))
+        .raw_keys(RawKeys::Preferred)
+        .build();
     assert!(matches!(roots.err(), Some(ConfigError::Unsupported { .. })));
     let from = |pem: &str| Credential::raw_key_from_pem(pem.as_bytes()).map(drop);
     for (name, got) in [

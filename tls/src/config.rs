@@ -213,14 +213,22 @@ impl ClientConfig {
             common: Common::new(),
             shares: None,
             credentials: Vec::new(),
-            raw_keys: false,
+            raw_keys: None,
             request_ocsp: false,
             grease: false,
             keep_peer_chain: false,
         }
     }
 
-    /// Checks a server's choice of certificate types: each must have been offered, and what is not said is X.509.
+    /// Whether a server may show this, said or unsaid.
+    pub(crate) fn takes_of_server(&self, kind: CertificateType) -> bool {
+        match self.server_types {
+            [] => kind == CertificateType::X509,
+            types => types.contains(&kind),
+        }
+    }
+
+    /// Checks a server's choice of certificate types: each must have been offered.
     pub(crate) fn check_types(&self, types: NegotiatedTypes) -> Result<(), Fault> {
         let offered = |list: &[CertificateType], one: Option<CertificateType>| {
             one.is_none_or(|one| list.contains(&one))
@@ -231,6 +239,15 @@ impl ClientConfig {
             false => Err(Fault::CertificateTypeNotOffered),
         }
     }
+}
+
+/// How a client takes a server's raw public key (RFC 7250).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RawKeys {
+    /// The hello says that a raw key is wanted most, and a certificate with a pinned key taken too. The server chooses.
+    Preferred,
+    /// Nothing but a raw key is taken.
+    Only,
 }
 
 /// The types of a client's own credentials in their order; none where that is X.509 alone (rfc7250#4.1-1, rfc7250#4.1-2).
@@ -255,7 +272,7 @@ pub struct ClientConfigBuilder {
     common: Common,
     shares: Option<Vec<Group>>,
     credentials: Vec<Credential>,
-    raw_keys: bool,
+    raw_keys: Option<RawKeys>,
     request_ocsp: bool,
     grease: bool,
     keep_peer_chain: bool,
@@ -309,14 +326,13 @@ impl ClientConfigBuilder {
         self
     }
 
-    /// Whether a server may show a raw public key (RFC 7250) in place of certificates; needs [`Trust::PinnedKeys`], and the key
-    /// must be among the pinned ones. The hello then says that a raw key is wanted most, and a certificate with a pinned key
-    /// taken too. Off by default: the hello stays like those of other clients, and a server that has both a raw key and a
-    /// certificate goes on showing the certificate that was pinned.
+    /// Takes a raw public key (RFC 7250) of the server, in place of certificates; needs [`Trust::PinnedKeys`], and the key must
+    /// be among the pinned ones. By default a client says nothing of raw keys: its hello stays like those of other clients, and
+    /// a server that has both a raw key and a certificate goes on showing the certificate that was pinned.
     ///
     /// This is about the server's key. To show one, add a [`credential`](Self::credential) with a raw key.
-    pub fn raw_keys(mut self, take: bool) -> Self {
-        self.raw_keys = take;
+    pub fn raw_keys(mut self, raw_keys: RawKeys) -> Self {
+        self.raw_keys = Some(raw_keys);
         self
     }
 
@@ -358,10 +374,11 @@ impl ClientConfigBuilder {
         common.check_records()?;
         check_credentials(&self.credentials, common.policy)?;
         // rfc7250#4.1-3, rfc7250#4.1-4
-        let server_types = match (self.raw_keys, &self.trust) {
-            (false, _) => &[],
-            (true, Trust::PinnedKeys(_)) => self.trust.certificate_types(),
-            (true, Trust::Roots(_)) => {
+        let server_types: &[CertificateType] = match (self.raw_keys, &self.trust) {
+            (None, _) => &[],
+            (Some(RawKeys::Preferred), Trust::PinnedKeys(_)) => self.trust.certificate_types(),
+            (Some(RawKeys::Only), Trust::PinnedKeys(_)) => &[CertificateType::RawPublicKey],
+            (Some(_), Trust::Roots(_)) => {
                 return Err(ConfigError::Unsupported {
                     what: "a server's raw public key where roots are trusted: it has no issuer, so pin it",
                 });
@@ -507,8 +524,8 @@ impl ServerConfigBuilder {
     }
 
     /// Adds another credential. Each client gets the first that it can verify, if possible one for the name that it asks
-    /// for, and from a CA that it says it trusts. A raw public key goes to clients that take one and want it no less than a
-    /// certificate; a server may have one and no certificate.
+    /// for, and from a CA that it says it trusts. A raw public key goes to clients that take one; of a key and a certificate
+    /// that suit a client alike, it gets the first. A server may have a raw key and no certificate.
     pub fn credential(mut self, credential: Credential) -> Self {
         self.credentials.push(credential);
         self

@@ -56,7 +56,7 @@ pub use auth::{
     PinnedKeys, Reason, Roots, Signature, Signer, Trust, Verdict, Which, key_pin, raw_key_pin,
 };
 pub use config::{
-    ClientAuth, ClientConfig, ClientConfigBuilder, ServerConfig, ServerConfigBuilder,
+    ClientAuth, ClientConfig, ClientConfigBuilder, RawKeys, ServerConfig, ServerConfigBuilder,
 };
 pub use connection::{Connection, Flow, Received, Sent, Status};
 pub use error::{AlertDescription, Error, Fault, Local};

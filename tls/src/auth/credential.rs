@@ -55,8 +55,8 @@ pub struct Credential {
 
 /// What a peer wants of a credential.
 pub(crate) struct Wanted<'a> {
-    /// The type that was agreed upon.
-    pub(crate) kind: CertificateType,
+    /// The types that it takes.
+    pub(crate) kinds: &'a [CertificateType],
     /// The name that it asked for.
     pub(crate) name: Option<&'a DnsName<'a>>,
     /// The signature schemes that it takes.
@@ -215,7 +215,7 @@ impl Credential {
         wanted: &Wanted<'_>,
     ) -> Option<(&'c Self, SignatureScheme)> {
         let mut usable = credentials.iter().filter_map(|credential| {
-            if credential.kind != wanted.kind {
+            if !wanted.kinds.contains(&credential.kind) {
                 return None;
             }
             if credential.must_match_issuer

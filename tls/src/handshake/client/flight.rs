@@ -140,7 +140,7 @@ impl WaitCertificate {
     pub(super) fn on_request(mut self: Box<Self>, message: Message<'_>) -> Result<State, Error> {
         let request = CertificateRequest::decode(message.body)?;
         let wanted = Wanted {
-            kind: self.types.client.unwrap_or(CertificateType::X509),
+            kinds: &[self.types.client.unwrap_or(CertificateType::X509)],
             name: None,
             schemes: request.schemes,
             chain_schemes: request.chain_schemes,
@@ -163,6 +163,9 @@ impl WaitCertificate {
         let Certificate { chain, ocsp } = Certificate::decode(message.body, &self.base.offered)?;
         // rfc9846#4.5.1.2-1
         let kind = self.types.server.unwrap_or(CertificateType::X509);
+        if !self.base.config.takes_of_server(kind) {
+            return Err(Fault::NoCommonCertificateType.into());
+        }
         let presented = Presented::new(kind, chain)?;
         // rfc9846#4.5.1.3-1
         if presented.is_empty() {

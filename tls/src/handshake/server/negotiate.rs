@@ -38,8 +38,9 @@ pub(super) fn negotiate(
         .iter()
         .copied()
         .find(|suite| hello.suites.contains(suite.code()));
-    let wanted = |kind| Wanted {
-        kind,
+    let kinds: Vec<_> = types(hello.server_certificate_types).collect();
+    let wanted = Wanted {
+        kinds: &kinds,
         name: hello.server_name.as_ref(),
         schemes: hello.signature_schemes,
         chain_schemes: hello.chain_schemes,
@@ -50,9 +51,8 @@ pub(super) fn negotiate(
     let group = group(hello, &config.groups).ok_or_else(|| no_group(hello, config.policy))?;
     let request = request(hello, &config.client_auth)?;
     // rfc9846#4.5.2-4, rfc7250#4.2-5
-    let mut kinds = types(hello.server_certificate_types);
-    let chosen = kinds.find_map(|kind| Credential::choose(&config.credentials, &wanted(kind)));
-    let (credential, scheme) = chosen.ok_or_else(|| no_credential(hello, &config.credentials))?;
+    let chosen = Credential::choose(&config.credentials, &wanted);
+    let (credential, scheme) = chosen.ok_or_else(|| no_credential(&kinds, &config.credentials))?;
     let types = NegotiatedTypes {
         // rfc7250#4.2-1
         client: hello.client_certificate_types.and(request),
@@ -93,9 +93,8 @@ fn request(
     }
 }
 
-fn no_credential(hello: &ClientHello<'_>, own: &[Credential]) -> Fault {
-    let mut kinds = types(hello.server_certificate_types);
-    match kinds.any(|kind| own.iter().any(|credential| credential.kind() == kind)) {
+fn no_credential(kinds: &[CertificateType], own: &[Credential]) -> Fault {
+    match own.iter().any(|own| kinds.contains(&own.kind())) {
         true => Fault::NoCommonSignatureScheme,
         false => Fault::NoCommonCertificateType,
     }
