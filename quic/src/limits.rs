@@ -52,3 +52,9 @@ pub const UNSENT: u64 = 256 * 1024;
 
 /// Bytes of DATAGRAM frames that wait in one direction, bookkeeping included; past that the oldest goes.
 pub const DATAGRAMS: usize = 256 * 1024;
+
+/// Transport parameters that a peer may send. Browsers send about 20; the bound keeps the search for a repeated one cheap.
+pub const PARAMETERS: usize = 128;
+
+/// Versions that are kept of a peer's version information, the first ones: there are two to choose from, and reserved ones among them.
+pub const VERSIONS: usize = 32;

@@ -5,9 +5,12 @@
 
 mod builder;
 pub(crate) mod frame;
+#[cfg(test)]
+mod fuzz;
 pub(crate) mod header;
 mod id;
 mod number;
+pub(crate) mod params;
 mod reader;
 mod space;
 mod varint;
@@ -17,6 +20,7 @@ pub(crate) use builder::Builder;
 pub(crate) use frame::Frame;
 pub(crate) use id::{ConnectionId, Dir, ResetToken, Side, StreamId};
 pub(crate) use number::{PacketNumber, TruncatedNumber};
+pub(crate) use params::Parameters;
 pub(crate) use reader::{Reader, Truncated};
 pub(crate) use space::{PacketType, Space};
 pub(crate) use varint::VarInt;

@@ -1,0 +1,178 @@
+//! A fuzz target for each parser: any bytes give a value or an error, and what is accepted is what it says.
+
+use super::frame::{Frame, Row, frames};
+use super::header::{Packet, QuicBit, SAMPLED, decode};
+use super::params::Remembered;
+use super::{Builder, PacketType, Parameters, Reader, Side, TruncatedNumber, VarInt, Version};
+use crate::limits;
+use crate::protect::{Datagram, Incoming};
+
+const ITERATIONS: usize = 5000;
+
+#[test]
+fn varint() {
+    bolero::check!()
+        .with_iterations(ITERATIONS)
+        .for_each(|bytes: &[u8]| {
+            let mut reader = Reader::new(bytes);
+            if let Ok(value) = VarInt::decode(&mut reader) {
+                assert!(value <= VarInt::MAX);
+                assert!(bytes.len() - reader.remaining() >= value.size());
+            }
+            if let Some(number) = TruncatedNumber::from_bytes(bytes) {
+                let whole = number.expand(None).unwrap();
+                assert!(whole.get() < 1 << (8 * number.size()));
+            }
+        });
+}
+
+/// Random bytes alone hardly ever name a frame: half of the targets begin with a type of the table.
+#[test]
+fn frame() {
+    bolero::check!()
+        .with_type::<(u8, Vec<u8>)>()
+        .with_iterations(ITERATIONS)
+        .for_each(|(pick, bytes)| {
+            let types: Vec<u64> = Row::all().iter().flat_map(Row::types).collect();
+            let known = types[usize::from(*pick) % types.len()];
+            let typed = [&[u8::try_from(known).unwrap()], &bytes[..]].concat();
+            for payload in [bytes, &typed] {
+                for packet in PacketType::ALL {
+                    for receiver in [Side::Client, Side::Server] {
+                        let walk = frames(payload, packet, receiver);
+                        let mut left = payload.len() + 2;
+                        for frame in walk {
+                            left = left.checked_sub(1).expect("a byte for each frame");
+                            if let Ok(frame) = frame {
+                                check_frame(&frame);
+                            }
+                        }
+                    }
+                }
+            }
+        });
+}
+
+fn check_frame(frame: &Frame<'_>) {
+    let end = |offset: VarInt, data: &[u8]| offset.checked_add(data.len() as u64).unwrap();
+    match frame {
+        Frame::Ack(ack) => {
+            let mut above = None;
+            for range in ack.ranges() {
+                assert!(range.start() <= range.end());
+                assert!(above.is_none_or(|above| range.end().get() + 1 < above));
+                above = Some(range.start().get());
+            }
+            assert!(above.is_some());
+        }
+        Frame::Crypto(frame) => assert!(end(frame.offset, frame.data) <= VarInt::MAX),
+        Frame::Stream(frame) => assert!(end(frame.offset, frame.data) <= VarInt::MAX),
+        Frame::MaxStreams(frame) | Frame::StreamsBlocked(frame) => {
+            assert!(frame.count.get() <= limits::STREAMS);
+        }
+        Frame::NewToken(token) => assert!(!token.is_empty()),
+        Frame::NewConnectionId(frame) => {
+            assert!(!frame.id.is_empty() && frame.retire_prior_to <= frame.sequence);
+        }
+        _ => {}
+    }
+}
+
+/// Puts a known version and short ids in front of half of the bytes.
+fn with_header(first: u8, version: bool, rest: &[u8]) -> Vec<u8> {
+    let version = if version { Version::V1 } else { Version::V2 };
+    let ids = [2, 7, 7, 1, 8];
+    [&[first][..], &version.number().to_be_bytes(), &ids, rest].concat()
+}
+
+#[test]
+fn header() {
+    bolero::check!()
+        .with_type::<(u8, bool, Vec<u8>)>()
+        .with_iterations(ITERATIONS)
+        .for_each(|(first, version, rest)| {
+            for bytes in [rest.clone(), with_header(*first, *version, rest)] {
+                for quic_bit in [QuicBit::Set, QuicBit::Any] {
+                    match decode(&bytes, 4, quic_bit) {
+                        Ok(Packet::Protected(header)) => {
+                            assert!(header.token.end <= header.number_at);
+                            assert!(header.number_at + SAMPLED <= header.end);
+                            assert!(header.end <= bytes.len());
+                        }
+                        Ok(Packet::Retry(retry)) => {
+                            assert!(!retry.token.is_empty());
+                            assert_eq!(retry.tagged.len() + retry.tag.len(), bytes.len());
+                        }
+                        Ok(Packet::VersionNegotiation(packet)) => {
+                            assert!(packet.versions().count() > 0);
+                        }
+                        Ok(Packet::UnknownVersion(_, number)) => {
+                            assert_eq!(Version::from_number(number), None);
+                        }
+                        Err(_) => {}
+                    }
+                }
+            }
+        });
+}
+
+#[test]
+fn datagram() {
+    bolero::check!()
+        .with_type::<(u8, bool, Vec<u8>)>()
+        .with_iterations(ITERATIONS)
+        .for_each(|(first, version, rest)| {
+            for bytes in [rest.clone(), with_header(*first, *version, rest)] {
+                let mut datagram = Datagram::new(bytes[..].into(), 4, QuicBit::Any);
+                let mut left = bytes.len();
+                while let Some(packet) = datagram.next() {
+                    let size = match packet {
+                        Ok(Incoming::Protected(packet)) => packet.size(),
+                        Ok(Incoming::Other(packet)) => packet.len(),
+                        Err(_) => 0,
+                    };
+                    left = left.checked_sub(size).expect("no byte twice");
+                }
+            }
+        });
+}
+
+#[test]
+fn parameters() {
+    bolero::check!()
+        .with_type::<Vec<(u8, bool, Vec<u8>)>>()
+        .with_iterations(ITERATIONS)
+        .for_each(|list| {
+            let mut buffer = vec![0; 1 << 16];
+            let mut builder = Builder::new(&mut buffer);
+            for (id, integer, value) in list {
+                let id = VarInt::from(u16::from(*id) % 36);
+                let one = [u8::try_from(value.len() % 64).unwrap()];
+                builder.put_varint(id).unwrap();
+                builder
+                    .put_vec(if *integer { &one } else { value })
+                    .unwrap();
+            }
+            for side in [Side::Client, Side::Server] {
+                if let Ok(parameters) = Parameters::decode(builder.written(), side) {
+                    let again = Parameters::decode(&parameters.encode(|| 7), side);
+                    assert_eq!(again, Ok(parameters));
+                }
+            }
+        });
+}
+
+#[test]
+fn remembered() {
+    bolero::check!()
+        .with_iterations(ITERATIONS)
+        .for_each(|bytes: &[u8]| {
+            let formed = [&[2], bytes].concat();
+            for bytes in [bytes, &formed] {
+                if let Some(remembered) = Remembered::decode(bytes) {
+                    let parameters = remembered.parameters();
+                    assert_eq!(Remembered::of(&parameters), remembered);
+                }
+            }
+        });
+}
