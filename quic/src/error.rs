@@ -301,7 +301,6 @@ faults! {
     NewConnectionIdLength => FRAME_ENCODING_ERROR, "19.15", "a NEW_CONNECTION_ID frame has an id of no legal length";
     RetirePriorTo => FRAME_ENCODING_ERROR, "19.15", "a NEW_CONNECTION_ID frame retires itself";
 
-<<<<<<< HEAD
     // Streams.
     ConnectionFlow => FLOW_CONTROL_ERROR, "4.1", "more data came than the connection's limit allows";
     StreamFlow => FLOW_CONTROL_ERROR, "4.1", "more data came than a stream's limit allows";
@@ -317,7 +316,7 @@ faults! {
     ReducedLimit => PROTOCOL_VIOLATION, "7.4.1", "a server took early data and lowered the limits that it was sent under";
     DatagramNotOffered => PROTOCOL_VIOLATION, "RFC 9221 3", "a DATAGRAM frame came that was never asked for";
     DatagramSize => PROTOCOL_VIOLATION, "RFC 9221 3", "a DATAGRAM frame is larger than was asked for";
-=======
+
     // Transport parameters.
     ParameterSyntax => TRANSPORT_PARAMETER_ERROR, "18", "transport parameters do not follow their syntax";
     ParameterTwice => TRANSPORT_PARAMETER_ERROR, "7.4", "a transport parameter came twice";
@@ -329,7 +328,6 @@ faults! {
     MissingId => TRANSPORT_PARAMETER_ERROR, "7.3", "a transport parameter with a connection id is missing";
     WrongId => TRANSPORT_PARAMETER_ERROR, "7.3", "a connection id was not the one that the peer used: it was changed on the way";
     LimitLowered => PROTOCOL_VIOLATION, "7.4.1", "a server accepted early data with lower limits than before";
->>>>>>> f83d00e (Read and write transport parameters, and fuzz what is parsed)
 }
 
 impl Fault {
