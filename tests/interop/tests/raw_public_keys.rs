@@ -9,7 +9,7 @@ use pith_tests::pair::NAME;
 use pith_tests::pki::{Identity, Kind, self_signed};
 use pith_tls::{
     AlertDescription, ClientAuth, ClientConfig, ClientConfigBuilder, Credential, Error, Fault,
-    RawKeys, ServerConfig, ServerConfigBuilder, Trust, key_pin,
+    RawKeys, ServerConfig, ServerConfigBuilder, Trust,
 };
 
 fn raw(identity: &Identity) -> Credential {
@@ -17,7 +17,7 @@ fn raw(identity: &Identity) -> Credential {
 }
 
 fn pin(identity: &Identity) -> Trust {
-    Trust::pinned_keys([key_pin(&identity.chain[0]).unwrap()]).unwrap()
+    Trust::pinned_keys([raw(identity).key_pin()]).unwrap()
 }
 
 fn client(server: &Identity, own: &Identity) -> ClientConfigBuilder {
