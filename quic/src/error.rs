@@ -327,7 +327,6 @@ faults! {
     VersionInformation => TRANSPORT_PARAMETER_ERROR, "RFC 9368 4", "version information is malformed";
     MissingId => TRANSPORT_PARAMETER_ERROR, "7.3", "a transport parameter with a connection id is missing";
     WrongId => TRANSPORT_PARAMETER_ERROR, "7.3", "a connection id was not the one that the peer used: it was changed on the way";
-    LimitLowered => PROTOCOL_VIOLATION, "7.4.1", "a server accepted early data with lower limits than before";
 }
 
 impl Fault {

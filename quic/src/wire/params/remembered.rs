@@ -66,11 +66,11 @@ impl Remembered {
     /// whose early data was accepted nevertheless it is the server's fault.
     ///
     /// # Errors
-    /// [`Fault::LimitLowered`] if one is lower (rfc9000#7.4.1-5, rfc9000#7.4.1-6, rfc9221#3-5, rfc9221#3-6).
+    /// [`Fault::ReducedLimit`] if one is lower (rfc9000#7.4.1-5, rfc9000#7.4.1-6, rfc9221#3-5, rfc9221#3-6).
     pub(crate) fn check(&self, now: &Parameters) -> Result<(), Fault> {
         let now = Self::of(now).limits;
         if self.limits.iter().zip(now).any(|(then, now)| now < *then) {
-            return Err(Fault::LimitLowered);
+            return Err(Fault::ReducedLimit);
         }
         Ok(())
     }

@@ -365,7 +365,7 @@ fn every_fault_of_parameters_has_its_code() {
     ] {
         assert_eq!(fault.code(), Code::TRANSPORT_PARAMETER_ERROR, "{fault:?}");
     }
-    assert_eq!(Fault::LimitLowered.code(), Code::PROTOCOL_VIOLATION);
+    assert_eq!(Fault::ReducedLimit.code(), Code::PROTOCOL_VIOLATION);
 }
 
 #[test]
@@ -561,7 +561,7 @@ fn a_lower_limit_is_seen_and_a_higher_one_is_not_minded() {
         *value = varint(value.get() - 1);
         let held = held.contains(&row.id);
         let want = if held {
-            Err(Fault::LimitLowered)
+            Err(Fault::ReducedLimit)
         } else {
             Ok(())
         };
