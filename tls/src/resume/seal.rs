@@ -8,9 +8,6 @@ use pith_crypto::hkdf::expand_label;
 use pith_crypto::{Aead, Error, Hash, OpeningKey, SealingKey, Secret, Wiped, aead, random};
 use zeroize::Zeroizing;
 
-/// Bytes that sealing adds, besides the label in front.
-pub(super) const OVERHEAD: usize = RANDOM + aead::TAG_LEN;
-
 /// Seals `text` and `secret` under `key`, which is of 32 bytes: `front`, the random bytes, the ciphertext. A secret is read from
 /// where it stands.
 pub(super) fn seal(

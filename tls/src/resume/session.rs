@@ -218,7 +218,7 @@ impl ClientState {
         Ok(w.finish()?)
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = reader(bytes);
         let r = &mut reader;
         let suite = decode_suite(r).ok()?;

@@ -17,6 +17,9 @@ use crate::limits;
 use crate::policy::V2026_11;
 use crate::suite::CipherSuite;
 
+mod external;
+mod fuzz;
+mod replays;
 mod sessions;
 mod tickets;
 

@@ -165,25 +165,19 @@ impl Tickets {
     /// The ticket that holds this state.
     pub(crate) fn seal(&self, state: &ServerState, now: Now) -> Result<Vec<u8>, Error> {
         let text = state.encode()?;
-        let seal = |key: &Key| {
-            let sealed = seal::seal(&key.secret, LABEL, &key.id, &text, &state.secret)?;
-            match sealed.len() <= limits::TICKET {
-                true => Ok(sealed),
-                false => Err(Local::TooLong.into()),
-            }
-        };
+        let seal = |key: &Key| seal::seal(&key.secret, LABEL, &key.id, &text, &state.secret);
         match &self.source {
             Source::None | Source::Asked => {
                 Err(Local::Internal("a ticket without a key to seal it").into())
             }
             Source::Rotating(keys) => {
                 let mut keys = lock(keys);
-                seal(self.newest(&mut keys, now)?)
+                Ok(seal(self.newest(&mut keys, now)?)?)
             }
             Source::Fleet(secret) => {
                 let window = self.window(now);
                 let key = self.window_key(&lock(secret), window)?;
-                seal(&key)
+                Ok(seal(&key)?)
             }
         }
     }

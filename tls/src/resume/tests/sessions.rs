@@ -396,19 +396,22 @@ fn the_sessions_of_a_server_that_takes_none_are_forgotten() {
 #[test]
 fn all_sessions_are_taken_out_to_be_saved() {
     let store = SessionStore::new();
-    for (name, ticket) in [("a.test", 1), ("b.test", 2), ("a.test", 3)] {
+    for (name, ticket) in [("a.test", 1), ("b.test", 2), ("a.test", 3), ("c.test", 4)] {
         store.insert(session(name, &[ticket]));
     }
-    let saved: Vec<_> = store
-        .drain()
-        .into_iter()
-        .map(|session| session.seal(&key()).unwrap())
-        .collect();
+    let (mut saved, mut order) = (Vec::new(), Vec::new());
+    for session in store.drain() {
+        let state = client(session);
+        order.push(state.ticket[0]);
+        saved.push(Session(Side::Client(state)).seal(&key()).unwrap());
+    }
+    assert_eq!(order, [1, 2, 3, 4], "the oldest first");
     assert!(store.is_empty() && store.drain().is_empty());
     let restored = SessionStore::new();
     for sealed in &saved {
         restored.insert(Session::open(&key(), sealed).unwrap());
     }
-    assert_eq!(tickets(&restored, "a.test"), [3, 1], "in their order");
+    assert_eq!(tickets(&restored, "a.test"), [3, 1], "the newest first");
     assert_eq!(tickets(&restored, "b.test"), [2]);
+    assert_eq!(restored.len(), 1);
 }

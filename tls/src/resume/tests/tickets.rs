@@ -231,6 +231,11 @@ fn a_fleet_takes_the_windows_beside_its_own_and_no_more() {
     let ticket = fleet().seal(&server_state(now(first)), now(first)).unwrap();
     assert!(fleet().open(&ticket, now(first)).is_some(), "in 1970");
     assert!(fleet().open(&ticket, now(second)).is_none(), "a day later");
+    // The fourth window of a day, and the fourth of two days.
+    let (first, second) = (now(4 * DAY), now(8 * DAY));
+    let ticket = fleet().seal(&server_state(second), first).unwrap();
+    let longer = fleet().lifetime(2 * DAY).unwrap();
+    assert!(longer.open(&ticket, second).is_none(), "another lifetime");
 }
 
 #[test]
