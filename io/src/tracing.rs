@@ -17,6 +17,7 @@ impl Observer for Tracing {
                 suite,
                 group,
                 retried,
+                resumed,
                 signature_scheme,
                 ..
             } => ::tracing::info!(
@@ -25,7 +26,8 @@ impl Observer for Tracing {
                 %group,
                 post_quantum = group.is_post_quantum(),
                 retried,
-                %signature_scheme,
+                resumed,
+                signature_scheme = signature_scheme.map(::tracing::field::display),
                 "negotiated"
             ),
             Event::Failed(error) => ::tracing::warn!(target: "pith", %error, "failed"),
@@ -99,7 +101,7 @@ mod tests {
                 "DEBUG pith message=ClientHello sent",
                 "DEBUG pith message=ServerHello received",
                 "INFO pith message=negotiated suite=TLS_AES_128_GCM_SHA256 group=X25519MLKEM768 \
-                 post_quantum=true retried=false signature_scheme=ecdsa_secp256r1_sha256",
+                 post_quantum=true retried=false resumed=false signature_scheme=ecdsa_secp256r1_sha256",
             ]
         );
         assert!(lines[4].starts_with("WARN pith message=failed error=the transport ended"));

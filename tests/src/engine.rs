@@ -57,7 +57,7 @@ pub struct Engine {
     /// The secrets it handed out.
     pub secrets: Vec<(Level, Direction, Vec<u8>)>,
     /// What was negotiated.
-    pub summary: Option<Summary>,
+    pub summary: Option<Arc<Summary>>,
     /// The open question.
     pub question: Option<Question>,
     /// The peer's transport parameters.
@@ -320,7 +320,7 @@ impl Duo {
             }
         }
         assert_eq!(self.client.exported(), self.server.exported());
-        let facts = |summary: &Summary| {
+        let facts = |summary: &Arc<Summary>| {
             (
                 summary.suite,
                 summary.group,

@@ -71,6 +71,14 @@ pub fn vec24(body: &[u8]) -> Vec<u8> {
     [&length[1..], body].concat()
 }
 
+/// The body of a client's `pre_shared_key`: identities, all of age 0, and binders.
+pub fn offered_psks(identities: &[&[u8]], binders: &[[u8; 32]]) -> Vec<u8> {
+    let identity = |identity: &&[u8]| [&vec16(identity)[..], &[0; 4]].concat();
+    let identities: Vec<u8> = identities.iter().flat_map(identity).collect();
+    let binders: Vec<u8> = binders.iter().flat_map(|binder| vec8(binder)).collect();
+    [vec16(&identities), vec16(&binders)].concat()
+}
+
 /// A list of codes, without a length in front.
 pub fn codes(codes: &[u16]) -> Vec<u8> {
     codes.iter().flat_map(|code| code.to_be_bytes()).collect()

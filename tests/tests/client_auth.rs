@@ -206,7 +206,7 @@ fn the_credential_shown_suits_name_key_and_issuer() {
     let scheme = pair.server.tls.summary().unwrap().signature_scheme;
     assert_eq!(
         scheme,
-        SignatureScheme::ECDSA_SECP256R1_SHA256,
+        Some(SignatureScheme::ECDSA_SECP256R1_SHA256),
         "the first for the name"
     );
 

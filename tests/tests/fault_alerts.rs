@@ -72,6 +72,10 @@ const ALERTS: [(u8, &[Fault]); 15] = [
                 message: MESSAGE,
             },
             F::PreSharedKeyNotLast,
+            F::PskCounts,
+            F::SelectedPsk,
+            F::SelectedPskHash,
+            F::PskWithoutShare,
             F::ServerName,
             F::Downgrade,
             F::SelectedVersion,
@@ -112,12 +116,12 @@ const ALERTS: [(u8, &[Fault]); 15] = [
             F::EmptyCertificate,
         ],
     ),
-    // decrypt_error (4.5.2, 4.5.3)
-    (51, &[F::CertificateVerifySignature, F::Finished]),
+    // decrypt_error (4.5.2, 4.5.3; 4.3.11 leaves the alert open, and 6.2 names binders here)
+    (51, &[F::CertificateVerifySignature, F::Finished, F::Binder]),
     // protocol_version (4.2.2, 4.2.3, E.1, E.2)
     (70, &[F::NoTls13 { newest: 0 }, F::LegacyVersion]),
-    // insufficient_security (4.2.1)
-    (71, &[F::WeakGroups]),
+    // insufficient_security (4.2.1, 6.2: one side wants more than the other gives)
+    (71, &[F::WeakGroups, F::ResumedClassically]),
     // missing_extension (9.2)
     (
         109,

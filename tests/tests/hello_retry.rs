@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
 use pith_tests::engine::{Duo, Engine, Event, Outcome, Role};
-use pith_tests::message::{Extensions, Hello, codes, encrypted_extensions, kind, vec8, vec16};
+use pith_tests::message::{
+    Extensions, Hello, codes, encrypted_extensions, kind, offered_psks, vec8, vec16,
+};
 use pith_tests::pair::{NAME, credential, trust};
 use pith_tests::pki::{Identity, Pki};
 use pith_tests::script::{ScriptedClient, ScriptedServer};
@@ -201,15 +203,15 @@ fn a_second_hello_may_change_what_the_rfc_names() {
             "another binder of a pre-shared key",
             |h| {
                 h.extensions.push(45, vec8(&[1]));
-                h.extensions.push(41, *b"a key and its binder");
+                h.extensions.push(41, offered_psks(&[b"key"], &[[9; 32]]));
             },
-            |h| h.extensions.set(41, *b"a key and another one"),
+            |h| h.extensions.set(41, offered_psks(&[b"key"], &[[7; 32]])),
         ),
         (
             "the pre-shared key removed",
             |h| {
                 h.extensions.push(45, vec8(&[1]));
-                h.extensions.push(41, *b"a key");
+                h.extensions.push(41, offered_psks(&[b"key"], &[[9; 32]]));
             },
             |h| h.extensions.remove(41),
         ),

@@ -244,7 +244,7 @@ fn a_scheme_is_one_that_the_client_names() {
         let server = ServerConfig::new(credential(&leaf)).build().unwrap();
         let mut duo = Duo::records(&client, &server);
         assert_eq!(duo.run(), Outcome::Complete);
-        assert_eq!(duo.client.summary.unwrap().signature_scheme, want);
+        assert_eq!(duo.client.summary.unwrap().signature_scheme, Some(want));
         // One that the client does not name is not used, whatever else fits (rfc9846#4.5.2-4).
         let mut duo = Duo::records(&client, &server);
         let outcome = duo.run_with(|mut flight| {
@@ -301,7 +301,7 @@ fn a_protocol_is_chosen_by_the_servers_order() {
         let row = format!("{offered:?} {accepted:?}");
         match (duo.run(), want) {
             (Outcome::Complete, Ok(want)) => {
-                let protocol = duo.client.summary.unwrap().protocol;
+                let protocol = duo.client.summary.unwrap().protocol.clone();
                 assert_eq!(protocol.as_deref(), *want, "{row}");
             }
             (outcome, Err(())) => {

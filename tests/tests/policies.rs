@@ -353,7 +353,7 @@ fn a_policy_binds_both_sides_of_mutual_tls() {
         assert_eq!(alert, refused, "{row}");
         if good {
             let summary = pair.server.tls.summary().unwrap();
-            assert_eq!(summary.signature_scheme, SignatureScheme::MLDSA87);
+            assert_eq!(summary.signature_scheme, Some(SignatureScheme::MLDSA87));
             assert_eq!(
                 summary.client_signature_scheme,
                 Some(SignatureScheme::MLDSA87)

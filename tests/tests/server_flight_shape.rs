@@ -147,15 +147,16 @@ fn only_what_was_asked_for_is_answered() {
     let identity = identity();
     let config = server(&identity);
     let protocols = vec16(&[vec8(b"spdy/3"), vec8(b"http/1.1")].concat());
-    let answer = |name: bool, alpn: bool| {
+    let answer = |name: bool, alpn: bool, tickets: bool| {
         let mut client = ScriptedClient::new(&[Group::X25519]);
-        // Asked for, and not there: status_request, SCT, ticket_request, post_handshake_auth, psk_key_exchange_modes, and
-        // groups that the server could name its own for.
+        // Asked for, and not there: status_request, SCT, post_handshake_auth, psk_key_exchange_modes, and groups that the server
+        // could name its own for; and a number of tickets by one that could not use them.
         client.hello.extensions.push(5, [1, 0, 0, 0, 0]);
         client.hello.extensions.push(18, []);
         client.hello.extensions.push(58, [2, 2]);
         client.hello.extensions.push(49, []);
-        client.hello.extensions.push(45, vec8(&[1]));
+        let mode = u8::from(tickets);
+        client.hello.extensions.push(45, vec8(&[mode]));
         if !name {
             client.hello.extensions.remove(0);
         }
@@ -172,10 +173,12 @@ fn only_what_was_asked_for_is_answered() {
         Extensions::parse(&flight[1][4..]).0
     };
     let protocol = (ALPN, vec16(&vec8(b"http/1.1")));
-    assert_eq!(answer(false, false), []);
-    assert_eq!(answer(true, false), [(0, vec![])]);
-    assert_eq!(answer(false, true), std::slice::from_ref(&protocol));
-    assert_eq!(answer(true, true), [(0, vec![]), protocol]);
+    let tickets = (58, vec![2]);
+    assert_eq!(answer(false, false, false), []);
+    assert_eq!(answer(true, false, false), [(0, vec![])]);
+    assert_eq!(answer(false, true, false), std::slice::from_ref(&protocol));
+    assert_eq!(answer(false, false, true), std::slice::from_ref(&tickets));
+    assert_eq!(answer(true, true, true), [(0, vec![]), protocol, tickets]);
 }
 
 /// The chain as it was configured, the leaf first; and a scheme that the client named and the leaf's key has.

@@ -5,16 +5,19 @@
 
 use std::sync::Arc;
 
-use pith_crypto::SignatureScheme;
+use pith_crypto::{Hash, SignatureScheme};
 use pith_pq::Group;
 
 use crate::auth::{ChainVerifier, ConfigError, Credential, Trust};
 use crate::error::Fault;
-use crate::event::Observer;
+use crate::event::{Observer, Role};
 use crate::keylog::KeyLog;
 use crate::limits;
+use crate::mark::Mark;
 use crate::policy::{self, Policy, V2026_11};
 use crate::record::shape::{LARGEST, SMALLEST_LIMIT};
+use crate::resume::binding::{Origin, client_mark};
+use crate::resume::{ExternalPsk, ImportedPsk, SessionStore, Tickets};
 use crate::suite::CipherSuite;
 use crate::wire::encrypted_extensions::NegotiatedTypes;
 use crate::wire::registry::CertificateType;
@@ -28,6 +31,7 @@ struct Common {
     protocols: Vec<Vec<u8>>,
     records: Records,
     key_log: Option<KeyLog>,
+    psks: Vec<ExternalPsk>,
 }
 
 /// How this side wants records.
@@ -52,6 +56,7 @@ impl Common {
                 limit: None,
             },
             key_log: None,
+            psks: Vec::new(),
         }
     }
 
@@ -179,6 +184,45 @@ macro_rules! record_options {
     };
 }
 
+macro_rules! psk_options {
+    () => {
+        /// Adds a pre-shared key, which both sides were given outside of TLS. It takes the place of certificates, always beside a
+        /// key exchange; of several, the client's order counts.
+        pub fn psk(mut self, psk: ExternalPsk) -> Self {
+            self.common.psks.push(psk);
+            self
+        }
+    };
+}
+
+/// The keys for each hash of these suites (rfc9846#2.2-1, rfc9846#4.3.11-2).
+fn import(
+    psks: &[ExternalPsk],
+    role: Role,
+    suites: &[CipherSuite],
+) -> Result<Vec<Arc<ImportedPsk>>, ConfigError> {
+    if psks.len() > limits::PSK_IDENTITIES / 2 {
+        return Err(ConfigError::TooMany {
+            what: "pre-shared keys",
+            limit: limits::PSK_IDENTITIES / 2,
+            got: psks.len(),
+        });
+    }
+    if psks.iter().any(|psk| psk.role != role) {
+        return Err(ConfigError::Unsupported {
+            what: "a pre-shared key in the role that it is not for",
+        });
+    }
+    let hashes = [Hash::Sha256, Hash::Sha384].into_iter();
+    let hashes = hashes.filter(|hash| suites.iter().any(|suite| suite.hash() == *hash));
+    let hashes: Vec<Hash> = hashes.collect();
+    let import = |psk: &ExternalPsk| {
+        let keys = hashes.iter().map(|hash| psk.import(*hash).map(Arc::new));
+        keys.collect::<Vec<_>>()
+    };
+    psks.iter().flat_map(import).collect()
+}
+
 /// What a client trusts and offers.
 pub struct ClientConfig {
     pub(crate) policy: &'static Policy,
@@ -198,6 +242,10 @@ pub struct ClientConfig {
     pub(crate) records: Records,
     pub(crate) key_log: Option<KeyLog>,
     pub(crate) keep_peer_chain: bool,
+    pub(crate) sessions: Option<SessionStore>,
+    /// Whose sessions in the store are this configuration's.
+    pub(crate) owner: Mark,
+    pub(crate) psks: Vec<Arc<ImportedPsk>>,
 }
 
 impl ClientConfig {
@@ -217,6 +265,8 @@ impl ClientConfig {
             request_ocsp: false,
             grease: false,
             keep_peer_chain: false,
+            sessions: None,
+            scope: String::new(),
         }
     }
 
@@ -276,10 +326,28 @@ pub struct ClientConfigBuilder {
     request_ocsp: bool,
     grease: bool,
     keep_peer_chain: bool,
+    sessions: Option<SessionStore>,
+    scope: String,
 }
 
 impl ClientConfigBuilder {
     record_options!();
+    psk_options!();
+
+    /// Where sessions are kept, so that connections to the same server resume: without certificates, and with less to send and to
+    /// compute. By default none are kept. One store may serve many configurations; each finds only the sessions that came to be
+    /// under the same trust, policy and credentials.
+    pub fn sessions(mut self, sessions: SessionStore) -> Self {
+        self.sessions = Some(sessions);
+        self
+    }
+
+    /// A text that keeps the sessions of this configuration apart from others in the same store, for what makes it different that no
+    /// digest can see: a [`verifier`](Self::verifier) above all.
+    pub fn session_scope(mut self, scope: &str) -> Self {
+        self.scope = scope.to_owned();
+        self
+    }
 
     /// The policy, instead of [`V2026_11`]. It sets the suites, groups, shares and signature algorithms; the lists of this
     /// configuration may only narrow it.
@@ -402,7 +470,11 @@ impl ClientConfigBuilder {
             }
             None => policy::shares(&groups),
         };
+        let psks = import(&common.psks, Role::Client, &suites)?;
         Ok(Arc::new(ClientConfig {
+            owner: client_mark(&self.trust, common.policy, &self.credentials, &self.scope),
+            sessions: self.sessions,
+            psks,
             policy: common.policy,
             observer: common.observer,
             trust: self.trust,
@@ -462,6 +534,10 @@ pub struct ServerConfig {
     pub(crate) groups: Vec<Group>,
     pub(crate) protocols: Vec<Vec<u8>>,
     pub(crate) ask_config: bool,
+    pub(crate) tickets: Tickets,
+    /// What tickets are bound to of this configuration.
+    pub(crate) origin: Origin,
+    pub(crate) psks: Vec<Arc<ImportedPsk>>,
 }
 
 impl ServerConfig {
@@ -478,6 +554,8 @@ impl ServerConfig {
             keep_peer_chain: false,
             common: Common::new(),
             ask_config: false,
+            tickets: Tickets::rotating(),
+            scope: None,
         }
     }
 }
@@ -491,10 +569,27 @@ pub struct ServerConfigBuilder {
     keep_peer_chain: bool,
     common: Common,
     ask_config: bool,
+    tickets: Tickets,
+    scope: Option<String>,
 }
 
 impl ServerConfigBuilder {
     record_options!();
+    psk_options!();
+
+    /// How tickets are issued and accepted, instead of [`Tickets::rotating`]. Give configurations that follow one another in one
+    /// server clones of the same, so that clients go on resuming.
+    pub fn tickets(mut self, tickets: Tickets) -> Self {
+        self.tickets = tickets;
+        self
+    }
+
+    /// A text that tickets are bound to, so that servers which share ticket keys do not take each other's. Without it they are
+    /// bound to the name that the client asked for, what is asked of clients, and the policy.
+    pub fn ticket_scope(mut self, scope: &str) -> Self {
+        self.scope = Some(scope.to_owned());
+        self
+    }
 
     /// The policy, instead of [`V2026_11`]. It sets the suites, groups and signature algorithms; the lists of this configuration
     /// may only narrow it.
@@ -580,6 +675,9 @@ impl ServerConfigBuilder {
         let fit =
             |names: &Vec<Vec<u8>>| names.iter().map(Vec::len).sum::<usize>() <= AUTHORITIES_BYTES;
         Ok(Arc::new(ServerConfig {
+            tickets: self.tickets,
+            origin: Origin::new(self.scope.as_deref(), &self.client_auth, common.policy),
+            psks: import(&common.psks, Role::Server, &suites)?,
             policy: common.policy,
             observer: common.observer,
             credentials: self.credentials,

@@ -37,7 +37,7 @@ pub struct Connection {
     /// Bytes of `pending` that are sent already.
     sent: usize,
     question: Option<Box<Question>>,
-    summary: Option<Box<Summary>>,
+    summary: Option<Arc<Summary>>,
     failed: Option<Box<Error>>,
     /// The first ClientHello was sent or received.
     begun: bool,
@@ -597,7 +597,7 @@ impl Connection {
                 Output::Records(shape) => self.shape = shape,
                 Output::SkipEarlyData => self.early_data = Some(limits::SKIPPED_EARLY_DATA),
                 Output::Ask(question) => self.question = Some(Box::new(question)),
-                Output::Complete(summary) => self.summary = Some(Box::new(summary)),
+                Output::Complete(summary) => self.summary = Some(summary),
                 Output::PeerTransportParameters(_) => {
                     return Err(Local::Internal("transport parameters without QUIC").into());
                 }

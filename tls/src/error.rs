@@ -188,6 +188,8 @@ faults! {
     MissingExtension { extension: ExtensionType = "The extension", message: MessageKind = "The message" } =>
         MISSING_EXTENSION, "9.2", "a mandatory extension is missing";
     PreSharedKeyNotLast => ILLEGAL_PARAMETER, "4.3.11", "pre_shared_key is not the last extension";
+    PskCounts =>
+        ILLEGAL_PARAMETER, "4.3.11", "the client sent another number of binders than of pre-shared keys";
     ServerName => ILLEGAL_PARAMETER, "RFC 6066 3", "the server name is not a DNS name";
 
     // Hellos and negotiation.
@@ -229,6 +231,14 @@ faults! {
     ProtocolNotOffered =>
         ILLEGAL_PARAMETER, "RFC 7301 3.1", "the server chose an application protocol that was not offered";
 
+    // Pre-shared keys.
+    Binder => DECRYPT_ERROR, "4.3.11", "a binder does not verify: the client does not hold the pre-shared key";
+    SelectedPsk => ILLEGAL_PARAMETER, "4.3.11", "the server selected a pre-shared key that was not offered";
+    SelectedPskHash =>
+        ILLEGAL_PARAMETER, "4.3.11", "the server selected a pre-shared key for another hash than its cipher suite's";
+    PskWithoutShare => ILLEGAL_PARAMETER, "4.3.11", "the server selected a pre-shared key without a key exchange";
+    ResumedClassically =>
+        INSUFFICIENT_SECURITY, "4.3.11", "the server resumed a post-quantum connection with a classical key exchange";
     // Authentication.
     CertificateContext => ILLEGAL_PARAMETER, "4.4.2", "certificate_request_context is not empty in the handshake";
     EmptyCertificate => DECODE_ERROR, "4.5.1.3", "the server sent no certificate";

@@ -61,8 +61,10 @@ pub enum Event<'a> {
         group: Group,
         /// Whether it took a HelloRetryRequest.
         retried: bool,
-        /// What the server signed with.
-        signature_scheme: SignatureScheme,
+        /// Whether it resumes an earlier connection.
+        resumed: bool,
+        /// What the server signed with; nothing where a pre-shared key stood for its certificate.
+        signature_scheme: Option<SignatureScheme>,
         /// What the client signed with, where it showed a certificate.
         client_signature_scheme: Option<SignatureScheme>,
     },
@@ -76,6 +78,8 @@ pub enum Event<'a> {
         /// The alert.
         description: AlertDescription,
     },
+    /// A ticket was issued (`Write`), or came and is stored (`Read`).
+    Ticket(Direction),
     /// The keys of a direction were updated.
     KeysUpdated(Direction),
     /// A direction was closed in order: `Read` by the peer, `Write` by this side.
@@ -113,6 +117,7 @@ impl Event<'_> {
                 suite: summary.suite,
                 group: summary.group,
                 retried: summary.retried,
+                resumed: summary.resumed(),
                 signature_scheme: summary.signature_scheme,
                 client_signature_scheme: summary.client_signature_scheme,
             }),
@@ -140,10 +145,16 @@ impl fmt::Display for Event<'_> {
                 suite,
                 group,
                 retried,
+                resumed,
                 signature_scheme,
                 client_signature_scheme,
             } => {
-                write!(f, "negotiated {suite}, {group}, {signature_scheme}")?;
+                write!(f, "negotiated {suite}, {group}")?;
+                match signature_scheme {
+                    Some(scheme) => write!(f, ", {scheme}")?,
+                    None if *resumed => f.write_str(", resumed")?,
+                    None => f.write_str(", by a pre-shared key")?,
+                }
                 if let Some(scheme) = client_signature_scheme {
                     write!(f, ", {scheme} of the client")?;
                 }
@@ -154,6 +165,7 @@ impl fmt::Display for Event<'_> {
                 direction,
                 description,
             } => write!(f, "alert {description} {}", way(*direction)),
+            Self::Ticket(direction) => write!(f, "ticket {}", way(*direction)),
             Self::KeysUpdated(Direction::Read) => f.write_str("receiving keys updated"),
             Self::KeysUpdated(Direction::Write) => f.write_str("sending keys updated"),
             Self::Closed(Direction::Read) => f.write_str("closed by the peer"),

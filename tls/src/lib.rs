@@ -63,7 +63,9 @@ pub use error::{AlertDescription, Error, Fault, Local};
 pub use event::{Event, Observer, Role};
 pub use handshake::Handshake;
 pub use handshake::carrier::Carrier;
-pub use handshake::output::{Answer, Direction, Level, Offered, Output, Question, Summary, Topic};
+pub use handshake::output::{
+    Answer, Direction, Level, Offered, Output, Psk, Question, Summary, Topic,
+};
 pub use keylog::KeyLog;
 pub use pith_crypto::{Hash, SignatureScheme};
 pub use pith_pq::Group;

@@ -89,6 +89,10 @@ pub const SESSIONS: usize = 1024;
 /// hash.
 pub const PSK_IDENTITY: usize = 1 << 10;
 
+/// Pre-shared keys of one ClientHello that a server looks at; those behind them count as unknown. A client may have a few
+/// tickets and a few keys.
+pub const PSK_IDENTITIES: usize = 16;
+
 /// How far the sending of a hello with early data, as its ticket's age tells it, may be from its arrival (RFC 9846
 /// section 8.3).
 pub const EARLY_DATA_SKEW: Duration = Duration::from_secs(10);

@@ -218,7 +218,7 @@ impl Probe {
             };
             parts.push(format!("{}{retried}", summary.group));
             parts.push(summary.suite.to_string());
-            parts.push(summary.signature_scheme.to_string());
+            parts.push(negotiated::signature(summary));
         }
         let time = self.time("handshake").unwrap_or_default();
         let Bytes { sent, received } = self.bytes;

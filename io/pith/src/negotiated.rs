@@ -21,7 +21,7 @@ pub(crate) fn rows(summary: &Summary) -> Vec<(&'static str, String)> {
         ("version", VERSION.to_owned()),
         ("key exchange", format!("{group} ({strength})")),
         ("cipher suite", summary.suite.to_string()),
-        ("signature", summary.signature_scheme.to_string()),
+        ("signature", signature(summary)),
         ("server name", text(summary.server_name.as_deref())),
         ("ALPN", text(protocol(summary).as_deref())),
         (
@@ -33,6 +33,15 @@ pub(crate) fn rows(summary: &Summary) -> Vec<(&'static str, String)> {
         rows.push(("client's signature", scheme.to_string()));
     }
     rows
+}
+
+/// What the server signed with, or what it did not have to sign for.
+pub(crate) fn signature(summary: &Summary) -> String {
+    match &summary.signature_scheme {
+        Some(scheme) => scheme.to_string(),
+        None if summary.resumed() => "none: resumed".to_owned(),
+        None => "none: a pre-shared key".to_owned(),
+    }
 }
 
 /// Who the peer is, as its certificate says.
@@ -89,7 +98,7 @@ impl Report<'_> {
             ("suite", quoted(summary.map(|summary| summary.suite.name()))),
             (
                 "signature_scheme",
-                named(summary.map(|summary| summary.signature_scheme)),
+                named(summary.and_then(|summary| summary.signature_scheme)),
             ),
             (
                 "server_name",

@@ -102,7 +102,7 @@ impl Setup {
         let protocol = summary.protocol.as_deref();
         let peer_scheme = match options.server {
             true => summary.client_signature_scheme,
-            false => Some(summary.signature_scheme),
+            false => summary.signature_scheme,
         };
         let expected_chain = options
             .expect_peer_cert_file

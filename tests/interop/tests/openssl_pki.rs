@@ -26,7 +26,7 @@ fn chains_of_ml_dsa_from_openssl_are_verified_and_shown() {
         let client = ClientConfig::new(made.trust()).keep_peer_chain(true);
         let mut session = Session::with_server(&openssl, client, &identity, &[]);
         let summary = session.pith.summary().unwrap();
-        assert_eq!(summary.signature_scheme, scheme);
+        assert_eq!(summary.signature_scheme, Some(scheme));
         assert_eq!(summary.peer_chain.as_ref(), Some(&identity.chain));
         session.exchange(0);
         session.close();

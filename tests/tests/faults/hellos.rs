@@ -1,6 +1,6 @@
 //! ClientHello, ServerHello and HelloRetryRequest, first and second ones.
 
-use pith_tests::message::{Extensions, RETRY_RANDOM, codes, share};
+use pith_tests::message::{Extensions, RETRY_RANDOM, codes, offered_psks, share};
 use pith_tls::CipherSuite;
 
 use super::*;
@@ -784,7 +784,7 @@ fn a_second_client_hello_with_a_change() {
             "a pre-shared key that was not there",
             |h| {
                 h.extensions.push(45, vec8(&[1]));
-                h.extensions.push(41, *b"key");
+                h.extensions.push(41, offered_psks(&[b"key"], &[[9; 32]]));
             },
             changed,
         ),

@@ -23,6 +23,7 @@ use pith_tls::{
 
 mod flight;
 mod hellos;
+mod psks;
 mod shares;
 
 /// A client, a server that has a share in common with it, and one that has not.

@@ -19,6 +19,8 @@ use crate::Now;
 use crate::error::Error;
 use crate::mark::{Mark, mark, mark_of_set};
 use crate::policy::Policy;
+use crate::schedule::early::{BinderVerified, PskInUse};
+use crate::schedule::secrets::FinishedVerified;
 use crate::wire::registry::CertificateType;
 
 /// What one side trusts of the other. There is no way to trust everything: a self-signed peer is pinned (rfc9846#C.5-1).
@@ -75,7 +77,7 @@ pub enum Verdict {
     Later,
 }
 
-/// That the peer proved who it is, or did not have to. Made only here, and a handshake cannot complete without one (known
+/// That the peer proved who it is, by a certificate or a pre-shared key, or did not have to. Made only here, and a handshake cannot complete without one (known
 /// attack: a state machine that reaches Finished without a CertificateVerify).
 #[must_use]
 #[derive(Debug)]
@@ -293,6 +295,16 @@ impl PeerProof {
     /// For a server that asked its client for no certificate, or allows it to have none. A client has no use for this: its
     /// peer always proves itself.
     pub(crate) fn not_required() -> Self {
+        Self(())
+    }
+
+    /// For a server: the client holds the pre-shared key that this server accepted.
+    pub(crate) fn of_binder(_: BinderVerified) -> Self {
+        Self(())
+    }
+
+    /// For a client: the server holds the pre-shared key that it selected.
+    pub(crate) fn of_finished(_: PskInUse, _: FinishedVerified) -> Self {
         Self(())
     }
 }

@@ -8,11 +8,12 @@ use pith_crypto::hkdf::{derive_secret, expand_label};
 
 use super::Context;
 use super::output::{Direction, Level, Output, Outputs};
+use super::tickets::Tickets;
 use crate::auth::PeerProof;
 use crate::error::{Error, Fault, Local};
 use crate::limits;
 use crate::suite::CipherSuite;
-use crate::wire::post_handshake::{decode_key_update, encode_key_update};
+use crate::wire::post_handshake::{NewSessionTicket, decode_key_update, encode_key_update};
 
 /// The state of a completed handshake.
 pub(crate) struct Connected {
@@ -24,17 +25,36 @@ pub(crate) struct Connected {
     requested: bool,
     /// The peer asked for an update that is not sent yet.
     owed: bool,
+    tickets: Tickets,
 }
 
 impl Connected {
-    pub(crate) fn new(_peer: PeerProof, suite: CipherSuite, exporter: Secret) -> Self {
+    pub(crate) fn new(
+        _peer: PeerProof,
+        suite: CipherSuite,
+        exporter: Secret,
+        tickets: Tickets,
+    ) -> Self {
         Self {
+            tickets,
             suite,
             exporter,
             updates: 0,
             requested: false,
             owed: false,
         }
+    }
+
+    /// Takes a ticket of the server (rfc9846#4.7.1-1).
+    pub(crate) fn on_ticket(mut self, body: &[u8], cx: &mut Context<'_>) -> Result<Self, Error> {
+        let ticket = NewSessionTicket::decode(body)?;
+        self.tickets.take(&ticket, cx)?;
+        Ok(self)
+    }
+
+    /// Sends so many tickets.
+    pub(crate) fn issue(&mut self, count: u8, cx: &mut Context<'_>) -> Result<(), Error> {
+        self.tickets.issue(count, cx)
     }
 
     /// Takes a KeyUpdate of the peer.
@@ -111,6 +131,7 @@ mod tests {
             PeerProof::not_required(),
             CipherSuite::Aes128GcmSha256,
             exporter,
+            Tickets::None,
         )
     }
 

@@ -15,6 +15,7 @@ pub(crate) mod joiner;
 pub(crate) mod output;
 mod peer;
 pub(crate) mod server;
+mod tickets;
 mod verify_input;
 
 use std::sync::Arc;
@@ -56,9 +57,17 @@ pub(crate) struct Context<'a> {
     outputs: &'a mut Outputs,
     rules: Rules,
     now: Now,
+    observer: Option<&'a Arc<dyn Observer>>,
 }
 
 impl Context<'_> {
+    /// Tells the observer of an event, if there is one.
+    fn tell(&self, event: &Event<'_>) {
+        if let Some(observer) = self.observer {
+            observer.event(event);
+        }
+    }
+
     /// Tells a carrier with records how to shape them, where they are not as they begin.
     fn shape_records(&mut self, shape: RecordShape) {
         if self.rules.has_records() && shape != RecordShape::new(1) {
@@ -94,12 +103,13 @@ impl Handshake {
             ));
         }
         let mut outputs = Outputs::new();
+        let (observer, policy) = (config.observer.clone(), config.policy.name);
         let mut context = Context {
             outputs: &mut outputs,
             rules,
             now,
+            observer: observer.as_ref(),
         };
-        let (observer, policy) = (config.observer.clone(), config.policy.name);
         let state = client::start(config, name, parameters, &mut context)?;
         let handshake = Self::new(Role::Client(state), rules, outputs, observer);
         handshake.tell(&Event::Started {
@@ -230,6 +240,26 @@ impl Handshake {
         }
     }
 
+    /// Sends the client so many more tickets, at most [`limits::TICKETS`], each under the newest keys.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] before the handshake is complete, or as a client.
+    pub fn issue_tickets(&mut self, count: u8, now: Now) -> Result<(), Error> {
+        self.check()?;
+        let mut context = Context {
+            outputs: &mut self.outputs,
+            rules: self.rules,
+            now,
+            observer: self.observer.as_ref(),
+        };
+        let Role::Server(server::State::Connected(state)) = &mut self.role else {
+            return Err(Error::Misuse(
+                "a server issues tickets, after the handshake",
+            ));
+        };
+        state.issue(count.min(limits::TICKETS), &mut context)
+    }
+
     /// Whether the peer asked for a KeyUpdate that is not queued yet.
     #[must_use]
     pub fn owes_key_update(&self) -> bool {
@@ -355,6 +385,7 @@ impl Handshake {
             outputs: &mut self.outputs,
             rules: self.rules,
             now,
+            observer: self.observer.as_ref(),
         };
         self.role = match (core::mem::replace(&mut self.role, Role::Failed), input) {
             (Role::Client(state), Input::Message(message)) => {

@@ -68,7 +68,7 @@ pub enum Output {
     /// A question to whoever drives the connection. Nothing goes on before it is answered.
     Ask(Question),
     /// The handshake is complete: the peer is who it has to be and all keys are in use.
-    Complete(Summary),
+    Complete(Arc<Summary>),
 }
 
 /// What was negotiated.
@@ -85,8 +85,10 @@ pub struct Summary {
     pub protocol: Option<Box<[u8]>>,
     /// The DNS name that the client asked for, if it did.
     pub server_name: Option<Box<str>>,
-    /// The scheme of the signature in the server's CertificateVerify.
-    pub signature_scheme: SignatureScheme,
+    /// The scheme of the signature in the server's CertificateVerify; none where a pre-shared key stood for its certificate.
+    pub signature_scheme: Option<SignatureScheme>,
+    /// The pre-shared key that stood for certificates.
+    pub psk: Option<Psk>,
     /// The scheme of the signature in a client's CertificateVerify, where it showed a certificate.
     pub client_signature_scheme: Option<SignatureScheme>,
     /// The OCSP response that the server stapled, if it was asked for one. Nobody has looked into it yet.
@@ -96,11 +98,18 @@ pub struct Summary {
     /// The raw public key that the peer showed in place of certificates (RFC 7250), where the configuration keeps them.
     pub peer_raw_key: Option<SubjectPublicKeyInfoDer<'static>>,
     /// The pin of the peer's key, whether it came in a certificate or raw: the same number as [`key_pin`](crate::key_pin) and
-    /// [`raw_key_pin`](crate::raw_key_pin) give, by which to tell peers that are pinned. `None` of a client that showed nothing.
+    /// [`raw_key_pin`](crate::raw_key_pin) give, by which to tell peers that are pinned. A resumed
+    /// connection has it of the handshake in which its line of sessions began. `None` of a client that showed nothing.
     pub peer_key: Option<[u8; 32]>,
 }
 
 impl Summary {
+    /// Whether this connection resumes an earlier one, by a ticket.
+    #[must_use]
+    pub fn resumed(&self) -> bool {
+        self.psk == Some(Psk::Ticket)
+    }
+
     /// Notes who the peer has proved to be.
     pub(crate) fn note_peer(&mut self, peer: Presented<'static>, keep: bool) {
         self.peer_key = peer.pin();
@@ -112,6 +121,19 @@ impl Summary {
             });
         }
     }
+}
+
+/// The pre-shared key of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Psk {
+    /// A ticket of an earlier connection, which this one resumes.
+    Ticket,
+    /// A key that both sides were given, with its identity.
+    External {
+        /// The identity of the external key, before it was imported (RFC 9258).
+        identity: Box<[u8]>,
+    },
 }
 
 /// A numbered question. Exactly one is open at a time.

@@ -245,7 +245,7 @@ mod tests {
     fn pair() -> (Sealer, Opener) {
         let secret = || {
             let shared = pith_crypto::SharedSecret::new(&[7; 32]).expect("short");
-            let secret = HandshakeSecret::new(CipherSuite::Aes128GcmSha256, &shared);
+            let secret = HandshakeSecret::without_psk(CipherSuite::Aes128GcmSha256, &shared);
             secret
                 .expect("derives")
                 .traffic(&[7; 32])

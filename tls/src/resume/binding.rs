@@ -164,7 +164,7 @@ pub(crate) fn compare(
 }
 
 impl Binding {
-    fn mismatch(&self, now: &Self) -> Option<Mismatch> {
+    pub(crate) fn mismatch(&self, now: &Self) -> Option<Mismatch> {
         let rows = [
             (Mismatch::Scope, self.origin.scope == now.origin.scope),
             (

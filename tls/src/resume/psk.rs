@@ -18,7 +18,7 @@ use crate::wire::writer::Writer;
 /// A pre-shared key that was agreed on outside of TLS: an identity, a context, a key and a hash. It can be moved, and neither
 /// copied nor printed.
 pub struct ExternalPsk {
-    role: Role,
+    pub(crate) role: Role,
     identity: Box<[u8]>,
     context: Box<[u8]>,
     hash: Hash,

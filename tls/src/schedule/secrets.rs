@@ -1,4 +1,4 @@
-//! Early, Handshake and Main secret as types that have only the derivations which are legal there.
+//! Handshake and Main secret as types that have only the derivations which are legal there; the Early Secret is in `early`.
 //!
 //! Each step consumes the secret before it, so a secret that the next one came from is wiped at once. There is no way to a
 //! [`HandshakeSecret`] without a shared secret of a key exchange: a handshake without secret input cannot be written
@@ -6,9 +6,9 @@
 
 use pith_crypto::hkdf::{derive_secret, expand_label, extract};
 use pith_crypto::mac::hmac;
-use pith_crypto::{Error, Hash, Secret, SharedSecret};
-use zeroize::Zeroizing;
+use pith_crypto::{Error, Hash, Secret};
 
+use super::early::ResumptionSecret;
 use crate::error::Fault;
 use crate::suite::CipherSuite;
 use crate::wire::MessageKind;
@@ -23,7 +23,7 @@ pub struct TrafficSecret {
 }
 
 impl TrafficSecret {
-    fn derive(
+    pub(super) fn derive(
         suite: CipherSuite,
         from: &Secret,
         label: &str,
@@ -66,11 +66,7 @@ impl TrafficSecret {
 
     /// The key for the Finished of this direction (RFC 9846 section 4.5.3).
     pub(crate) fn finished(&self) -> Result<FinishedKey, Error> {
-        let hash = self.suite.hash();
-        Ok(FinishedKey {
-            hash,
-            key: derive_secret(hash, &self.secret, "finished", &[])?,
-        })
+        FinishedKey::derive(self.suite.hash(), &self.secret)
     }
 }
 
@@ -80,7 +76,16 @@ pub(crate) struct FinishedKey {
     key: Secret,
 }
 
+/// That a Finished verified.
+pub(crate) struct FinishedVerified(());
+
 impl FinishedKey {
+    /// From the traffic secret of its sender, or a binder key.
+    pub(super) fn derive(hash: Hash, base: &Secret) -> Result<Self, Error> {
+        let key = derive_secret(hash, base, "finished", &[])?;
+        Ok(Self { hash, key })
+    }
+
     /// The contents of a Finished over this transcript.
     pub(crate) fn mac(&self, transcript: &[u8]) -> Result<Secret, Error> {
         hmac(self.hash, self.key.expose(), transcript)
@@ -91,7 +96,7 @@ impl FinishedKey {
         &self,
         transcript: &[u8],
         contents: &[u8],
-    ) -> Result<(), crate::error::Error> {
+    ) -> Result<FinishedVerified, crate::error::Error> {
         if contents.len() != self.hash.len() {
             return Err(Fault::Malformed {
                 message: MessageKind::Finished,
@@ -99,7 +104,7 @@ impl FinishedKey {
             .into());
         }
         if self.mac(transcript)?.ct_eq(contents) {
-            Ok(())
+            Ok(FinishedVerified(()))
         } else {
             Err(Fault::Finished.into())
         }
@@ -114,21 +119,11 @@ pub(crate) struct Traffic {
 
 /// The Handshake Secret.
 pub(crate) struct HandshakeSecret {
-    suite: CipherSuite,
-    secret: Secret,
+    pub(super) suite: CipherSuite,
+    pub(super) secret: Secret,
 }
 
 impl HandshakeSecret {
-    /// From the shared secret of a key exchange, without a pre-shared key.
-    pub(crate) fn new(suite: CipherSuite, shared: &SharedSecret) -> Result<Self, Error> {
-        let hash = suite.hash();
-        let zeros = Zeroizing::new([0; 48]);
-        let zeros = zeros.get(..hash.len()).ok_or(Error::Length)?;
-        let early = extract(hash, zeros, zeros)?;
-        let secret = extract(hash, salt(hash, &early)?.expose(), shared.expose())?;
-        Ok(Self { suite, secret })
-    }
-
     /// The traffic secrets of the handshake, over ClientHello to ServerHello.
     pub(crate) fn traffic(&self, transcript: &[u8]) -> Result<Traffic, Error> {
         Ok(Traffic {
@@ -166,18 +161,27 @@ impl MainSecret {
     }
 
     /// The exporter secret, over ClientHello to the server's Finished (rfc9846#7.5-1).
-    pub(crate) fn exporter(self, transcript: &[u8]) -> Result<Secret, Error> {
+    pub(crate) fn exporter(&self, transcript: &[u8]) -> Result<Secret, Error> {
         derive_secret(self.suite.hash(), &self.secret, "exp master", transcript)
+    }
+
+    /// The secret of this connection's tickets, over ClientHello to the client's Finished.
+    pub(crate) fn resumption(self, transcript: &[u8]) -> Result<ResumptionSecret, Error> {
+        let hash = self.suite.hash();
+        let secret = derive_secret(hash, &self.secret, "res master", transcript)?;
+        Ok(ResumptionSecret::new(secret))
     }
 }
 
 /// The salt of the next extraction.
-fn salt(hash: Hash, secret: &Secret) -> Result<Secret, Error> {
+pub(super) fn salt(hash: Hash, secret: &Secret) -> Result<Secret, Error> {
     derive_secret(hash, secret, "derived", hash.digest(&[]).as_ref())
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use pith_crypto::SharedSecret;
+
     use super::*;
 
     /// RFC 8448 section 3, "Simple 1-RTT Handshake": the secrets of every stage.
@@ -189,7 +193,8 @@ mod tests {
         ));
         let to_server_hello = "860c06edc07858ee8e78f0e7428c58edd6b43f2ca3e6e95f02ed063cf0e1cad8";
         let to_server_finished = "9608102a0f1ccc6db6250b7b7e417b1a000eaada3daae4777a7686c9ff83df13";
-        let handshake = HandshakeSecret::new(suite, &shared.expect("short")).expect("derives");
+        let handshake =
+            HandshakeSecret::without_psk(suite, &shared.expect("short")).expect("derives");
         assert_eq!(
             handshake.secret.expose(),
             hex("1dc826e93606aa6fdc0aadc12f741b01046aa6b99f691ed221a9f0ca043fbeac")
@@ -234,7 +239,7 @@ mod tests {
         );
     }
 
-    fn hex(text: &str) -> Vec<u8> {
+    pub(in crate::schedule) fn hex(text: &str) -> Vec<u8> {
         (0..text.len())
             .step_by(2)
             .map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hex"))

@@ -33,6 +33,13 @@ impl Transcript {
         self.0.update(message);
     }
 
+    /// The hash of all that was added so far and these bytes, which are not added: the beginning of a hello, up to its binders.
+    pub(crate) fn digest_with(&self, beginning: &[u8]) -> Digest {
+        let mut hasher = self.0.clone();
+        hasher.update(beginning);
+        hasher.fork()
+    }
+
     /// The hash of all that was added so far.
     pub(crate) fn digest(&self) -> Digest {
         self.0.fork()
@@ -53,6 +60,9 @@ mod tests {
             let synthetic = [&[254, 0, 0, length][..], hash.digest(first).as_ref()].concat();
             let whole = [&synthetic[..], retry, second].concat();
             assert_eq!(transcript.digest(), hash.digest(&whole));
+            let longer = [&whole[..], b"third"].concat();
+            assert_eq!(transcript.digest_with(b"third"), hash.digest(&longer));
+            assert_eq!(transcript.digest(), hash.digest(&whole), "not added");
         }
     }
 }

@@ -11,6 +11,9 @@ use pki_types::{DnsName, ServerName};
 use super::certificate::{Authorities, OCSP};
 use super::extensions::{Block, Extension, read_requests};
 use super::grease::Grease;
+use super::pre_shared_key::{
+    OfferedPsks, PskOffer, TicketRequest, allows_dhe, encode_modes, encode_offer,
+};
 use super::reader::{Codes, Reader};
 use super::registry::{CertificateType, ExtensionType as E, MessageKind as M};
 use super::writer::Writer;
@@ -44,6 +47,10 @@ pub(crate) struct ClientHello<'a> {
     pub(crate) client_certificate_types: Option<&'a [u8]>,
     /// What the client takes of a server, most wanted first, where it says so.
     pub(crate) server_certificate_types: Option<&'a [u8]>,
+    /// Whether it takes a pre-shared key with a key exchange, and so tickets.
+    pub(crate) takes_psks: bool,
+    pub(crate) psks: Option<OfferedPsks<'a>>,
+    pub(crate) ticket_request: Option<TicketRequest>,
     extensions: Vec<Extension<'a>>,
 }
 
@@ -117,14 +124,19 @@ impl<'a> ClientHello<'a> {
                 return Err(missing(E::PSK_KEY_EXCHANGE_MODES));
             }
         }
-        // rfc9846#4.3.3-3, rfc9846#9.2-9, rfc9846#9.2-10, rfc9846#9.2-11, rfc9846#9.2-12:
-        // this server authenticates by certificate and never takes a PSK, so all three are needed.
+        let psks = open(E::PRE_SHARED_KEY)
+            .map(OfferedPsks::decode)
+            .transpose()?;
+        // rfc9846#9.2-9, rfc9846#9.2-10, rfc9846#9.2-11, rfc9846#9.2-12: a key exchange takes place with a pre-shared key too, so
+        // only the algorithms can be missing, beside one; rfc9846#4.3.3-3 is then seen to where the server chooses.
         let groups = open(E::SUPPORTED_GROUPS)
             .ok_or(missing(E::SUPPORTED_GROUPS))
             .and_then(Codes::of_body)?;
-        let signature_schemes = open(E::SIGNATURE_ALGORITHMS)
-            .ok_or(missing(E::SIGNATURE_ALGORITHMS))
-            .and_then(Codes::of_body)?;
+        let signature_schemes = match open(E::SIGNATURE_ALGORITHMS) {
+            Some(body) => Codes::of_body(body)?,
+            None if psks.is_some() => Codes::default(),
+            None => return Err(missing(E::SIGNATURE_ALGORITHMS)),
+        };
         let shares = open(E::KEY_SHARE)
             .ok_or(missing(E::KEY_SHARE))
             .and_then(|reader| key_shares(reader, groups))?;
@@ -158,6 +170,14 @@ impl<'a> ClientHello<'a> {
                 .transpose()?,
             server_certificate_types: open(E::SERVER_CERTIFICATE_TYPE)
                 .map(certificate_types)
+                .transpose()?,
+            takes_psks: open(E::PSK_KEY_EXCHANGE_MODES)
+                .map(allows_dhe)
+                .transpose()?
+                .unwrap_or_default(),
+            psks,
+            ticket_request: open(E::TICKET_REQUEST)
+                .map(TicketRequest::decode)
                 .transpose()?,
             extensions,
         })
@@ -202,12 +222,21 @@ impl<'a> ClientHello<'a> {
             && self.session_id == first.session_id
             // rfc9846#4.3.10-5
             && !self.offers(E::EARLY_DATA)
-            && (!self.offers(E::PRE_SHARED_KEY) || first.offers(E::PRE_SHARED_KEY))
+            && self.psks_come_from(first)
             && self
                 .extensions
                 .iter()
                 .filter(free)
                 .eq(first.extensions.iter().filter(free))
+    }
+}
+
+impl ClientHello<'_> {
+    /// Whether every key that this hello offers stands in `first`, in the same order: a second hello may only leave some out.
+    fn psks_come_from(&self, first: &ClientHello<'_>) -> bool {
+        let mut earlier = first.psks.iter().flat_map(|psks| &psks.psks);
+        let mut own = self.psks.iter().flat_map(|psks| &psks.psks);
+        own.all(|psk| earlier.any(|candidate| candidate.identity == psk.identity))
     }
 }
 
@@ -304,14 +333,18 @@ pub(crate) struct ClientOffer<'a> {
     pub(crate) client_certificate_types: &'a [CertificateType],
     pub(crate) server_certificate_types: &'a [CertificateType],
     pub(crate) grease: Option<Grease>,
+    /// Whether the client takes tickets, or has a pre-shared key already.
+    pub(crate) takes_psks: bool,
+    pub(crate) ticket_request: Option<TicketRequest>,
 }
 
 impl ClientOffer<'_> {
-    /// The encoded message, and the extensions that a server may answer.
+    /// The encoded message, and the extensions that a server may answer. Binders are zeros: they come to the end of it later.
     pub(crate) fn encode(
         &self,
         shares: &[Share],
         cookie: Option<&[u8]>,
+        psks: &[PskOffer<'_>],
     ) -> Result<(Vec<u8>, Vec<E>), Local> {
         let mut writer = Writer::default();
         let mut written = Vec::new();
@@ -327,14 +360,15 @@ impl ClientOffer<'_> {
             // rfc9846#4.2.2-11
             w.vec8(|w| w.u8(0));
             w.vec16(|w| {
-                self.extensions(
-                    shares,
-                    cookie,
-                    &mut Block {
-                        writer: w,
-                        written: &mut written,
-                    },
-                )
+                let mut block = Block {
+                    writer: w,
+                    written: &mut written,
+                };
+                self.extensions(shares, cookie, &mut block);
+                // rfc9846#4.3.11-10
+                if !psks.is_empty() {
+                    block.put(E::PRE_SHARED_KEY, |w| encode_offer(w, psks));
+                }
             });
         });
         Ok((writer.finish()?, written))
@@ -370,11 +404,13 @@ impl ClientOffer<'_> {
             let codes = self.groups.iter().map(|group| group.code());
             w.vec16(|w| w.codes(grease.map(|grease| grease.group), codes));
         });
-        // rfc9846#4.3.3-2, rfc9846#9.2-4
-        block.put(E::SIGNATURE_ALGORITHMS, |w| {
-            let codes = self.schemes.iter().map(|scheme| scheme.0);
-            w.vec16(|w| w.codes(grease.map(|grease| grease.scheme), codes));
-        });
+        // rfc9846#4.3.3-2, rfc9846#9.2-4. None where no certificate is taken.
+        if !self.schemes.is_empty() {
+            block.put(E::SIGNATURE_ALGORITHMS, |w| {
+                let codes = self.schemes.iter().map(|scheme| scheme.0);
+                w.vec16(|w| w.codes(grease.map(|grease| grease.scheme), codes));
+            });
+        }
         if !self.protocols.is_empty() {
             block.put(E::ALPN, |w| {
                 w.vec16(|w| {
@@ -386,6 +422,13 @@ impl ClientOffer<'_> {
         }
         if let Some(limit) = self.record_size_limit {
             block.put(E::RECORD_SIZE_LIMIT, |w| w.u16(limit));
+        }
+        // rfc9846#4.3.9-1, rfc9846#4.3.9-2
+        if self.takes_psks {
+            block.put(E::PSK_KEY_EXCHANGE_MODES, encode_modes);
+        }
+        if let Some(request) = self.ticket_request {
+            block.put(E::TICKET_REQUEST, |w| request.encode(w));
         }
         if self.request_ocsp {
             // No responders and no request extensions (RFC 6066 section 8).
@@ -454,6 +497,8 @@ mod tests {
             client_certificate_types: &[],
             server_certificate_types: &[],
             grease: None,
+            takes_psks: false,
+            ticket_request: None,
         }
     }
 
@@ -465,7 +510,11 @@ mod tests {
     }
 
     fn body(offer: &ClientOffer<'_>, shares: &[Share], cookie: Option<&[u8]>) -> Vec<u8> {
-        offer.encode(shares, cookie).expect("short").0.split_off(4)
+        offer
+            .encode(shares, cookie, &[])
+            .expect("short")
+            .0
+            .split_off(4)
     }
 
     #[test]

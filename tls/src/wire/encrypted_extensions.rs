@@ -51,6 +51,11 @@ impl<'a> EncryptedExtensions<'a> {
                 E::SERVER_CERTIFICATE_TYPE => found.types.server = Some(one_type(body)?),
                 // The server's own groups: syntax only, nothing may follow from them yet (rfc9846#4.3.7-2).
                 E::SUPPORTED_GROUPS => drop(Codes::of_body(body)?),
+                // RFC 9149 section 2: how many tickets to expect. They are counted when they come.
+                E::TICKET_REQUEST => {
+                    body.u8()?;
+                    body.finish()?;
+                }
                 _ => {}
             }
         }
@@ -85,6 +90,7 @@ pub(crate) fn encode(
     transport_parameters: Option<&Bytes>,
     record_size_limit: Option<u16>,
     types: NegotiatedTypes,
+    expected_tickets: Option<u8>,
 ) {
     let put = |w: &mut Writer, kind: E, body: &dyn Fn(&mut Writer)| {
         w.u16(kind.0);
@@ -109,6 +115,9 @@ pub(crate) fn encode(
                     put(w, kind, &|w| w.u8(one.code()));
                 }
             }
+            if let Some(count) = expected_tickets {
+                put(w, E::TICKET_REQUEST, &|w| w.u8(count));
+            }
             if let Some(parameters) = transport_parameters {
                 put(w, E::QUIC_TRANSPORT_PARAMETERS, &|w| w.bytes(parameters));
             }
@@ -121,7 +130,8 @@ mod tests {
     use super::*;
     use crate::error::Local;
 
-    const OFFERED: [E; 7] = [
+    const OFFERED: [E; 8] = [
+        E::TICKET_REQUEST,
         E::CLIENT_CERTIFICATE_TYPE,
         E::SERVER_CERTIFICATE_TYPE,
         E::RECORD_SIZE_LIMIT,
@@ -146,6 +156,7 @@ mod tests {
             Some(&parameters),
             Some(1000),
             types,
+            Some(2),
         );
         let bytes = writer.finish()?.split_off(4);
         let got = EncryptedExtensions::decode(&bytes, &OFFERED).expect("well formed");
@@ -193,6 +204,13 @@ mod tests {
                 &[0, 63],
                 Some(Fault::RecordSizeLimit),
             ),
+            (
+                "no count of tickets",
+                E::TICKET_REQUEST,
+                &[],
+                Some(malformed),
+            ),
+            ("two counts", E::TICKET_REQUEST, &[1, 1], Some(malformed)),
             ("groups", E::SUPPORTED_GROUPS, &[0, 2, 0, 0x1d], None),
             ("a type", E::SERVER_CERTIFICATE_TYPE, &[2], None),
             ("no type", E::SERVER_CERTIFICATE_TYPE, &[], Some(malformed)),

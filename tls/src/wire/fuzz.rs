@@ -4,7 +4,7 @@ use super::certificate::{Certificate, CertificateRequest, CertificateVerify, enc
 use super::client_hello::ClientHello;
 use super::encrypted_extensions::EncryptedExtensions;
 use super::extensions::read_requests;
-use super::post_handshake::{decode_key_update, decode_ticket, encode_key_update};
+use super::post_handshake::{NewSessionTicket, decode_key_update, encode_key_update};
 use super::reader::Reader;
 use super::registry::{ExtensionType as E, MessageKind as M};
 use super::server_hello::{HelloRetryRequest, ServerHello};
@@ -131,7 +131,10 @@ fn post_handshake() {
     bolero::check!()
         .with_iterations(ITERATIONS)
         .for_each(|bytes: &[u8]| {
-            decode_ticket(bytes).unwrap_or_default();
+            if let Ok(ticket) = NewSessionTicket::decode(bytes) {
+                assert!(!ticket.ticket.is_empty());
+                assert!(ticket.encode().unwrap().len() <= bytes.len() + 4);
+            }
             if let Ok(request) = decode_key_update(bytes) {
                 assert_eq!(
                     encode_key_update(request).unwrap()[4..],

@@ -9,6 +9,7 @@ pub(crate) mod encrypted_extensions; // section 4.4.1
 pub(crate) mod extensions; //           section 4.3
 pub(crate) mod grease; //             RFC 8701
 pub(crate) mod post_handshake; //       sections 4.7.1 and 4.7.3
+pub(crate) mod pre_shared_key; //       sections 4.3.9 and 4.3.11, and RFC 9149
 pub(crate) mod reader;
 pub(crate) mod registry;
 pub(crate) mod server_hello; //         sections 4.2.3 and 4.2.4

@@ -2,18 +2,60 @@
 
 use super::extensions::read_requests;
 use super::reader::Reader;
-use super::registry::MessageKind as M;
+use super::registry::{ExtensionType as E, MessageKind as M};
 use super::writer::Writer;
 use crate::error::{Fault, Local};
 
-/// Checks the syntax of a NewSessionTicket; a client that does not resume ignores the rest (rfc9846#4.7.1-1, rfc9846#4.7.1-8).
-pub(crate) fn decode_ticket(body: &[u8]) -> Result<(), Fault> {
-    let mut reader = Reader::new(body, M::NewSessionTicket);
-    let (_lifetime, _age_add) = (reader.u32()?, reader.u32()?);
-    reader.vec8(0)?;
-    reader.vec16(1)?;
-    read_requests(&mut reader)?;
-    reader.finish()
+/// A NewSessionTicket.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NewSessionTicket<'a> {
+    /// In seconds.
+    pub(crate) lifetime: u32,
+    pub(crate) age_add: u32,
+    pub(crate) nonce: &'a [u8],
+    pub(crate) ticket: &'a [u8],
+    /// Bytes of early data that the server takes.
+    pub(crate) max_early_data: Option<u32>,
+}
+
+impl<'a> NewSessionTicket<'a> {
+    /// Unknown extensions are passed over (rfc9846#4.7.1-8).
+    pub(crate) fn decode(body: &'a [u8]) -> Result<Self, Fault> {
+        let mut reader = Reader::new(body, M::NewSessionTicket);
+        let mut ticket = Self {
+            lifetime: reader.u32()?,
+            age_add: reader.u32()?,
+            nonce: reader.vec8(0)?,
+            ticket: reader.vec16(1)?,
+            max_early_data: None,
+        };
+        for extension in read_requests(&mut reader)? {
+            if extension.kind == E::EARLY_DATA {
+                let mut body = Reader::new(extension.body, M::NewSessionTicket);
+                ticket.max_early_data = Some(body.u32()?);
+                body.finish()?;
+            }
+        }
+        reader.finish()?;
+        Ok(ticket)
+    }
+
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, Local> {
+        let mut writer = Writer::default();
+        writer.message(M::NewSessionTicket, |w| {
+            w.u32(self.lifetime);
+            w.u32(self.age_add);
+            w.vec8(|w| w.bytes(self.nonce));
+            w.vec16(|w| w.bytes(self.ticket));
+            w.vec16(|w| {
+                if let Some(most) = self.max_early_data {
+                    w.u16(E::EARLY_DATA.0);
+                    w.vec16(|w| w.u32(most));
+                }
+            });
+        });
+        writer.finish()
+    }
 }
 
 /// Whether a KeyUpdate asks for one in return.
@@ -63,26 +105,53 @@ mod tests {
 
     #[test]
     fn tickets() {
-        let good = [
-            0, 0, 0, 1, 0, 0, 0, 2, 1, 9, 0, 2, 7, 7, 0, 8, 0, 42, 0, 4, 0, 0, 0, 1,
-        ];
-        assert_eq!(decode_ticket(&good), Ok(()));
-        for cut in 0..good.len() {
-            assert_eq!(
-                decode_ticket(&good[..cut]),
-                Err(Fault::Malformed {
-                    message: M::NewSessionTicket
-                }),
-                "{cut}"
-            );
+        fn decode(bytes: &[u8]) -> Result<NewSessionTicket<'_>, Fault> {
+            NewSessionTicket::decode(bytes)
         }
-        assert!(decode_ticket(&[&good[..], &[0]].concat()).is_err());
-        let empty = [0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0];
-        assert!(decode_ticket(&empty).is_err(), "an empty ticket");
-        let misplaced = [0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 1, 7, 0, 4, 0, 51, 0, 0];
-        assert!(matches!(
-            decode_ticket(&misplaced),
-            Err(Fault::MisplacedExtension { .. })
-        ));
+        let malformed = Some(Fault::Malformed {
+            message: M::NewSessionTicket,
+        });
+        for max_early_data in [None, Some(0), Some(u32::MAX)] {
+            let ticket = NewSessionTicket {
+                lifetime: 604_800,
+                age_add: 0xfedc_ba98,
+                nonce: &[9],
+                ticket: &[7, 7],
+                max_early_data,
+            };
+            let bytes = ticket.encode().expect("short");
+            let bytes = &bytes[4..];
+            assert_eq!(decode(bytes), Ok(ticket));
+            for cut in 0..bytes.len() {
+                assert_eq!(decode(&bytes[..cut]).err(), malformed, "{cut}");
+            }
+            let longer = [bytes, &[0]].concat();
+            assert_eq!(decode(&longer).err(), malformed);
+        }
+        // (name, nonce and all that follows, want)
+        let misplaced = Some(Fault::MisplacedExtension {
+            extension: E::KEY_SHARE,
+            message: M::NewSessionTicket,
+        });
+        let rows: &[(&str, &[u8], Option<Fault>)] = &[
+            ("no nonce", &[0, 0, 1, 7, 0, 0], None),
+            ("an empty ticket", &[0, 0, 0, 0, 0], malformed),
+            (
+                "an unknown extension",
+                &[0, 0, 1, 7, 0, 4, 0x12, 0x34, 0, 0],
+                None,
+            ),
+            ("a share", &[0, 0, 1, 7, 0, 4, 0, 51, 0, 0], misplaced),
+            ("no size", &[0, 0, 1, 7, 0, 4, 0, 42, 0, 0], malformed),
+            (
+                "a longer size",
+                &[0, 0, 1, 7, 0, 9, 0, 42, 0, 5, 0, 0, 0, 0, 0],
+                malformed,
+            ),
+        ];
+        for (name, rest, want) in rows {
+            let bytes = [&[0, 0, 0, 1, 0, 0, 0, 2][..], rest].concat();
+            assert_eq!(decode(&bytes).err(), *want, "{name}");
+        }
     }
 }

@@ -110,8 +110,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A non-empty list of 16-bit codes, its length already checked to be even.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// A list of 16-bit codes, its length already checked to be even. Only the default, for one that is not there, is empty.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Codes<'a>(&'a [u8]);
 
 impl<'a> Codes<'a> {

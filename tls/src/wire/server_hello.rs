@@ -27,6 +27,8 @@ pub(crate) struct ServerHello<'a> {
     pub(crate) suite: u16,
     pub(crate) group: u16,
     pub(crate) share: &'a [u8],
+    /// The place of the pre-shared key that the server selected.
+    pub(crate) selected_psk: Option<u16>,
 }
 
 /// A HelloRetryRequest as it came.
@@ -43,15 +45,28 @@ struct Fields<'a> {
     suite: u16,
     key_share: Option<Reader<'a>>,
     cookie: Option<Reader<'a>>,
+    pre_shared_key: Option<Reader<'a>>,
 }
 
 impl<'a> ServerHello<'a> {
     pub(crate) fn decode(body: &'a [u8], offered: &[E]) -> Result<Self, Fault> {
         let fields = fields(body, M::ServerHello, offered)?;
-        // There is no key exchange without a share (S03): this client offers no pre-shared key.
-        let missing = Fault::MissingExtension {
-            extension: E::KEY_SHARE,
-            message: M::ServerHello,
+        let selected_psk = match fields.pre_shared_key {
+            Some(mut reader) => {
+                let place = reader.u16()?;
+                reader.finish()?;
+                Some(place)
+            }
+            None => None,
+        };
+        // There is no key exchange without a share (S03). rfc9846#4.3.11-6, rfc9846#4.3.11-7: this client offers no mode that goes
+        // without one.
+        let missing = match selected_psk {
+            Some(_) => Fault::PskWithoutShare,
+            None => Fault::MissingExtension {
+                extension: E::KEY_SHARE,
+                message: M::ServerHello,
+            },
         };
         let mut reader = fields.key_share.ok_or(missing)?;
         let hello = Self {
@@ -59,6 +74,7 @@ impl<'a> ServerHello<'a> {
             suite: fields.suite,
             group: reader.u16()?,
             share: reader.vec16(1)?,
+            selected_psk,
         };
         reader.finish()?;
         Ok(hello)
@@ -143,6 +159,7 @@ fn fields<'a>(body: &'a [u8], message: M, offered: &[E]) -> Result<Fields<'a>, F
         suite,
         key_share: open(E::KEY_SHARE),
         cookie: open(E::COOKIE),
+        pre_shared_key: open(E::PRE_SHARED_KEY),
     })
 }
 
@@ -172,11 +189,20 @@ pub(crate) fn encode_server_hello(
     suite: u16,
     group: Group,
     share: &[u8],
+    selected_psk: Option<u16>,
 ) -> Result<Vec<u8>, Local> {
-    encode(M::ServerHello, random, session_id, suite, |w| {
+    let key_share = |w: &mut Writer| {
         w.u16(group.code());
         w.vec16(|w| w.bytes(share));
-    })
+    };
+    encode(
+        M::ServerHello,
+        random,
+        session_id,
+        suite,
+        key_share,
+        selected_psk,
+    )
 }
 
 /// Encodes a HelloRetryRequest that asks for a share of `group`.
@@ -187,6 +213,7 @@ pub(crate) fn encode_retry(session_id: &[u8], suite: u16, group: Group) -> Resul
         session_id,
         suite,
         |w| w.u16(group.code()),
+        None,
     )
 }
 
@@ -196,6 +223,7 @@ fn encode(
     session_id: &[u8],
     suite: u16,
     key_share: impl FnOnce(&mut Writer),
+    selected_psk: Option<u16>,
 ) -> Result<Vec<u8>, Local> {
     let mut writer = Writer::default();
     writer.message(kind, |w| {
@@ -213,6 +241,10 @@ fn encode(
             w.vec16(|w| w.u16(TLS13));
             w.u16(E::KEY_SHARE.0);
             w.vec16(key_share);
+            if let Some(place) = selected_psk {
+                w.u16(E::PRE_SHARED_KEY.0);
+                w.vec16(|w| w.u16(place));
+            }
         });
     });
     writer.finish()
@@ -225,7 +257,7 @@ mod tests {
     const OFFERED: [E; 2] = [E::SUPPORTED_VERSIONS, E::KEY_SHARE];
 
     fn hello() -> Vec<u8> {
-        encode_server_hello(&[3; 32], &[1; 32], 0x1301, Group::X25519, &[9; 32])
+        encode_server_hello(&[3; 32], &[1; 32], 0x1301, Group::X25519, &[9; 32], None)
             .expect("short")
             .split_off(4)
     }

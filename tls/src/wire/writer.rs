@@ -22,6 +22,10 @@ impl Writer {
         self.bytes.extend_from_slice(&value.to_be_bytes());
     }
 
+    pub(crate) fn u32(&mut self, value: u32) {
+        self.bytes.extend_from_slice(&value.to_be_bytes());
+    }
+
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }

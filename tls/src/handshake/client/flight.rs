@@ -1,5 +1,6 @@
 //! A client reads the server's protected flight and answers it: WAIT_EE to CONNECTED.
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,19 +9,22 @@ use pith_pq::Group;
 use pki_types::ServerName;
 
 use super::State;
+use super::psk::InUse;
 use crate::auth::{CertificateError, Credential, PeerProof, Presented, Signature, Wanted};
 use crate::config::ClientConfig;
 use crate::error::{Error, Fault, Local};
 use crate::handshake::Context;
-use crate::handshake::client::application_keys;
+use crate::handshake::client::{ApplicationKeys, application_keys};
 use crate::handshake::connected::Connected;
 use crate::handshake::joiner::Message;
 use crate::handshake::output::{Direction, Level, Output, Summary, Topic};
 use crate::handshake::peer::{check_verify, judge};
+use crate::handshake::tickets::{Taker, Tickets};
 use crate::handshake::verify_input::{client_content, server_content};
 use crate::keylog::ConnectionLog;
 use crate::record::shape::RecordShape;
-use crate::schedule::secrets::{FinishedKey, HandshakeSecret, Traffic};
+use crate::resume::state::line_end;
+use crate::schedule::secrets::{FinishedKey, HandshakeSecret, MainSecret, Traffic};
 use crate::schedule::transcript::Transcript;
 use crate::suite::CipherSuite;
 use crate::wire::certificate::{
@@ -43,6 +47,8 @@ pub(crate) struct WaitEncryptedExtensions {
     pub(super) secret: HandshakeSecret,
     pub(super) client_finished: FinishedKey,
     pub(super) server_finished: FinishedKey,
+    /// The pre-shared key that the server selected, which stands for its certificate.
+    pub(super) psk: Option<InUse>,
     pub(super) log: Option<ConnectionLog>,
 }
 
@@ -74,9 +80,20 @@ pub(crate) struct WaitCertificateVerify {
 
 /// WAIT_FINISHED: the server is who it has to be, if the handshake was not altered.
 pub(crate) struct WaitFinished {
-    base: WaitCertificateVerify,
-    scheme: SignatureScheme,
-    proof: PeerProof,
+    base: WaitCertificate,
+    shown: Shown,
+}
+
+/// By what the server shows who it is.
+enum Shown {
+    Certificate {
+        peer: Presented<'static>,
+        ocsp: Option<Vec<u8>>,
+        scheme: SignatureScheme,
+        proof: PeerProof,
+    },
+    /// rfc9846#4.5.1-1: no certificate. The Finished will prove it.
+    Psk(InUse),
 }
 
 /// The server is done, and this client's signature is pending.
@@ -87,9 +104,15 @@ struct Closing {
     transcript: Transcript,
     client_finished: FinishedKey,
     traffic: Traffic,
+    main: MainSecret,
     exporter: Secret,
     summary: Summary,
     proof: PeerProof,
+    /// For the tickets to come.
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+    /// When the line of sessions ends.
+    until: Duration,
 }
 
 impl WaitEncryptedExtensions {
@@ -126,13 +149,21 @@ impl WaitEncryptedExtensions {
         }
         self.transcript.add(message.whole);
         let protocol = found.protocol.map(Box::from);
-        let own = Own::NotRequested;
-        Ok(State::WaitCertificateOrRequest(Box::new(WaitCertificate {
+        let psk = self.psk.take();
+        let base = WaitCertificate {
             base: *self,
             protocol,
             types: found.types,
-            own,
-        })))
+            own: Own::NotRequested,
+        };
+        Ok(match psk {
+            // rfc9846#4.4.2-1: neither a certificate nor a request for one follows.
+            Some(psk) => State::WaitFinished(Box::new(WaitFinished {
+                base,
+                shown: Shown::Psk(psk),
+            })),
+            None => State::WaitCertificateOrRequest(Box::new(base)),
+        })
     }
 }
 
@@ -213,11 +244,14 @@ impl WaitCertificateVerify {
         let content = server_content(transcript.digest().as_ref());
         let (scheme, proof) = check_verify(config.policy, &self.peer, message.body, &content)?;
         transcript.add(message.whole);
-        Ok(State::WaitFinished(Box::new(WaitFinished {
-            base: *self,
+        let Self { base, peer, ocsp } = *self;
+        let shown = Shown::Certificate {
+            peer,
+            ocsp,
             scheme,
             proof,
-        })))
+        };
+        Ok(State::WaitFinished(Box::new(WaitFinished { base, shown })))
     }
 }
 
@@ -227,11 +261,7 @@ impl WaitFinished {
         message: Message<'_>,
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
-        let Self {
-            base: WaitCertificateVerify { base, peer, ocsp },
-            scheme,
-            proof,
-        } = *self;
+        let Self { base, shown } = *self;
         let WaitCertificate {
             base,
             protocol,
@@ -243,10 +273,15 @@ impl WaitFinished {
             suite,
             ..
         } = base;
-        base.server_finished
+        let verified = base
+            .server_finished
             .check(transcript.digest().as_ref(), message.body)?;
         transcript.add(message.whole);
-        let (traffic, exporter) = application_keys(base.secret, &transcript, base.log.as_ref())?;
+        let ApplicationKeys {
+            traffic,
+            main,
+            exporter,
+        } = application_keys(base.secret, &transcript, base.log.as_ref())?;
         let mut summary = Summary {
             suite,
             group: base.group,
@@ -256,22 +291,45 @@ impl WaitFinished {
                 ServerName::DnsName(name) => Some(name.as_ref().into()),
                 _ => None,
             },
-            signature_scheme: scheme,
+            signature_scheme: None,
+            psk: None,
             client_signature_scheme: None,
-            ocsp_response: ocsp,
+            ocsp_response: None,
             peer_chain: None,
             peer_raw_key: None,
             peer_key: None,
         };
-        summary.note_peer(peer, base.config.keep_peer_chain);
+        let (proof, until) = match shown {
+            Shown::Certificate {
+                peer,
+                ocsp,
+                scheme,
+                proof,
+            } => {
+                summary.signature_scheme = Some(scheme);
+                summary.ocsp_response = ocsp;
+                let until = line_end(Some((&base.config.trust, peer.chain())), cx.now);
+                summary.note_peer(peer, base.config.keep_peer_chain);
+                (proof, until)
+            }
+            Shown::Psk(InUse { key, proof }) => {
+                summary.psk = Some(key.summary());
+                summary.peer_key = key.peer_key();
+                (PeerProof::of_finished(proof, verified), key.until())
+            }
+        };
         let client_finished = base.client_finished;
         let closing = Closing {
             transcript,
             client_finished,
             traffic,
+            main,
             exporter,
             summary,
             proof,
+            config: base.config,
+            name: base.name,
+            until,
         };
         closing.authenticate(own, cx)
     }
@@ -342,24 +400,38 @@ impl Closing {
     }
 
     /// Finished, whether certificates went before it or not (rfc9846#4.5.1-4); there is no EndOfEarlyData (rfc9846#4.6-2).
-    fn finish(self, mut flight: Vec<u8>, cx: &mut Context<'_>) -> Result<State, Error> {
+    fn finish(mut self, mut flight: Vec<u8>, cx: &mut Context<'_>) -> Result<State, Error> {
         let mac = self
             .client_finished
             .mac(self.transcript.digest().as_ref())?;
         let mut finished = Writer::default();
         finished.message(MessageKind::Finished, |w| w.bytes(mac.expose()));
-        flight.extend_from_slice(&finished.finish()?);
+        let finished = finished.finish()?;
+        self.transcript.add(&finished);
+        flight.extend_from_slice(&finished);
         cx.outputs.send(Level::Handshake, flight);
         cx.outputs
             .keys(Level::Application, Direction::Write, self.traffic.client);
         cx.outputs
             .keys(Level::Application, Direction::Read, self.traffic.server);
-        let suite = self.summary.suite;
-        cx.outputs.push(Output::Complete(self.summary));
+        let summary = Arc::new(self.summary);
+        let suite = summary.suite;
+        let tickets = match self.config.sessions {
+            Some(_) => Tickets::Take(Box::new(Taker {
+                secret: self.main.resumption(self.transcript.digest().as_ref())?,
+                config: self.config,
+                name: self.name,
+                summary: summary.clone(),
+                until: self.until,
+            })),
+            None => Tickets::None,
+        };
+        cx.outputs.push(Output::Complete(summary));
         Ok(State::Connected(Connected::new(
             self.proof,
             suite,
             self.exporter,
+            tickets,
         )))
     }
 }

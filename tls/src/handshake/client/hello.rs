@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pith_crypto::{Secret, SharedSecret, random};
+use pith_crypto::{Secret, random};
 use pith_pq::{Group, Offer, Share, offer};
 use pki_types::{DnsName, ServerName};
 
 use super::State;
 use super::flight::WaitEncryptedExtensions;
+use super::psk::{InUse, Offers, Selected, ticket_request};
 use crate::config::ClientConfig;
 use crate::error::{Error, Fault, Local};
 use crate::handshake::Context;
@@ -16,12 +17,13 @@ use crate::handshake::joiner::Message;
 use crate::handshake::output::{Direction, Level, Output};
 use crate::keylog::ConnectionLog;
 use crate::record::shape::RecordShape;
-use crate::schedule::secrets::{HandshakeSecret, Traffic};
+use crate::schedule::secrets::{HandshakeSecret, MainSecret, Traffic};
 use crate::schedule::transcript::Transcript;
 use crate::suite::CipherSuite;
 use crate::wire::ExtensionType;
 use crate::wire::client_hello::ClientOffer;
 use crate::wire::grease::Grease;
+use crate::wire::pre_shared_key::TicketRequest;
 use crate::wire::server_hello::{HelloRetryRequest, ServerHello};
 
 /// What stays the same in both hellos of a handshake (rfc9846#4.2.2-2).
@@ -33,14 +35,19 @@ struct Hello {
     transport_parameters: Option<Bytes>,
     record_size_limit: Option<u16>,
     grease: Option<Grease>,
+    ticket_request: Option<TicketRequest>,
+    /// Of these, a second hello may hold fewer.
+    psks: Offers,
 }
 
 impl Hello {
+    /// The message, and the extensions that a server may answer. `transcript` is what goes before a second hello.
     fn encode(
         &self,
         shares: &[Share],
         cookie: Option<&[u8]>,
-    ) -> Result<(Vec<u8>, Vec<ExtensionType>), Local> {
+        transcript: Option<&Transcript>,
+    ) -> Result<(Vec<u8>, Vec<ExtensionType>), Error> {
         let server_name = match &self.name {
             ServerName::DnsName(name) => Some(name.as_ref()),
             // RFC 6066 section 3: an address is not sent.
@@ -60,8 +67,12 @@ impl Hello {
             client_certificate_types: &self.config.client_types,
             server_certificate_types: self.config.server_types,
             grease: self.grease,
+            takes_psks: self.config.sessions.is_some() || !self.psks.is_empty(),
+            ticket_request: self.ticket_request,
         };
-        offer.encode(shares, cookie)
+        let (mut message, extensions) = offer.encode(shares, cookie, &self.psks.list())?;
+        self.psks.bind(&mut message, transcript)?;
+        Ok((message, extensions))
     }
 
     /// The suite that the server chose, which must have been offered (rfc9846#4.2.3-6, rfc9846#4.2.4-7).
@@ -141,18 +152,21 @@ pub(in crate::handshake) fn start(
     }
     let records = config.records;
     cx.shape_records(RecordShape::new(records.block));
+    let name = normal(name);
     let hello = Hello {
+        ticket_request: ticket_request(&config),
+        psks: Offers::take(&config, &name, cx)?,
         record_size_limit: records.limit.filter(|_| cx.rules.has_records()),
         grease,
         config,
-        name: normal(name),
+        name,
         random: own_random,
         session_id,
         transport_parameters,
     };
     let (offer, shares) = offer(&hello.config.shares).map_err(own_share)?;
     // rfc9846#4.3.2-2: no cookie is kept for another connection.
-    let (sent, offered) = hello.encode(&shares, None)?;
+    let (sent, offered) = hello.encode(&shares, None, None)?;
     // rfc9846#4.2.2-1
     cx.outputs.send(Level::Initial, sent.clone());
     Ok(State::WaitServerHello(Box::new(WaitServerHello {
@@ -198,8 +212,9 @@ impl WaitServerHello {
             None => {}
         }
         let mut transcript = Transcript::retried(suite.hash(), &sent, message.whole);
+        hello.psks.retry(suite.hash(), cx.now);
         // rfc9846#4.2.4-6, rfc9846#4.3.2-1
-        let (second, offered) = hello.encode(&shares, retry.cookie)?;
+        let (second, offered) = hello.encode(&shares, retry.cookie, Some(&transcript))?;
         transcript.add(&second);
         if cx.rules.has_compatibility_mode() {
             cx.outputs.push(Output::ChangeCipherSpec);
@@ -321,8 +336,18 @@ impl Accepted {
             .map_err(|error| peer_share(error, group))?;
         self.transcript.add(message.whole);
         let log = ConnectionLog::new(self.hello.config.key_log.as_ref(), self.hello.random);
-        let (secret, traffic) =
-            handshake_keys(self.suite, &shared, &self.transcript, log.as_ref())?;
+        let (psk, secret) = match self
+            .hello
+            .psks
+            .select(server.selected_psk, self.suite, group)?
+        {
+            Some(Selected { key, secret }) => {
+                let (secret, proof) = secret.handshake(self.suite, &shared)?;
+                (Some(InUse { key, proof }), secret)
+            }
+            None => (None, HandshakeSecret::without_psk(self.suite, &shared)?),
+        };
+        let traffic = handshake_keys(&secret, &self.transcript, log.as_ref())?;
         let (client_finished, server_finished) =
             (traffic.client.finished()?, traffic.server.finished()?);
         cx.outputs
@@ -341,26 +366,25 @@ impl Accepted {
                 secret,
                 client_finished,
                 server_finished,
+                psk,
                 log,
             },
         )))
     }
 }
 
-/// The secrets after a ServerHello, which the transcript holds already.
+/// The traffic secrets after a ServerHello, which the transcript holds already.
 pub(in crate::handshake) fn handshake_keys(
-    suite: CipherSuite,
-    shared: &SharedSecret,
+    secret: &HandshakeSecret,
     transcript: &Transcript,
     log: Option<&ConnectionLog>,
-) -> Result<(HandshakeSecret, Traffic), Error> {
-    let secret = HandshakeSecret::new(suite, shared)?;
+) -> Result<Traffic, Error> {
     let traffic = secret.traffic(transcript.digest().as_ref())?;
     if let Some(log) = log {
         log.secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", traffic.client.expose());
         log.secret("SERVER_HANDSHAKE_TRAFFIC_SECRET", traffic.server.expose());
     }
-    Ok((secret, traffic))
+    Ok(traffic)
 }
 
 /// A failure with the peer's share. A value that the group does not have is the peer's fault, and the alert is the one of
@@ -386,12 +410,19 @@ fn own_share(error: pith_pq::Error) -> Error {
     }
 }
 
+/// What follows from a server's Finished.
+pub(in crate::handshake) struct ApplicationKeys {
+    pub(in crate::handshake) traffic: Traffic,
+    pub(in crate::handshake) main: MainSecret,
+    pub(in crate::handshake) exporter: Secret,
+}
+
 /// The secrets after a server's Finished, which the transcript holds already, and the exporter's.
 pub(in crate::handshake) fn application_keys(
     secret: HandshakeSecret,
     transcript: &Transcript,
     log: Option<&ConnectionLog>,
-) -> Result<(Traffic, Secret), Error> {
+) -> Result<ApplicationKeys, Error> {
     let digest = transcript.digest();
     let main = secret.main()?;
     let traffic = main.traffic(digest.as_ref())?;
@@ -401,5 +432,9 @@ pub(in crate::handshake) fn application_keys(
         log.secret("SERVER_TRAFFIC_SECRET_0", traffic.server.expose());
         log.secret("EXPORTER_SECRET", exporter.expose());
     }
-    Ok((traffic, exporter))
+    Ok(ApplicationKeys {
+        traffic,
+        main,
+        exporter,
+    })
 }

@@ -2,8 +2,9 @@
 
 mod flight;
 mod hello;
+mod psk;
 
-pub(super) use hello::{application_keys, handshake_keys, peer_share, start};
+pub(super) use hello::{ApplicationKeys, application_keys, handshake_keys, peer_share, start};
 
 use self::flight::{
     AskingSignature, AskingVerdict, WaitCertificate, WaitCertificateVerify,
@@ -16,7 +17,6 @@ use super::joiner::Message;
 use super::output::Reply;
 use crate::error::{Error, Fault, Local};
 use crate::wire::MessageKind as K;
-use crate::wire::post_handshake::decode_ticket;
 
 /// Where a client stands.
 pub(crate) enum State {
@@ -66,8 +66,7 @@ impl State {
             (Self::WaitCertificateVerify(state), K::CertificateVerify) => state.on_verify(message),
             (Self::WaitFinished(state), K::Finished) => state.on_finished(message, cx),
             (Self::Connected(state), K::NewSessionTicket) => {
-                decode_ticket(message.body)?;
-                Ok(Self::Connected(state))
+                Ok(Self::Connected(state.on_ticket(message.body, cx)?))
             }
             (Self::Connected(state), K::KeyUpdate) if cx.rules.has_key_update() => {
                 Ok(Self::Connected(state.on_key_update(message.body, cx)?))

@@ -1,22 +1,20 @@
 //! A server that asked its client for a certificate: WAIT_CERT and WAIT_CV.
 
-use std::sync::Arc;
-
 use super::State;
 use super::flight::{Pending, WaitFinished};
 use crate::auth::{CertificateError, PeerProof, Presented};
-use crate::config::{ClientAuth, ServerConfig};
+use crate::config::ClientAuth;
 use crate::error::{Error, Fault, Local};
 use crate::handshake::Context;
 use crate::handshake::joiner::Message;
 use crate::handshake::peer::{check_verify, judge};
 use crate::handshake::verify_input::client_content;
+use crate::resume::state::line_end;
 use crate::wire::certificate::Certificate;
 use crate::wire::registry::CertificateType;
 
 /// WAIT_CERT.
 pub(crate) struct WaitCertificate {
-    pub(super) config: Arc<ServerConfig>,
     pub(super) pending: Pending,
     /// What the client was asked for.
     pub(super) kind: CertificateType,
@@ -27,7 +25,6 @@ pub(crate) struct AskingVerdict(WaitCertificateVerify);
 
 /// WAIT_CV: the chain is accepted, if the client holds its key.
 pub(crate) struct WaitCertificateVerify {
-    config: Arc<ServerConfig>,
     pending: Pending,
     peer: Presented<'static>,
 }
@@ -38,11 +35,8 @@ impl WaitCertificate {
         message: Message<'_>,
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
-        let Self {
-            config,
-            mut pending,
-            kind,
-        } = *self;
+        let Self { mut pending, kind } = *self;
+        let config = &pending.config;
         // rfc9846#4.5.1-7: this server's request holds nothing that an extension could answer.
         let chain = Certificate::decode(message.body, &[])?.chain;
         let presented = Presented::new(kind, chain)?;
@@ -73,7 +67,6 @@ impl WaitCertificate {
             cx,
         )?;
         let next = WaitCertificateVerify {
-            config,
             pending,
             peer: judged.peer,
         };
@@ -95,16 +88,19 @@ impl AskingVerdict {
 }
 
 impl WaitCertificateVerify {
-    pub(super) fn on_verify(self: Box<Self>, message: Message<'_>) -> Result<State, Error> {
-        let Self {
-            config,
-            mut pending,
-            peer,
-        } = *self;
+    pub(super) fn on_verify(
+        self: Box<Self>,
+        message: Message<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Error> {
+        let Self { mut pending, peer } = *self;
+        let config = &pending.config;
         let content = client_content(pending.transcript.digest().as_ref());
         let (scheme, proof) = check_verify(config.policy, &peer, message.body, &content)?;
         pending.transcript.add(message.whole);
         pending.summary.client_signature_scheme = Some(scheme);
+        let trust = config.client_auth.trust();
+        pending.until = Some(line_end(trust.map(|trust| (trust, peer.chain())), cx.now));
         pending.summary.note_peer(peer, config.keep_peer_chain);
         Ok(State::WaitFinished(Box::new(WaitFinished {
             pending,

@@ -1,26 +1,30 @@
 //! A server's flight, and the client's Finished: RECVD_CH to CONNECTED.
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pith_crypto::{Secret, SharedSecret, random};
+use pith_crypto::{Secret, SharedSecret, SignatureScheme, random};
 
 use super::State;
 use super::client_auth::WaitCertificate;
-use super::negotiate::Choice;
+use super::negotiate::{Auth, Choice, Shown};
+use super::psk::AcceptedPsk;
 use crate::auth::{PeerProof, Signature};
 use crate::config::{ClientAuth, ServerConfig};
 use crate::error::{Error, Fault, Local};
 use crate::handshake::Context;
-use crate::handshake::client::{application_keys, handshake_keys};
+use crate::handshake::client::{ApplicationKeys, application_keys, handshake_keys};
 use crate::handshake::connected::Connected;
 use crate::handshake::joiner::Message;
 use crate::handshake::output::{Direction, Level, Output, Summary, Topic};
+use crate::handshake::tickets::{Issuer, Tickets};
 use crate::handshake::verify_input::server_content;
 use crate::keylog::ConnectionLog;
 use crate::record::shape::RecordShape;
+use crate::resume::state::line_end;
 use crate::schedule::TrafficSecret;
-use crate::schedule::secrets::{FinishedKey, HandshakeSecret};
+use crate::schedule::secrets::{FinishedKey, HandshakeSecret, MainSecret};
 use crate::schedule::transcript::Transcript;
 use crate::wire::MessageKind;
 use crate::wire::certificate::{encode_certificate, encode_request, encode_verify};
@@ -33,6 +37,8 @@ use crate::wire::writer::Writer;
 pub(super) struct Accepted {
     pub(super) config: Arc<ServerConfig>,
     pub(super) choice: Choice,
+    /// The pre-shared key that was chosen.
+    pub(super) psk: Option<AcceptedPsk>,
     pub(super) session_id: Vec<u8>,
     pub(super) server_name: Option<Box<str>>,
     pub(super) wants_ocsp: bool,
@@ -42,16 +48,30 @@ pub(super) struct Accepted {
     pub(super) shared: SharedSecret,
     pub(super) transcript: Transcript,
     pub(super) retried: bool,
+    pub(super) tickets: TicketsDue,
+}
+
+/// How many tickets the client gets after the handshake.
+#[derive(Clone, Copy)]
+pub(super) struct TicketsDue {
+    pub(super) count: u8,
+    /// Whether it can use any, now or later.
+    pub(super) allowed: bool,
+    /// The client said how many it wants, and is told how many it gets (RFC 9149).
+    pub(super) announced: bool,
 }
 
 /// A server that waits for its transport parameters.
 pub(crate) struct AskingParameters(pub(super) Accepted);
 
 /// A server that waits for its signature.
-pub(crate) struct AskingSignature(Unsigned);
+pub(crate) struct AskingSignature {
+    base: Unfinished,
+    scheme: SignatureScheme,
+}
 
-/// Everything up to CertificateVerify.
-struct Unsigned {
+/// Everything up to Finished.
+struct Unfinished {
     config: Arc<ServerConfig>,
     log: Option<ConnectionLog>,
     secret: HandshakeSecret,
@@ -59,16 +79,27 @@ struct Unsigned {
     server_finished: FinishedKey,
     transcript: Transcript,
     summary: Summary,
+    /// What the client is asked for.
     request: Option<CertificateType>,
+    tickets: TicketsDue,
+    /// When the line of sessions ends, where one is resumed.
+    until: Option<Duration>,
+    /// The client has proved itself by its pre-shared key.
+    proof: Option<PeerProof>,
 }
 
 /// What waits for the client's Finished.
 pub(super) struct Pending {
+    pub(super) config: Arc<ServerConfig>,
     pub(super) transcript: Transcript,
     pub(super) summary: Summary,
     client_finished: FinishedKey,
     client_traffic: TrafficSecret,
+    main: MainSecret,
     exporter: Secret,
+    tickets: TicketsDue,
+    /// When the line of sessions ends, once the client proved who it is.
+    pub(super) until: Option<Duration>,
 }
 
 /// WAIT_FINISHED.
@@ -88,7 +119,7 @@ impl AskingParameters {
 }
 
 impl Accepted {
-    /// ServerHello to Certificate, and on to the signature (rfc9846#4-1, rfc9846#4.5.1-1).
+    /// ServerHello to EncryptedExtensions, and on to what shows who this server is (rfc9846#4-1, rfc9846#4.5.1-1).
     pub(super) fn respond(
         mut self,
         parameters: Option<Bytes>,
@@ -97,11 +128,8 @@ impl Accepted {
         let Choice {
             suite,
             group,
-            scheme,
+            auth,
             protocol,
-            credential,
-            request,
-            types,
         } = self.choice;
         // rfc9846#4.2.3-3, rfc9846#4.2.3-4
         let mut own_random = [0; 32];
@@ -112,6 +140,7 @@ impl Accepted {
             suite.code(),
             group,
             &self.reply,
+            self.psk.as_ref().map(|psk| psk.place),
         )?;
         self.transcript.add(&hello);
         cx.outputs.send(Level::Initial, hello);
@@ -119,8 +148,28 @@ impl Accepted {
         if !self.session_id.is_empty() && !self.retried {
             cx.outputs.push(Output::ChangeCipherSpec);
         }
-        let (secret, traffic) =
-            handshake_keys(suite, &self.shared, &self.transcript, self.log.as_ref())?;
+        let mut summary = Summary {
+            suite,
+            group,
+            retried: self.retried,
+            protocol,
+            server_name: self.server_name,
+            signature_scheme: None,
+            psk: auth.summary(),
+            client_signature_scheme: None,
+            ocsp_response: None,
+            peer_chain: None,
+            peer_raw_key: None,
+            peer_key: None,
+        };
+        let (secret, proof) = match self.psk {
+            Some(psk) => {
+                let (secret, _) = psk.secret.handshake(suite, &self.shared)?;
+                (secret, Some(PeerProof::of_binder(psk.binder)))
+            }
+            None => (HandshakeSecret::without_psk(suite, &self.shared)?, None),
+        };
+        let traffic = handshake_keys(&secret, &self.transcript, self.log.as_ref())?;
         let (client_finished, server_finished) =
             (traffic.client.finished()?, traffic.server.finished()?);
         cx.outputs
@@ -136,59 +185,42 @@ impl Accepted {
             own_limit = Some(shape.receive);
         }
         cx.shape_records(shape);
+        let types = auth.types();
         // rfc9846#4.4.1-1
         let mut flight = Writer::default();
         encrypted_extensions::encode(
             &mut flight,
-            self.server_name.is_some(),
-            protocol.as_deref(),
+            summary.server_name.is_some(),
+            summary.protocol.as_deref(),
             parameters.as_ref(),
             own_limit,
             types,
+            self.tickets.announced.then_some(self.tickets.count),
         );
-        // rfc9846#4.4.2-1, rfc7250#4.2-3
-        if request.is_some() {
-            encode_request(&mut flight, &self.config.schemes, &self.config.authorities);
-        }
-        // rfc9846#4.5.1-6
-        let staple = credential.ocsp().filter(|_| self.wants_ocsp);
-        encode_certificate(&mut flight, credential.entries(), staple);
-        let flight = flight.finish()?;
-        self.transcript.add(&flight);
-
-        let content = server_content(self.transcript.digest().as_ref());
-        let unsigned = Unsigned {
+        let (shown, until) = match auth {
+            Auth::Certificate(shown) => (Some(shown), None),
+            Auth::Psk(candidate) => {
+                summary.peer_key = candidate.key.peer_key();
+                (None, candidate.key.until())
+            }
+        };
+        let base = Unfinished {
+            request: shown.as_ref().and_then(|shown| shown.request),
+            until,
             config: self.config,
             log: self.log,
             secret,
             client_finished,
             server_finished,
             transcript: self.transcript,
-            summary: Summary {
-                suite,
-                group,
-                retried: self.retried,
-                protocol,
-                server_name: self.server_name,
-                signature_scheme: scheme,
-                client_signature_scheme: None,
-                ocsp_response: None,
-                peer_chain: None,
-                peer_raw_key: None,
-                peer_key: None,
-            },
-            request,
+            summary,
+            tickets: self.tickets,
+            proof,
         };
-        match credential.signer().sign(scheme, &content) {
-            Signature::Now(signature) => unsigned.finish(flight, &signature?, cx),
-            Signature::Later => {
-                cx.outputs.send(Level::Handshake, flight);
-                cx.outputs.ask(Topic::Sign {
-                    scheme,
-                    message: content,
-                })?;
-                Ok(State::AskingSignature(Box::new(AskingSignature(unsigned))))
-            }
+        match shown {
+            Some(shown) => base.show(flight, &shown, self.wants_ocsp, cx),
+            // rfc9846#4.4.2-1: the key stands for both certificates.
+            None => base.finish(Vec::new(), flight.finish()?, cx),
         }
     }
 }
@@ -200,23 +232,72 @@ impl AskingSignature {
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
         let signature = signature.ok_or(Local::Refused)?;
-        self.0.finish(Vec::new(), &signature, cx)
+        self.base.sign(Vec::new(), self.scheme, &signature, cx)
     }
 }
 
-impl Unsigned {
-    /// CertificateVerify and Finished, behind what stands in `flight` already and is in the transcript (rfc9846#4.5.2-1,
-    /// rfc9846#4.5.2-3).
-    fn finish(
+impl Unfinished {
+    /// CertificateRequest and Certificate, behind what stands in `flight` already, and on to the signature.
+    fn show(
         mut self,
-        mut flight: Vec<u8>,
+        mut flight: Writer,
+        shown: &Shown,
+        wants_ocsp: bool,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Error> {
+        let Shown {
+            credential, scheme, ..
+        } = shown;
+        let scheme = *scheme;
+        // rfc9846#4.4.2-1, rfc7250#4.2-3
+        if self.request.is_some() {
+            encode_request(&mut flight, &self.config.schemes, &self.config.authorities);
+        }
+        // rfc9846#4.5.1-6
+        let staple = credential.ocsp().filter(|_| wants_ocsp);
+        encode_certificate(&mut flight, credential.entries(), staple);
+        let flight = flight.finish()?;
+        self.transcript.add(&flight);
+        let content = server_content(self.transcript.digest().as_ref());
+        match credential.signer().sign(scheme, &content) {
+            Signature::Now(signature) => self.sign(flight, scheme, &signature?, cx),
+            Signature::Later => {
+                cx.outputs.send(Level::Handshake, flight);
+                cx.outputs.ask(Topic::Sign {
+                    scheme,
+                    message: content,
+                })?;
+                let base = self;
+                Ok(State::AskingSignature(Box::new(AskingSignature {
+                    base,
+                    scheme,
+                })))
+            }
+        }
+    }
+
+    /// CertificateVerify, behind what stands in `flight` and is in the transcript already (rfc9846#4.5.2-1, rfc9846#4.5.2-3).
+    fn sign(
+        mut self,
+        flight: Vec<u8>,
+        scheme: SignatureScheme,
         signature: &[u8],
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
+        self.summary.signature_scheme = Some(scheme);
         let mut verify = Writer::default();
-        encode_verify(&mut verify, self.summary.signature_scheme, signature);
-        let verify = verify.finish()?;
-        self.transcript.add(&verify);
+        encode_verify(&mut verify, scheme, signature);
+        self.finish(flight, verify.finish()?, cx)
+    }
+
+    /// Finished, behind the message `last`, which is not in the transcript yet, and what stands in `flight` before it.
+    fn finish(
+        mut self,
+        mut flight: Vec<u8>,
+        last: Vec<u8>,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Error> {
+        self.transcript.add(&last);
         let mac = self
             .server_finished
             .mac(self.transcript.digest().as_ref())?;
@@ -224,36 +305,45 @@ impl Unsigned {
         finished.message(MessageKind::Finished, |w| w.bytes(mac.expose()));
         let finished = finished.finish()?;
         self.transcript.add(&finished);
-        flight.extend_from_slice(&verify);
+        flight.extend_from_slice(&last);
         flight.extend_from_slice(&finished);
         cx.outputs.send(Level::Handshake, flight);
 
-        let (traffic, exporter) =
-            application_keys(self.secret, &self.transcript, self.log.as_ref())?;
+        let ApplicationKeys {
+            traffic,
+            main,
+            exporter,
+        } = application_keys(self.secret, &self.transcript, self.log.as_ref())?;
         cx.outputs
             .keys(Level::Application, Direction::Write, traffic.server);
         let pending = Pending {
+            config: self.config,
             transcript: self.transcript,
             summary: self.summary,
             client_finished: self.client_finished,
             client_traffic: traffic.client,
+            main,
             exporter,
+            tickets: self.tickets,
+            until: self.until,
         };
-        Ok(match (self.request, &self.config.client_auth) {
-            (Some(kind), _) => {
-                let config = self.config;
-                State::WaitCertificate(Box::new(WaitCertificate {
-                    config,
+        let proof = match (self.proof, self.request, &pending.config.client_auth) {
+            (Some(proof), _, _) => proof,
+            (None, Some(kind), _) => {
+                return Ok(State::WaitCertificate(Box::new(WaitCertificate {
                     pending,
                     kind,
-                }))
+                })));
             }
-            (None, ClientAuth::None | ClientAuth::Optional(_)) => {
-                let proof = PeerProof::not_required();
-                State::WaitFinished(Box::new(WaitFinished { pending, proof }))
+            (None, None, ClientAuth::None | ClientAuth::Optional(_)) => PeerProof::not_required(),
+            (None, None, ClientAuth::Required(_)) => {
+                return Err(Fault::NoCommonCertificateType.into());
             }
-            (None, ClientAuth::Required(_)) => return Err(Fault::NoCommonCertificateType.into()),
-        })
+        };
+        Ok(State::WaitFinished(Box::new(WaitFinished {
+            pending,
+            proof,
+        })))
     }
 }
 
@@ -264,18 +354,30 @@ impl WaitFinished {
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
         let Self { pending, proof } = *self;
-        let digest = pending.transcript.digest();
+        let mut transcript = pending.transcript;
         pending
             .client_finished
-            .check(digest.as_ref(), message.body)?;
+            .check(transcript.digest().as_ref(), message.body)?;
+        transcript.add(message.whole);
         cx.outputs
             .keys(Level::Application, Direction::Read, pending.client_traffic);
-        let suite = pending.summary.suite;
-        cx.outputs.push(Output::Complete(pending.summary));
-        Ok(State::Connected(Connected::new(
-            proof,
-            suite,
-            pending.exporter,
-        )))
+        let summary = Arc::new(pending.summary);
+        let secret = pending.main.resumption(transcript.digest().as_ref())?;
+        let TicketsDue { count, allowed, .. } = pending.tickets;
+        let tickets = match allowed {
+            true => Tickets::Issue(Box::new(Issuer {
+                config: pending.config,
+                summary: summary.clone(),
+                secret,
+                until: pending.until.unwrap_or_else(|| line_end(None, cx.now)),
+                issued: 0,
+            })),
+            false => Tickets::None,
+        };
+        let suite = summary.suite;
+        cx.outputs.push(Output::Complete(summary));
+        let mut connected = Connected::new(proof, suite, pending.exporter, tickets);
+        connected.issue(count, cx)?;
+        Ok(State::Connected(connected))
     }
 }

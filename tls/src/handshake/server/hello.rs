@@ -6,8 +6,9 @@ use bytes::Bytes;
 use pith_pq::answer;
 
 use super::State;
-use super::flight::{Accepted, AskingParameters};
-use super::negotiate::{Choice, negotiate};
+use super::flight::{Accepted, AskingParameters, TicketsDue};
+use super::negotiate::{Auth, Choice, negotiate};
+use super::psk::{AcceptedPsk, known};
 use crate::config::ServerConfig;
 use crate::error::{Error, Fault, Local};
 use crate::handshake::Context;
@@ -98,17 +99,19 @@ impl WaitSecondClientHello {
         if share.group != self.choice.group.code() {
             return Err(Fault::SecondHelloShare.into());
         }
+        let psk = self
+            .choice
+            .verify_psk(&hello, message.whole, Some(&self.transcript))?;
         self.transcript.add(message.whole);
-        accept(
-            self.config,
+        let chosen = Chosen {
+            config: self.config,
             // rfc9846#4.2.4-8: nothing is chosen anew.
-            self.choice,
-            &hello,
-            share.bytes,
-            self.transcript,
-            true,
-            cx,
-        )
+            choice: self.choice,
+            psk,
+            transcript: self.transcript,
+            retried: true,
+        };
+        chosen.accept(&hello, share.bytes, cx)
     }
 }
 
@@ -148,14 +151,22 @@ fn start(
     whole: &[u8],
     cx: &mut Context<'_>,
 ) -> Result<State, Error> {
-    let choice = negotiate(hello, &config, cx.rules)?;
+    let choice = negotiate(hello, &config, cx.rules, known(hello, &config, cx))?;
+    // Before a HelloRetryRequest too: who does not hold the key gets no other answer.
+    let psk = choice.verify_psk(hello, whole, None)?;
     // rfc9846#4.3.10-4
     if hello.offers(ExtensionType::EARLY_DATA) {
         cx.outputs.push(Output::SkipEarlyData);
     }
     if let Some(share) = hello.share(choice.group) {
-        let transcript = Transcript::new(choice.suite.hash(), whole);
-        return accept(config, choice, hello, share, transcript, false, cx);
+        let chosen = Chosen {
+            transcript: Transcript::new(choice.suite.hash(), whole),
+            config,
+            choice,
+            psk,
+            retried: false,
+        };
+        return chosen.accept(hello, share, cx);
     }
     // rfc9846#4.2.1-3
     let retry = encode_retry(hello.session_id, choice.suite.code(), choice.group)?;
@@ -174,41 +185,66 @@ fn start(
     Ok(State::WaitSecondClientHello(Box::new(next)))
 }
 
-/// Takes the client's share, and asks for transport parameters where the carrier has them.
-fn accept(
+/// What is known of a handshake before the key exchange.
+struct Chosen {
     config: Arc<ServerConfig>,
     choice: Choice,
-    hello: &ClientHello<'_>,
-    share: &[u8],
+    psk: Option<AcceptedPsk>,
     transcript: Transcript,
     retried: bool,
-    cx: &mut Context<'_>,
-) -> Result<State, Error> {
-    let (reply, shared) =
+}
+
+impl Chosen {
+    /// Takes the client's share, and asks for transport parameters where the carrier has them.
+    fn accept(
+        self,
+        hello: &ClientHello<'_>,
+        share: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Result<State, Error> {
+        let group = self.choice.group;
         // rfc9846#2-1, rfc9846#4.3.8-10
-        answer(choice.group, share).map_err(|error| peer_share(error, choice.group))?;
-    let accepted = Accepted {
-        choice,
-        session_id: hello.session_id.to_vec(),
-        server_name: hello.server_name.as_ref().map(|name| name.as_ref().into()),
-        wants_ocsp: hello.wants_ocsp(),
-        record_size_limit: hello.record_size_limit,
-        log: ConnectionLog::new(config.key_log.as_ref(), hello.random),
-        reply,
-        shared,
-        transcript,
-        retried,
-        config,
-    };
-    let Some(parameters) = hello.transport_parameters else {
-        return accepted.respond(None, cx);
-    };
-    cx.outputs
-        .push(Output::PeerTransportParameters(Bytes::copy_from_slice(
-            parameters,
-        )));
-    cx.outputs.ask(Topic::TransportParameters)?;
-    Ok(State::AskingParameters(Box::new(AskingParameters(
-        accepted,
-    ))))
+        let (reply, shared) = answer(group, share).map_err(|error| peer_share(error, group))?;
+        let accepted = Accepted {
+            session_id: hello.session_id.to_vec(),
+            server_name: hello.server_name.as_ref().map(|name| name.as_ref().into()),
+            wants_ocsp: hello.wants_ocsp(),
+            record_size_limit: hello.record_size_limit,
+            log: ConnectionLog::new(self.config.key_log.as_ref(), hello.random),
+            tickets: tickets_due(hello, &self.config, &self.choice.auth),
+            reply,
+            shared,
+            config: self.config,
+            choice: self.choice,
+            psk: self.psk,
+            transcript: self.transcript,
+            retried: self.retried,
+        };
+        let Some(parameters) = hello.transport_parameters else {
+            return accepted.respond(None, cx);
+        };
+        cx.outputs
+            .push(Output::PeerTransportParameters(Bytes::copy_from_slice(
+                parameters,
+            )));
+        cx.outputs.ask(Topic::TransportParameters)?;
+        Ok(State::AskingParameters(Box::new(AskingParameters(
+            accepted,
+        ))))
+    }
+}
+
+/// None to a client that could not use them, or that shares an external key, which does all that a ticket could.
+fn tickets_due(hello: &ClientHello<'_>, config: &ServerConfig, auth: &Auth) -> TicketsDue {
+    let asked = hello.ticket_request.map(|request| match auth {
+        Auth::Certificate(_) => request.new_session,
+        Auth::Psk(_) => request.resumption,
+    });
+    let allowed = hello.takes_psks && auth.allows_tickets() && config.tickets.are_issued();
+    let count = config.tickets.count_for(asked);
+    TicketsDue {
+        allowed,
+        count: if allowed { count } else { 0 },
+        announced: allowed && asked.is_some(),
+    }
 }

@@ -4,6 +4,7 @@ mod client_auth;
 mod flight;
 mod hello;
 mod negotiate;
+mod psk;
 
 use std::sync::Arc;
 
@@ -54,7 +55,9 @@ impl State {
             (Self::WaitClientHello(state), K::ClientHello) => state.on_hello(message, cx),
             (Self::WaitSecondClientHello(state), K::ClientHello) => state.on_hello(message, cx),
             (Self::WaitCertificate(state), K::Certificate) => state.on_certificate(message, cx),
-            (Self::WaitCertificateVerify(state), K::CertificateVerify) => state.on_verify(message),
+            (Self::WaitCertificateVerify(state), K::CertificateVerify) => {
+                state.on_verify(message, cx)
+            }
             (Self::WaitFinished(state), K::Finished) => state.on_finished(message, cx),
             (Self::Connected(state), K::KeyUpdate) if cx.rules.has_key_update() => {
                 Ok(Self::Connected(state.on_key_update(message.body, cx)?))

@@ -3,41 +3,125 @@
 use pith_crypto::SignatureScheme;
 use pith_pq::Group;
 
+use super::psk::{AcceptedPsk, Candidate, Key};
 use crate::auth::{Credential, Wanted};
 use crate::config::{ClientAuth, ServerConfig};
-use crate::error::Fault;
+use crate::error::{Error, Fault};
 use crate::handshake::carrier::Rules;
+use crate::handshake::output::Psk;
 use crate::policy::Policy;
+use crate::schedule::transcript::Transcript;
 use crate::suite::CipherSuite;
 use crate::wire::client_hello::ClientHello;
 use crate::wire::encrypted_extensions::NegotiatedTypes;
 use crate::wire::registry::CertificateType;
+use crate::wire::{ExtensionType, MessageKind};
 
 /// What a server chose.
 pub(super) struct Choice {
     pub(super) suite: CipherSuite,
     pub(super) group: Group,
+    pub(super) auth: Auth,
+    pub(super) protocol: Option<Box<[u8]>>,
+}
+
+impl Choice {
+    /// Checks the binder of the pre-shared key that was chosen, if one was (see [`Candidate::verify`]).
+    pub(super) fn verify_psk(
+        &self,
+        hello: &ClientHello<'_>,
+        whole: &[u8],
+        before: Option<&Transcript>,
+    ) -> Result<Option<AcceptedPsk>, Error> {
+        match &self.auth {
+            Auth::Certificate(_) => Ok(None),
+            Auth::Psk(candidate) => candidate.verify(hello, whole, before).map(Some),
+        }
+    }
+}
+
+/// What shows who this server is.
+pub(super) enum Auth {
+    Certificate(Shown),
+    Psk(Candidate),
+}
+
+/// A certificate or raw key.
+pub(super) struct Shown {
     pub(super) credential: Credential,
     pub(super) scheme: SignatureScheme,
-    pub(super) protocol: Option<Box<[u8]>>,
     /// What the client is asked for, if for anything.
     pub(super) request: Option<CertificateType>,
     /// What is said about certificate types.
-    pub(super) types: NegotiatedTypes,
+    types: NegotiatedTypes,
+}
+
+impl Auth {
+    /// Whether tickets may follow. An external key does all that a ticket could, and can be taken away.
+    pub(super) fn allows_tickets(&self) -> bool {
+        !matches!(self, Self::Psk(candidate) if matches!(candidate.key, Key::Imported(_)))
+    }
+
+    /// What is said about certificate types: nothing, where none is shown.
+    pub(super) fn types(&self) -> NegotiatedTypes {
+        match self {
+            Self::Certificate(shown) => shown.types,
+            Self::Psk(_) => NegotiatedTypes::default(),
+        }
+    }
+
+    /// What the summary tells of the pre-shared key.
+    pub(super) fn summary(&self) -> Option<Psk> {
+        match self {
+            Self::Certificate(_) => None,
+            Self::Psk(candidate) => Some(candidate.key.summary()),
+        }
+    }
 }
 
 /// Chooses, or says what is not in common (rfc9846#2.1-1, rfc9846#4.2.1-1, rfc9846#4.2.1-4). A code that is not known
-/// is equal to none of ours, and so passed over (rfc9846#4.2.2-10, rfc9846#9.3-4).
+/// is equal to none of ours, and so passed over (rfc9846#4.2.2-10, rfc9846#9.3-4). `known` are the client's pre-shared keys: the
+/// first that fits takes the place of a certificate, and the suite is one for its hash (rfc9846#4.3.11-3).
 pub(super) fn negotiate(
     hello: &ClientHello<'_>,
     config: &ServerConfig,
     rules: Rules,
+    mut known: impl Iterator<Item = Candidate>,
 ) -> Result<Choice, Fault> {
-    let suite = config
-        .suites
-        .iter()
-        .copied()
-        .find(|suite| hello.suites.contains(suite.code()));
+    let common = || {
+        let own = config.suites.iter().copied();
+        own.filter(|suite| hello.suites.contains(suite.code()))
+    };
+    let suite = common().next().ok_or(Fault::NoCommonSuite)?;
+    let group = group(hello, &config.groups).ok_or_else(|| no_group(hello, config.policy))?;
+    let protocol = protocol(hello, &config.protocols, rules)?;
+    let resumed = known.find_map(|candidate| {
+        let suite = common().find(|suite| suite.hash() == candidate.key.hash())?;
+        let name = hello.server_name.as_ref().map(AsRef::as_ref);
+        let now = config.origin.binding(name, suite, group, rules);
+        candidate.key.fits(&now).then_some((suite, candidate))
+    });
+    let (suite, auth) = match resumed {
+        Some((suite, candidate)) => (suite, Auth::Psk(candidate)),
+        None => (suite, Auth::Certificate(shown(hello, config)?)),
+    };
+    Ok(Choice {
+        suite,
+        group,
+        auth,
+        protocol,
+    })
+}
+
+/// The credential to show to this client, and what it is asked for.
+fn shown(hello: &ClientHello<'_>, config: &ServerConfig) -> Result<Shown, Fault> {
+    // rfc9846#4.3.3-3
+    if !hello.offers(ExtensionType::SIGNATURE_ALGORITHMS) {
+        return Err(Fault::MissingExtension {
+            extension: ExtensionType::SIGNATURE_ALGORITHMS,
+            message: MessageKind::ClientHello,
+        });
+    }
     let kinds: Vec<_> = types(hello.server_certificate_types).collect();
     let wanted = Wanted {
         kinds: &kinds,
@@ -47,8 +131,6 @@ pub(super) fn negotiate(
         policy: config.policy,
         authorities: hello.authorities,
     };
-    let suite = suite.ok_or(Fault::NoCommonSuite)?;
-    let group = group(hello, &config.groups).ok_or_else(|| no_group(hello, config.policy))?;
     let request = request(hello, &config.client_auth)?;
     // rfc9846#4.5.2-4, rfc7250#4.2-5
     let chosen = Credential::choose(&config.credentials, &wanted);
@@ -58,12 +140,9 @@ pub(super) fn negotiate(
         client: hello.client_certificate_types.and(request),
         server: hello.server_certificate_types.map(|_| credential.kind()),
     };
-    Ok(Choice {
-        suite,
-        group,
+    Ok(Shown {
         credential: credential.clone(),
         scheme,
-        protocol: protocol(hello, &config.protocols, rules)?,
         request,
         types,
     })

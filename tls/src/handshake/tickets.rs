@@ -1,0 +1,171 @@
+//! Tickets after the handshake (RFC 9846 section 4.7.1): a server issues them, a client puts them into its store.
+//!
+//! Both sides keep the resumption secret for that, and what a ticket will be bound to, in one box: a connection that has nothing to do
+//! with tickets holds nothing. What a ticket inherits from the one before it, such as who the peer is and when the line of
+//! sessions ends, is handed on unchanged.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use pith_crypto::random;
+use pki_types::ServerName;
+
+use super::Context;
+use super::output::{Direction, Level, Summary};
+use crate::config::{ClientConfig, ServerConfig};
+use crate::error::{Error, Local};
+use crate::event::Event;
+use crate::limits;
+use crate::resume::binding::{Early, mark_of_protocol};
+use crate::resume::session::ClientState;
+use crate::resume::state::{Peer, ServerState};
+use crate::resume::{ImportedIdentity, ImportedPsk};
+use crate::schedule::early::ResumptionSecret;
+use crate::wire::post_handshake::NewSessionTicket;
+
+/// The identity that the two sides agreed on for this key.
+pub(crate) fn external(psk: &ImportedPsk) -> Box<[u8]> {
+    let identity = ImportedIdentity::parse(&psk.identity);
+    identity.map_or_else(Box::default, |identity| identity.external_identity.into())
+}
+
+/// What a connection does about tickets once its handshake is complete.
+pub(crate) enum Tickets {
+    /// None are issued, or none wanted.
+    None,
+    Issue(Box<Issuer>),
+    Take(Box<Taker>),
+}
+
+/// Issues a server's tickets.
+pub(crate) struct Issuer {
+    pub(crate) config: Arc<ServerConfig>,
+    pub(crate) summary: Arc<Summary>,
+    pub(crate) secret: ResumptionSecret,
+    /// When the line of sessions ends, since 1970.
+    pub(crate) until: Duration,
+    /// Tickets so far, and so the next one's nonce.
+    pub(crate) issued: u32,
+}
+
+/// Takes a client's tickets.
+pub(crate) struct Taker {
+    pub(crate) config: Arc<ClientConfig>,
+    pub(crate) summary: Arc<Summary>,
+    pub(crate) secret: ResumptionSecret,
+    pub(crate) name: ServerName<'static>,
+    /// When the line of sessions ends, since 1970.
+    pub(crate) until: Duration,
+}
+
+impl Tickets {
+    /// Queues so many tickets, in one flight.
+    pub(crate) fn issue(&mut self, count: u8, cx: &mut Context<'_>) -> Result<(), Error> {
+        let Self::Issue(issuer) = self else {
+            return Ok(());
+        };
+        let mut flight = Vec::new();
+        for _ in 0..count {
+            let Some(message) = issuer.next(cx)? else {
+                break;
+            };
+            flight.extend_from_slice(&message);
+            cx.tell(&Event::Ticket(Direction::Write));
+        }
+        if !flight.is_empty() {
+            cx.outputs.send(Level::Application, flight);
+        }
+        Ok(())
+    }
+
+    /// Stores a ticket that came.
+    pub(crate) fn take(
+        &mut self,
+        ticket: &NewSessionTicket<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Error> {
+        let Self::Take(taker) = self else {
+            return Ok(());
+        };
+        // Of a server that has only shown an external key, no session is kept.
+        let (Some(store), Some(peer_key)) = (&taker.config.sessions, taker.summary.peer_key) else {
+            return Ok(());
+        };
+        // rfc9846#4.7.1-6
+        let lifetime = Duration::from_secs(ticket.lifetime.into()).min(limits::TICKET_LIFETIME);
+        if lifetime.is_zero() || ticket.ticket.len() > limits::SESSION_TICKET {
+            return Ok(());
+        }
+        let summary = &taker.summary;
+        let state = ClientState {
+            secret: taker.secret.psk(summary.suite.hash(), ticket.nonce)?,
+            suite: summary.suite,
+            ticket: ticket.ticket.into(),
+            age_add: ticket.age_add,
+            received: cx.now.unix,
+            lifetime,
+            peer_key,
+            until: taker.until,
+            server_name: taker.name.clone(),
+            owner: taker.config.owner,
+            carrier: cx.rules,
+            post_quantum: summary.group.is_post_quantum(),
+            protocol: summary.protocol.clone(),
+            max_early_data: ticket.max_early_data.unwrap_or_default(),
+            application: Box::default(),
+            carrier_data: Box::default(),
+        };
+        store.put(Box::new(state));
+        cx.tell(&Event::Ticket(Direction::Read));
+        Ok(())
+    }
+}
+
+impl Issuer {
+    /// The next ticket's message; `None` where the line of sessions has ended.
+    fn next(&mut self, cx: &Context<'_>) -> Result<Option<Vec<u8>>, Error> {
+        let tickets = &self.config.tickets;
+        let Some(lifetime) = tickets.lifetime_for(self.until, cx.now) else {
+            return Ok(None);
+        };
+        let nonce = self.issued.to_be_bytes();
+        self.issued = self
+            .issued
+            .checked_add(1)
+            .ok_or(Local::Internal("too many tickets"))?;
+        // rfc9846#4.7.1-7 (T04)
+        let mut age_add = [0; 4];
+        random::fill(&mut age_add)?;
+        let age_add = u32::from_be_bytes(age_add);
+        let summary = &self.summary;
+        let name = summary.server_name.as_deref();
+        let origin = &self.config.origin;
+        let state = ServerState {
+            secret: self.secret.psk(summary.suite.hash(), &nonce)?,
+            binding: origin.binding(name, summary.suite, summary.group, cx.rules),
+            early: Early {
+                protocol: mark_of_protocol(summary.protocol.as_deref()),
+                suite: summary.suite,
+                application: Box::default(),
+                carrier: Box::default(),
+                max_early_data: 0,
+            },
+            peer: summary.peer_key.map(|key| Peer {
+                key,
+                identity: Box::default(),
+            }),
+            issued: cx.now.unix,
+            lifetime,
+            until: self.until,
+            age_add,
+        };
+        let message = NewSessionTicket {
+            lifetime: u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX),
+            age_add,
+            nonce: &nonce,
+            ticket: &tickets.seal(&state, cx.now)?,
+            max_early_data: None,
+        };
+        Ok(Some(message.encode()?))
+    }
+}
