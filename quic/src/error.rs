@@ -327,6 +327,10 @@ faults! {
     VersionInformation => TRANSPORT_PARAMETER_ERROR, "RFC 9368 4", "version information is malformed";
     MissingId => TRANSPORT_PARAMETER_ERROR, "7.3", "a transport parameter with a connection id is missing";
     WrongId => TRANSPORT_PARAMETER_ERROR, "7.3", "a connection id was not the one that the peer used: it was changed on the way";
+
+    // Acknowledgments.
+    UnsentAcked => PROTOCOL_VIOLATION, "13.1", "an ACK frame acknowledges a packet that was not sent";
+    SkippedAcked => PROTOCOL_VIOLATION, "21.4", "an ACK frame acknowledges a packet number that was left out";
 }
 
 impl Fault {

@@ -58,3 +58,31 @@ pub const PARAMETERS: usize = 128;
 
 /// Versions that are kept of a peer's version information, the first ones: there are two to choose from, and reserved ones among them.
 pub const VERSIONS: usize = 32;
+
+/// Ranges of received packet numbers in one space, 16 bytes each. Below the lowest that is kept nothing is taken as new. A loss of one packet in
+/// a hundred makes a range for each hundred packets, so this reaches back 6,400. quinn keeps as many.
+pub const ACK_RANGES: usize = 64;
+
+/// ACK frames of a side that sends nothing else before one is sent with a PING, so that the peer acknowledges it and ranges can be dropped
+/// (RFC 9000 section 13.2.4).
+pub const UNHEARD_ACKS: u32 = 32;
+
+/// Ranges below which such a PING is not worth its bytes.
+pub const QUIET_RANGES: usize = 4;
+
+/// Packets in flight in one space, about 100 bytes each. The window bounds them in bytes; this bounds those that are small. Enough for 10 Gbit/s
+/// at 100 ms in packets of 1,200 bytes.
+pub const SENT_PACKETS: usize = 1 << 17;
+
+/// Lost packets that are remembered, to find out whether they were late and not lost. The oldest are forgotten first.
+pub const LOST_PACKETS: usize = 1024;
+
+/// Packets by which one may be overtaken before it is lost, however late the peer's acknowledgments make it seem. Bounds the packets that an ACK
+/// frame makes this side look at.
+pub const REORDERING: u64 = 64;
+
+/// Skipped packet numbers that are armed at one time.
+pub const SKIPPED_NUMBERS: usize = 8;
+
+/// Datagrams in a batch that goes to the system in one call, and so in a burst (s2n-quic and quinn have the same).
+pub const BATCH: u64 = 10;
