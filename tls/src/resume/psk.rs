@@ -21,6 +21,7 @@ pub struct ExternalPsk {
     pub(crate) role: Role,
     identity: Box<[u8]>,
     context: Box<[u8]>,
+    /// The only one (rfc9258#4-2, rfc9846#4.3.11-2).
     hash: Hash,
     /// The key after HKDF-Extract; the key itself is not kept.
     extracted: Secret,
@@ -177,7 +178,7 @@ impl<'a> ImportedIdentity<'a> {
         let mut w = Writer::default();
         w.vec16(|w| w.bytes(self.external_identity));
         w.vec16(|w| w.bytes(self.context));
-        w.u16(TLS13);
+        w.u16(TLS13); // rfc9258#5.1-1, rfc9258#5.1-4
         w.u16(kdf_of_hash(self.target));
         w.finish()
     }
