@@ -274,7 +274,7 @@ impl Draft {
         builder.truncate(self.marks.start);
     }
 
-    /// Seals and masks the packet where it lies, with PADDING if it is too short to be sampled, and says how many bytes it has.
+    /// Seals and masks the packet where it lies, with PADDING if it holds no frame or is too short to be sampled, and says how many bytes it has.
     ///
     /// # Errors
     /// [`Error::Exhausted`] if the key is used up; others are failures on this side. The packet must not be sent then.
@@ -289,7 +289,11 @@ impl Draft {
         phase: bool,
     ) -> Result<usize, Error> {
         let marks = self.marks;
-        let least = marks.number_at.saturating_add(SAMPLE_AFTER);
+        // rfc9000#12.4-1
+        let least = marks
+            .number_at
+            .saturating_add(SAMPLE_AFTER)
+            .max(marks.payload_at.saturating_add(1));
         builder.pad_to(least).ok_or(Error::Length)?;
         builder.release(TAG_LEN);
         builder.room(TAG_LEN).ok_or(Error::Length)?;

@@ -354,6 +354,29 @@ fn short_payloads_are_padded_to_a_sample() {
 }
 
 #[test]
+fn a_packet_without_frames_is_padded_to_have_one() {
+    let secret = v1_secret();
+    let mut keys = secret.sealer(9).unwrap();
+    // (number, acknowledged, bytes of padding)
+    for (full, acked, want) in [
+        (0, None, 3),
+        (0x1_0000, Some(0), 1),
+        (0x100_0000, Some(0), 1),
+    ] {
+        let mut buffer = [0; 100];
+        let mut builder = Builder::new(&mut buffer);
+        let acked = acked.map(number);
+        let draft = Draft::begin(&mut builder, &short(), true, number(full), acked).unwrap();
+        draft.seal(&mut builder, &mut keys).unwrap();
+        let opened = protected(builder.written())
+            .unwrap()
+            .open(&secret.opener().unwrap(), acked, Side::Server)
+            .unwrap();
+        assert_eq!((opened.number, opened.payload.len()), (number(full), want));
+    }
+}
+
+#[test]
 fn a_draft_begins_only_where_a_packet_fits() {
     for (header, packet) in headers(Version::V1) {
         let least = sealed_with(

@@ -169,6 +169,17 @@ fn every_cut_of_a_retry_packet_is_discarded_or_has_another_tag() {
 }
 
 #[test]
+fn the_low_bits_of_a_retry_packet_say_nothing() {
+    for version in Version::ALL {
+        let mut bytes = retry(version, b"token");
+        for bits in 0..16 {
+            bytes[0] = bytes[0] & 0xf0 | bits;
+            assert!(matches!(read(&bytes), Ok(Packet::Retry(_))), "{bits:#x}");
+        }
+    }
+}
+
+#[test]
 fn version_negotiation_echoes_ids_of_any_length_and_lists_whole_versions() {
     let dcid = [0xdd; 255];
     let answered = Ids {
