@@ -43,14 +43,6 @@ struct Key {
 
 type Id = [u8; 8];
 
-/// What is random about each ticket.
-pub(crate) struct Fresh {
-    /// What the client adds to the age that it tells (rfc9846#4.7.1-7, T04).
-    pub(crate) age_add: u32,
-    /// What makes the ticket's pre-shared key another than those before it on its connection.
-    pub(crate) nonce: [u8; 16],
-}
-
 impl Tickets {
     /// Sealed under random keys, which never leave this process and are replaced by themselves: a new one after half the
     /// lifetime of a ticket, while the older ones only open what they sealed, until that is out of date. The default.
@@ -257,18 +249,6 @@ impl Tickets {
             id,
             secret,
             made: Duration::ZERO,
-        })
-    }
-}
-
-impl Fresh {
-    pub(crate) fn draw() -> Result<Self, Error> {
-        let (mut age_add, mut nonce) = ([0; 4], [0; 16]);
-        random::fill(&mut age_add)?;
-        random::fill(&mut nonce)?;
-        Ok(Self {
-            age_add: u32::from_be_bytes(age_add),
-            nonce,
         })
     }
 }
