@@ -20,6 +20,7 @@ mod error;
 pub mod limits;
 mod protect;
 mod recovery;
+mod streams;
 mod wire;
 
 pub use error::{Code, ConnectionError, Fault, TransportError};

@@ -109,16 +109,6 @@ impl Reassembly {
         self.joined
     }
 
-    /// Whether something can be read in order.
-    pub(crate) fn is_readable(&self) -> bool {
-        !self.ready.is_empty()
-    }
-
-    /// Whether something can be read in any order.
-    pub(crate) fn is_readable_unordered(&self) -> bool {
-        self.is_readable() || !self.apart.is_empty()
-    }
-
     /// Bytes of data that are held.
     pub(crate) fn buffered(&self) -> usize {
         self.buffered
