@@ -84,7 +84,7 @@ impl RecvFlow {
         self.is_due_from(self.window >> 4)
     }
 
-    /// The same for a count of streams, of which even one is worth a frame to a peer that has none left.
+    /// The same for a count of streams, of which even one is worth a frame to a peer that has none left, asked for or not (rfc9000#4.6-5).
     pub(crate) fn is_due_for_streams(&self) -> bool {
         self.is_due_from(1)
     }

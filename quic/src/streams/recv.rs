@@ -138,7 +138,7 @@ impl RecvStream {
     fn on_size(&mut self, account: &mut Account, end: u64, fin: bool) -> Result<(), Fault> {
         match self.final_size {
             Some(size) if fin && end != size => return Err(Fault::FinalSizeChanged),
-            Some(size) if end > size => return Err(Fault::PastFinalSize), // rfc9000#4.5-2
+            Some(size) if end > size => return Err(Fault::PastFinalSize),
             None if fin && end < self.flow.received() => return Err(Fault::FinalSizeTooSmall),
             Some(_) | None => {}
         }
@@ -158,7 +158,7 @@ impl RecvStream {
         Ok(())
     }
 
-    /// The next bytes for the application, at most `most`.
+    /// The next bytes for the application, at most `most`, in order if it wants that (rfc9000#2.2-1).
     pub(crate) fn read(
         &mut self,
         account: &mut Account,

@@ -61,7 +61,7 @@ impl SendStream {
         }
     }
 
-    /// Takes as much of `bytes` as there is room for.
+    /// Takes as much of `bytes` as there is room for; none after the end (rfc9000#4.5-2).
     pub(crate) fn send(&mut self, bytes: &mut Bytes) -> Result<usize, SendError> {
         self.check_open()?;
         if self.data.is_finished() {
