@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use pith_tests::engine::{Duo, Outcome};
+use pith_tests::message::{Extensions, kind};
 use pith_tests::pair::{NAME, Pair, credential, trust};
 use pith_tests::pki::Pki;
 use pith_tls::{
@@ -87,4 +88,32 @@ fn data_flows_on_a_resumed_connection() {
     let sealed = pair.server.seal(b"pong").unwrap();
     pair.client.input(&sealed).unwrap();
     assert_eq!(pair.client.data, b"pong");
+}
+
+/// RFC 6066 section 3: the name is answered where it was looked at, and a resumption only compares it.
+#[test]
+fn a_server_that_resumes_does_not_acknowledge_the_name() {
+    let sides = Sides::new();
+    let (client, server) = (
+        sides.client().build().unwrap(),
+        sides.server().build().unwrap(),
+    );
+    for resumes in [false, true] {
+        let mut duo = Duo::records(&client, &server);
+        let mut answers = Vec::new();
+        let outcome = duo.run_with(|flight| {
+            for piece in &flight.pieces {
+                if piece.bytes[0] == kind::ENCRYPTED_EXTENSIONS {
+                    answers = Extensions::parse(&piece.bytes[4..]).codes();
+                }
+            }
+            flight.pieces
+        });
+        assert_eq!(outcome, Outcome::Complete);
+        let summary = duo.server.summary.unwrap();
+        assert_eq!(summary.resumed(), resumes);
+        assert_eq!(summary.server_name.as_deref(), Some(NAME));
+        assert!(answers.contains(&16), "the protocol is answered always");
+        assert_eq!(answers.contains(&0), !resumes, "resumed: {resumes}");
+    }
 }

@@ -190,7 +190,8 @@ impl Accepted {
         let mut flight = Writer::default();
         encrypted_extensions::encode(
             &mut flight,
-            summary.server_name.is_some(),
+            // RFC 6066 section 3: not by a server that resumes.
+            summary.server_name.is_some() && !summary.resumed(),
             summary.protocol.as_deref(),
             parameters.as_ref(),
             own_limit,
