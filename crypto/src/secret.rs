@@ -12,7 +12,8 @@ use crate::Error;
 /// At most `N` secret bytes.
 pub struct Wiped<const N: usize> {
     bytes: [u8; N],
-    len: usize,
+    /// In two bytes, since a connection holds several of these.
+    len: u16,
 }
 
 /// A hash output, the longest being SHA-384's.
@@ -41,7 +42,10 @@ impl<const N: usize> Wiped<N> {
         len: usize,
         fill: impl FnOnce(&mut [u8]) -> Result<(), Error>,
     ) -> Result<Self, Error> {
-        let mut wiped = Self { bytes: [0; N], len };
+        let mut wiped = Self {
+            bytes: [0; N],
+            len: u16::try_from(len).map_err(|_| Error::Length)?,
+        };
         fill(wiped.bytes.get_mut(..len).ok_or(Error::Length)?)?;
         Ok(wiped)
     }
@@ -51,16 +55,18 @@ impl<const N: usize> Wiped<N> {
     /// # Errors
     /// [`Error::Length`] if they do not fit; nothing is added then.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let end = self.len.checked_add(bytes.len()).ok_or(Error::Length)?;
-        let room = self.bytes.get_mut(self.len..end).ok_or(Error::Length)?;
+        let start = usize::from(self.len);
+        let end = start.checked_add(bytes.len()).ok_or(Error::Length)?;
+        let len = u16::try_from(end).map_err(|_| Error::Length)?;
+        let room = self.bytes.get_mut(start..end).ok_or(Error::Length)?;
         room.copy_from_slice(bytes);
-        self.len = end;
+        self.len = len;
         Ok(())
     }
 
     /// The bytes. Pass them on to a primitive; do not copy, print or compare them.
     pub fn expose(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 
     /// Whether `other` holds the same bytes, in time that depends on the lengths alone.

@@ -250,7 +250,11 @@ impl fmt::Debug for Answer {
 
 /// The queue of outputs, and what follows from them for the engine.
 pub(crate) struct Outputs {
-    queue: VecDeque<Output>,
+    #[expect(
+        clippy::box_collection,
+        reason = "an idle connection has none, and holds little"
+    )]
+    queue: Option<Box<VecDeque<Output>>>,
     read_level: Level,
     asked: u32,
     open: Option<u32>,
@@ -259,7 +263,7 @@ pub(crate) struct Outputs {
 impl Outputs {
     pub(crate) fn new() -> Self {
         Self {
-            queue: VecDeque::new(),
+            queue: None,
             read_level: Level::Initial,
             asked: 0,
             open: None,
@@ -275,7 +279,7 @@ impl Outputs {
         {
             self.read_level = *level;
         }
-        self.queue.push_back(output);
+        self.queue.get_or_insert_default().push_back(output);
     }
 
     pub(crate) fn send(&mut self, level: Level, bytes: Vec<u8>) {
@@ -308,9 +312,10 @@ impl Outputs {
 
     /// The next output. The memory of an empty queue is given back.
     pub(crate) fn pop(&mut self) -> Option<Output> {
-        let output = self.queue.pop_front();
-        if self.queue.is_empty() {
-            self.queue = VecDeque::new();
+        let queue = self.queue.as_mut()?;
+        let output = queue.pop_front();
+        if queue.is_empty() {
+            self.queue = None;
         }
         output
     }

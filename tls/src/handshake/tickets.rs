@@ -42,8 +42,8 @@ pub(crate) struct Issuer {
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) summary: Arc<Summary>,
     pub(crate) secret: ResumptionSecret,
-    /// When the line of sessions ends, since 1970.
-    pub(crate) until: Duration,
+    /// When the line of sessions ends, in seconds since 1970.
+    pub(crate) until: u64,
     /// Tickets so far, and so the next one's nonce.
     pub(crate) issued: u32,
 }
@@ -53,9 +53,10 @@ pub(crate) struct Taker {
     pub(crate) config: Arc<ClientConfig>,
     pub(crate) summary: Arc<Summary>,
     pub(crate) secret: ResumptionSecret,
-    pub(crate) name: ServerName<'static>,
-    /// When the line of sessions ends, since 1970.
-    pub(crate) until: Duration,
+    /// The server's address, where the summary has no name of it.
+    pub(crate) address: Option<Box<ServerName<'static>>>,
+    /// When the line of sessions ends, in seconds since 1970.
+    pub(crate) until: u64,
 }
 
 impl Tickets {
@@ -91,6 +92,13 @@ impl Tickets {
         let (Some(store), Some(peer_key)) = (&taker.config.sessions, taker.summary.peer_key) else {
             return Ok(());
         };
+        let name = taker.summary.server_name.as_deref();
+        let dns = name.and_then(|name| Some(ServerName::DnsName(name.try_into().ok()?)));
+        let server_name = match (dns, &taker.address) {
+            (Some(name), _) => name.to_owned(),
+            (None, Some(address)) => ServerName::clone(address),
+            (None, None) => return Err(Local::Internal("a server without a name").into()),
+        };
         // rfc9846#4.7.1-6
         let lifetime = Duration::from_secs(ticket.lifetime.into()).min(limits::TICKET_LIFETIME);
         if lifetime.is_zero() || ticket.ticket.len() > limits::SESSION_TICKET {
@@ -105,8 +113,8 @@ impl Tickets {
             received: cx.now.unix,
             lifetime,
             peer_key,
-            until: taker.until,
-            server_name: taker.name.clone(),
+            until: Duration::from_secs(taker.until),
+            server_name,
             owner: taker.config.owner,
             carrier: cx.rules,
             post_quantum: summary.group.is_post_quantum(),
@@ -125,7 +133,8 @@ impl Issuer {
     /// The next ticket's message; `None` where the line of sessions has ended.
     fn next(&mut self, cx: &Context<'_>) -> Result<Option<Vec<u8>>, Error> {
         let tickets = &self.config.tickets;
-        let Some(lifetime) = tickets.lifetime_for(self.until, cx.now) else {
+        let until = Duration::from_secs(self.until);
+        let Some(lifetime) = tickets.lifetime_for(until, cx.now) else {
             return Ok(None);
         };
         let nonce = self.issued.to_be_bytes();
@@ -156,7 +165,7 @@ impl Issuer {
             }),
             issued: cx.now.unix,
             lifetime,
-            until: self.until,
+            until,
             age_add,
         };
         let message = NewSessionTicket {

@@ -420,9 +420,12 @@ impl Closing {
             Some(_) => Tickets::Take(Box::new(Taker {
                 secret: self.main.resumption(self.transcript.digest().as_ref())?,
                 config: self.config,
-                name: self.name,
+                address: match &self.name {
+                    ServerName::DnsName(_) => None,
+                    _ => Some(Box::new(self.name)),
+                },
                 summary: summary.clone(),
-                until: self.until,
+                until: self.until.as_secs(),
             })),
             None => Tickets::None,
         };

@@ -370,7 +370,10 @@ impl WaitFinished {
                 config: pending.config,
                 summary: summary.clone(),
                 secret,
-                until: pending.until.unwrap_or_else(|| line_end(None, cx.now)),
+                until: pending
+                    .until
+                    .unwrap_or_else(|| line_end(None, cx.now))
+                    .as_secs(),
                 issued: 0,
             })),
             false => Tickets::None,
