@@ -162,15 +162,10 @@ impl OneRtt {
         Ok(())
     }
 
-    /// Whether this side may update its keys: `confirmed` says that the handshake is (rfc9001#6.1-1), the peer has acknowledged a packet of this
-    /// generation (rfc9001#6.1-2), and has followed the last update.
+    /// Whether this side may update its keys: `confirmed` says that the handshake is (rfc9001#6.1-1), and the peer has acknowledged a packet of this
+    /// generation (rfc9001#6.1-2), which it can only after it has followed the last update.
     pub(crate) fn may_update(&self, confirmed: bool) -> bool {
-        match (self.sending.ready(), self.receiving.ready()) {
-            (Some(sending), Some(receiving)) => {
-                confirmed && sending.acked && sending.generation == receiving.generation
-            }
-            _ => false,
-        }
+        confirmed && self.sending.ready().is_some_and(|sending| sending.acked)
     }
 
     /// Whether the sending key has been used so often that it is time for an update: half of what it may (rfc9001#6.6-3).

@@ -235,6 +235,21 @@ fn a_second_update_without_waiting_does_not_open() {
 }
 
 #[test]
+fn a_packet_that_lies_about_its_phase_does_not_open() {
+    let (mut a, mut b) = warm();
+    a.keys.update(true).unwrap();
+    let update = a.send(1);
+    // The next packet has the same keys and the other phase, while the keys that it claims are not there yet.
+    a.keys.sending.ready_mut().unwrap().generation += 1;
+    let lie = a.send(2);
+    assert_eq!(b.receive(&update), Ok(1));
+    assert!(b.keys.receiving.ready().unwrap().next.is_none());
+    assert_eq!(b.receive(&lie), Err(Refused::Forged));
+    b.send(1);
+    assert_eq!(b.receive(&lie), Err(Refused::Forged));
+}
+
+#[test]
 fn a_sending_key_asks_for_an_update_in_time_and_stops_at_its_limit() {
     let limit = limits::CLOSING_PACKETS + 6;
     let (mut a, mut b) = pair(limit);
