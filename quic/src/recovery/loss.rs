@@ -138,6 +138,16 @@ impl Sending {
         Ok(())
     }
 
+    /// Whether nothing is known of any packet with this number or a lower one.
+    pub(super) fn knows_none_from(&self, number: PacketNumber) -> bool {
+        let known = self
+            .late
+            .packets
+            .front()
+            .is_some_and(|lost| lost.number <= number);
+        !known && self.sent.is_settled_to(number)
+    }
+
     /// True if the largest acknowledged number rises.
     pub(super) fn raise_largest(&mut self, largest: PacketNumber) -> bool {
         let rises = self.largest_acked < Some(largest);

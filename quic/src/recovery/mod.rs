@@ -12,9 +12,11 @@ mod ecn;
 mod loss;
 mod pacer;
 mod path;
+mod period;
 mod ranges;
 mod rtt;
 mod sent;
+mod settled;
 mod skip;
 #[cfg(test)]
 mod tests;
@@ -27,6 +29,8 @@ use crate::Fault;
 use crate::wire::frame::Ack;
 use crate::wire::{PacketNumber, Side, Space};
 use loss::{Detection, Persistent, Reordering, Sending};
+use period::Period;
+use settled::Arrived;
 use timer::{Handshake, Spaces, Timer};
 
 pub(crate) use ack::{Ecn, Received};
@@ -34,6 +38,7 @@ pub(crate) use congestion::{Controller, Cubic, NewReno};
 pub(crate) use path::{Gate, Path, PathId};
 pub(crate) use rtt::{INITIAL as INITIAL_RTT, Rtt};
 pub(crate) use sent::SentPacket;
+pub(crate) use settled::{Outcome, Settled};
 pub(crate) use token::{Token, Tokens};
 
 /// The sending side's knowledge of what it sent.
@@ -47,52 +52,6 @@ pub(crate) struct Recovery {
     /// What the peer promised, and how it encodes its delays.
     max_ack_delay: Duration,
     ack_delay_exponent: u8,
-}
-
-/// A recovery period, and whether its losses turn out to have been none.
-#[derive(Debug, Default)]
-struct Period {
-    number: u32,
-    lost: u32,
-    late: u32,
-    /// Whether anything but lost packets speaks of congestion.
-    certain: bool,
-}
-
-/// What became of frames. The caller empties it after each call, and may use it for all connections of a thread.
-#[derive(Debug, Default)]
-pub(crate) struct Settled {
-    /// Of packets that arrived. A token may have been in `lost` before: the packet was late.
-    pub(crate) acked: Vec<Token>,
-    /// Of packets that are lost.
-    pub(crate) lost: Vec<Token>,
-    /// Of packets that are on their way for too long: their frames go into the probes that are owed, for want of new ones. To the owners it
-    /// is the same as a loss.
-    pub(crate) resend: Vec<Token>,
-    /// Packets that arrived on the path in use, until the controller has heard of the losses.
-    growth: Vec<(Duration, u64)>,
-}
-
-/// What a call found out, for events and for those who size datagrams.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Outcome {
-    /// Whether the peer acknowledged anything for the first time.
-    pub(crate) progress: bool,
-    pub(crate) acked_packets: u32,
-    pub(crate) lost_packets: u32,
-    /// Packets that had been taken for lost and have arrived.
-    pub(crate) late_packets: u32,
-    /// The size of the largest packet that arrived, and of the largest that is lost.
-    pub(crate) largest_acked_size: u16,
-    pub(crate) largest_lost_size: u16,
-    pub(crate) sampled: bool,
-    /// A recovery period began.
-    pub(crate) congestion: bool,
-    pub(crate) persistent_congestion: bool,
-    /// The last recovery period was undone: nothing had been lost.
-    pub(crate) undone: bool,
-    /// The space for which probes are owed since the probe timeout.
-    pub(crate) probe: Option<Space>,
 }
 
 impl Recovery {
@@ -221,6 +180,10 @@ impl Recovery {
         let mut arrived =
             Arrived::new(sending.sent.fleeting_sent_at(ack.largest).filter(|_| rises));
         for range in ack.ranges() {
+            // Most frames repeat ranges that are long settled.
+            if sending.knows_none_from(*range.end()) {
+                break;
+            }
             let (path, period) = (&mut self.path, &mut self.period);
             sending.take_late(&range, &mut self.reordering, |late| {
                 outcome.late_packets = outcome.late_packets.saturating_add(1);
@@ -519,69 +482,6 @@ impl Recovery {
                 settled.lost.extend(packet.tokens.iter());
             });
         }
-    }
-}
-
-/// What an ACK frame acknowledges for the first time.
-#[derive(Debug, Default)]
-struct Arrived {
-    packets: u32,
-    eliciting: bool,
-    /// When the largest number of the frame was sent, if it is new and of the path in use.
-    largest_sent_at: Option<Duration>,
-    newest: Option<Duration>,
-    largest_size: u16,
-    /// Packets marked ECT(0), and whether there are such of another path.
-    marked: u64,
-    marked_elsewhere: bool,
-}
-
-impl Arrived {
-    fn new(largest_sent_at: Option<Duration>) -> Self {
-        Self {
-            largest_sent_at,
-            ..Self::default()
-        }
-    }
-
-    fn take(&mut self, packet: &SentPacket, largest: PacketNumber, path: PathId) {
-        self.packets = self.packets.saturating_add(1);
-        self.newest = self.newest.max(Some(packet.sent_at));
-        if packet.path != path {
-            self.marked_elsewhere |= packet.ect0;
-            return;
-        }
-        self.eliciting |= packet.ack_eliciting;
-        self.largest_size = self.largest_size.max(packet.size);
-        self.marked = self.marked.saturating_add(packet.ect0.into());
-        if packet.number == largest {
-            self.largest_sent_at = Some(packet.sent_at);
-        }
-    }
-}
-
-impl Period {
-    fn begin(&mut self) {
-        *self = Self {
-            number: self.number.saturating_add(1),
-            ..Self::default()
-        };
-    }
-
-    /// Nothing of the period can be taken back any more.
-    fn forget(&mut self) {
-        self.begin();
-        self.certain = true;
-    }
-
-    fn on_late(&mut self, period: Option<u32>) {
-        if period == Some(self.number) {
-            self.late = self.late.saturating_add(1);
-        }
-    }
-
-    fn is_spurious(&self) -> bool {
-        !self.certain && self.lost > 0 && self.late == self.lost
     }
 }
 

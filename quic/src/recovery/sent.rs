@@ -178,6 +178,11 @@ impl Sent {
             .is_none_or(|front| front.packet.number >= number)
     }
 
+    /// Whether all numbers up to this one have left the ring.
+    pub(crate) fn is_settled_to(&self, number: PacketNumber) -> bool {
+        self.passed.is_some_and(|passed| number <= passed)
+    }
+
     /// Whether as many packets are held as may be.
     pub(crate) fn is_full(&self) -> bool {
         self.ring.len() >= limits::SENT_PACKETS
@@ -221,6 +226,12 @@ impl Sent {
             .fold(0, |sum, entry| {
                 sum.saturating_add(u64::from(entry.packet.size))
             })
+    }
+
+    /// How many of the ring are settled and wait for those before them.
+    #[cfg(test)]
+    pub(crate) fn settled_in_ring(&self) -> usize {
+        self.ring.iter().filter(|entry| !entry.outstanding).count()
     }
 
     /// Where the first packet stands whose number is not below this.

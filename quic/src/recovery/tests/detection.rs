@@ -1,5 +1,7 @@
 //! RFC 9002 section 6.1, and RFC 9000 sections 13.1 and 21.4.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 /// Packets 0 to 9, sent a millisecond apart from 0 ms on; then ACK frames as (when, ranges, lost).
@@ -409,4 +411,37 @@ fn recovery_samples_need_a_new_largest_and_something_that_elicits() {
             }
         }
     }
+}
+
+/// However the peer acknowledges, what an ACK frame makes this side look at is bounded: settled packets do not pile up behind one that is not.
+#[test]
+fn recovery_holds_few_settled_packets_whatever_is_acknowledged() {
+    bolero::check!()
+        .with_type::<Vec<(u8, u8, u8)>>()
+        .for_each(|steps| {
+            let mut bench = Bench::settled_at(ms(80));
+            let mut sent = BTreeSet::new();
+            for (what, one, two) in steps {
+                let now = bench.now + us(u64::from(*one) * 20);
+                bench.at(now);
+                if what % 3 == 0 {
+                    sent.extend(bench.send_many(usize::from(*two)));
+                    continue;
+                }
+                let Some(last) = sent.last() else {
+                    continue;
+                };
+                let high = last.saturating_sub(u64::from(*two));
+                let low = high.saturating_sub(u64::from(what % 8));
+                let numbers: Vec<_> = sent.range(low..=high).copied().collect();
+                if numbers.is_empty() {
+                    continue;
+                }
+                bench.ack(&ranges(&numbers));
+                let space = bench.recovery.spaces.get(Space::Application).unwrap();
+                assert!(space.sent.settled_in_ring() <= limits::REORDERING as usize);
+                let flying: u64 = space.sent.in_flight_on(PathId(0));
+                assert_eq!(bench.in_flight(), flying);
+            }
+        });
 }
