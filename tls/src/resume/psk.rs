@@ -17,6 +17,17 @@ use crate::wire::writer::Writer;
 
 /// A pre-shared key that was agreed on outside of TLS: an identity, a context, a key and a hash. It can be moved, and neither
 /// copied nor printed.
+///
+/// ```
+/// use pith_tls::{ConfigError, ExternalPsk, Hash, Role, role_context};
+///
+/// /// `key`: 16 random bytes or more, which this device and its server were given, and nobody else.
+/// fn of_device(name: &[u8], key: &[u8]) -> Result<ExternalPsk, ConfigError> {
+///     let context = role_context(name, b"server.example.org")?;
+///     ExternalPsk::new(Role::Client, name, &context, key, Hash::Sha256)
+/// }
+/// assert!(of_device(b"device 7", &[7; 32]).is_ok());
+/// ```
 pub struct ExternalPsk {
     pub(crate) role: Role,
     identity: Box<[u8]>,

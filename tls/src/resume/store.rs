@@ -18,6 +18,23 @@ use crate::limits;
 use crate::mark::{Mark, mark};
 
 /// A client's sessions, to resume them. Clones share one memory, and so may configurations: each finds its own alone.
+///
+/// A program that ends can save them, sealed under a key of its own:
+///
+/// ```
+/// use pith_tls::{Session, SessionKey, SessionStore};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (store, key) = (SessionStore::new(), SessionKey::new(&[7; 32])); // 32 random bytes, kept safe
+/// let saved = store.drain().into_iter().map(|session| session.seal(&key));
+/// let saved = saved.collect::<Result<Vec<Vec<u8>>, _>>()?;
+///
+/// let restored = SessionStore::new();
+/// let sessions = saved.iter().filter_map(|sealed| Session::open(&key, sealed).ok());
+/// sessions.for_each(|session| restored.insert(session));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct SessionStore {
     shared: Arc<Mutex<Shelves>>,
@@ -134,15 +151,6 @@ impl SessionStore {
             }
         }
         Some(taken)
-    }
-
-    /// Drops the sessions for this server, which did not take one of them (RFC 9149 section 3: it will not take the others).
-    pub(crate) fn forget(&self, server_name: &ServerName<'_>, owner: &Mark, carrier: Rules) {
-        let key = key(server_name, owner, carrier);
-        let mut shelves = self.lock();
-        for (number, _) in shelves.sessions.remove(&key).unwrap_or_default() {
-            shelves.ages.remove(&number);
-        }
     }
 
     /// A thread that panicked while it held the lock leaves at worst a session that no number leads to, which is no danger.

@@ -18,6 +18,17 @@ use crate::error::{Error, Local};
 use crate::limits;
 
 /// How a server issues and accepts tickets. Clones share their keys.
+///
+/// ```
+/// use std::time::Duration;
+/// use pith_tls::{ConfigError, Tickets};
+///
+/// /// `secret`: 32 random bytes or more, the same on each server.
+/// fn tickets(secret: &[u8]) -> Result<Tickets, ConfigError> {
+///     Tickets::fleet(secret)?.count(2).lifetime(Duration::from_secs(12 * 60 * 60))
+/// }
+/// assert!(tickets(b"too short").is_err());
+/// ```
 #[derive(Clone)]
 pub struct Tickets {
     source: Source,

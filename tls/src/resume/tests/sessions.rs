@@ -277,8 +277,6 @@ fn sessions_of_others_are_not_found() {
     for (what, name, owner, carrier) in rows {
         let found = store.take(&name, &owner, carrier, at(HOUR));
         assert!(found.is_none(), "{what}");
-        store.forget(&name, &owner, carrier);
-        assert_eq!(store.len(), 1, "{what}");
     }
     assert_eq!(tickets(&store, "a.test"), [1]);
 }
@@ -378,19 +376,6 @@ fn the_last_ticket_is_reused_on_request_and_never_for_early_data() {
     assert_eq!(take(HOUR).map(told), Some((3, 16_384)), "a new one first");
     assert!(take(DAY).is_none(), "out of date");
     assert!(store.is_empty());
-}
-
-/// RFC 9149 section 3
-#[test]
-fn the_sessions_of_a_server_that_takes_none_are_forgotten() {
-    let store = SessionStore::new();
-    for (name, ticket) in [("a.test", 1), ("b.test", 2), ("a.test", 3)] {
-        store.insert(session(name, &[ticket]));
-    }
-    store.forget(&server_name("a.test"), &OWNER, Rules::Records);
-    assert_eq!(store.len(), 1);
-    assert_eq!(tickets(&store, "a.test"), []);
-    assert_eq!(tickets(&store, "b.test"), [2]);
 }
 
 #[test]
