@@ -9,7 +9,7 @@
 use std::sync::{Arc, Mutex};
 
 use pith_crypto::SigningKey;
-use pith_tests::engine::Engine;
+use pith_tests::engine::{Duo, Engine, Outcome};
 use pith_tests::message::{
     Extensions, Hello, certificate, certificate_request, certificate_verify, codes,
     encrypted_extensions, kind, vec16,
@@ -20,9 +20,9 @@ use pith_tests::script::{ScriptedClient, ScriptedServer, entries};
 use pith_tls::{
     AlertDescription, Answer, Carrier, CertificateDer, CertificateError, ChainVerifier, ClientAuth,
     ClientConfig, ClientConfigBuilder, ConfigError, Credential, Error, Fault, Group, Level,
-    PeerChain, PeerText, RawKeys, Reason, ServerConfig, ServerConfigBuilder, Signature,
-    SignatureScheme, Signer, SubjectPublicKeyInfoDer, Topic, Trust, Verdict, Which, key_pin,
-    raw_key_pin,
+    PeerChain, PeerText, RawKeys, Reason, ServerConfig, ServerConfigBuilder, SessionStore,
+    Signature, SignatureScheme, Signer, SubjectPublicKeyInfoDer, Topic, Trust, Verdict, Which,
+    key_pin, raw_key_pin,
 };
 
 const CLIENT_TYPES: u16 = 19;
@@ -72,6 +72,7 @@ fn both_roles_prove_themselves_by_a_raw_key_of_every_kind() {
             assert_eq!(credential(peer).key_pin(), pin, "{kind:?}");
             let key = summary.peer_raw_key.as_ref().unwrap();
             assert_eq!(raw_key_pin(key), Ok(pin), "{kind:?}");
+            assert_eq!(raw(peer).raw_key(), Some(&key[..]), "{kind:?}");
             assert_eq!(summary.peer_chain.as_deref(), Some(&[][..]), "{kind:?}");
         }
         let records = pair.client.seal(b"hello").unwrap();
@@ -932,4 +933,42 @@ fn what_cannot_work_is_refused_by_constructors() {
         matches!(got, Err(ConfigError::Certificate { .. })),
         "{got:?}"
     );
+}
+
+/// A client that takes raw keys alone, as those of rustls and BoringSSL, refuses a server that resumes without saying so.
+#[test]
+fn a_resumed_connection_says_again_what_the_server_would_show() {
+    let (server, own) = (device(NAME), device("device"));
+    let config = ServerConfig::new(raw(&server)).client_auth(ClientAuth::Required(pins(&[&own])));
+    let config = config.build().unwrap();
+    let client = ClientConfig::new(pins(&[&server]))
+        .raw_keys(RawKeys::Only)
+        .credential(raw(&own))
+        .sessions(SessionStore::new());
+    let client = client.build().unwrap();
+    for resumes in [false, true] {
+        let mut duo = Duo::records(&client, &config);
+        let mut answers = Extensions::default();
+        let outcome = duo.run_with(|flight| {
+            for piece in &flight.pieces {
+                if piece.bytes[0] == kind::ENCRYPTED_EXTENSIONS {
+                    answers = Extensions::parse(&piece.bytes[4..]);
+                }
+            }
+            flight.pieces
+        });
+        assert_eq!(outcome, Outcome::Complete);
+        assert_eq!(answers.body(SERVER_TYPES), [RAW], "resumed: {resumes}");
+        assert_eq!(
+            answers.has(CLIENT_TYPES),
+            !resumes,
+            "nothing is asked for then"
+        );
+        for (side, peer) in [(&duo.client, &server), (&duo.server, &own)] {
+            let summary = side.summary.as_ref().unwrap();
+            assert_eq!(summary.resumed(), resumes);
+            let pin = key_pin(&peer.chain[0]).unwrap();
+            assert_eq!(summary.peer_key, Some(pin), "resumed: {resumes}");
+        }
+    }
 }

@@ -279,6 +279,14 @@ impl Credential {
         }
     }
 
+    /// The raw public key, a SubjectPublicKeyInfo in DER; `None` for a chain.
+    pub fn raw_key(&self) -> Option<&[u8]> {
+        match self.kind {
+            CertificateType::X509 => None,
+            CertificateType::RawPublicKey => self.entries.first().map(AsRef::as_ref),
+        }
+    }
+
     /// The pin of the key, for the peers of this credential; see [`key_pin`](super::key_pin).
     pub fn key_pin(&self) -> [u8; 32] {
         self.pin

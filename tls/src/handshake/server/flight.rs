@@ -130,6 +130,7 @@ impl Accepted {
             group,
             auth,
             protocol,
+            types,
         } = self.choice;
         // rfc9846#4.2.3-3, rfc9846#4.2.3-4
         let mut own_random = [0; 32];
@@ -185,7 +186,6 @@ impl Accepted {
             own_limit = Some(shape.receive);
         }
         cx.shape_records(shape);
-        let types = auth.types();
         // rfc9846#4.4.1-1
         let mut flight = Writer::default();
         encrypted_extensions::encode(

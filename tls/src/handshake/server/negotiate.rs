@@ -23,6 +23,8 @@ pub(super) struct Choice {
     pub(super) group: Group,
     pub(super) auth: Auth,
     pub(super) protocol: Option<Box<[u8]>>,
+    /// What is said about certificate types.
+    pub(super) types: NegotiatedTypes,
 }
 
 impl Choice {
@@ -52,22 +54,12 @@ pub(super) struct Shown {
     pub(super) scheme: SignatureScheme,
     /// What the client is asked for, if for anything.
     pub(super) request: Option<CertificateType>,
-    /// What is said about certificate types.
-    types: NegotiatedTypes,
 }
 
 impl Auth {
     /// Whether tickets may follow. An external key does all that a ticket could, and can be taken away.
     pub(super) fn allows_tickets(&self) -> bool {
         !matches!(self, Self::Psk(candidate) if matches!(candidate.key, Key::Imported(_)))
-    }
-
-    /// What is said about certificate types: nothing, where none is shown.
-    pub(super) fn types(&self) -> NegotiatedTypes {
-        match self {
-            Self::Certificate(shown) => shown.types,
-            Self::Psk(_) => NegotiatedTypes::default(),
-        }
     }
 
     /// What the summary tells of the pre-shared key.
@@ -101,15 +93,31 @@ pub(super) fn negotiate(
         let now = config.origin.binding(name, suite, group, rules);
         candidate.key.fits(&now).then_some((suite, candidate))
     });
+    let mut types = NegotiatedTypes::default();
     let (suite, auth) = match resumed {
-        Some((suite, candidate)) => (suite, Auth::Psk(candidate)),
-        None => (suite, Auth::Certificate(shown(hello, config)?)),
+        Some((suite, candidate)) => {
+            // No certificate follows, but rustls and BoringSSL refuse a server that does not say again what it would show.
+            let kinds = types_of(hello);
+            let would_show =
+                Credential::choose(&config.credentials, &wanted(hello, config, &kinds));
+            types.server = would_show.map(|(credential, _)| credential.kind());
+            (suite, Auth::Psk(candidate))
+        }
+        None => {
+            let shown = shown(hello, config)?;
+            // rfc7250#4.2-1
+            types.client = hello.client_certificate_types.and(shown.request);
+            types.server = Some(shown.credential.kind());
+            (suite, Auth::Certificate(shown))
+        }
     };
+    types.server = hello.server_certificate_types.and(types.server);
     Ok(Choice {
         suite,
         group,
         auth,
         protocol,
+        types,
     })
 }
 
@@ -122,30 +130,38 @@ fn shown(hello: &ClientHello<'_>, config: &ServerConfig) -> Result<Shown, Fault>
             message: MessageKind::ClientHello,
         });
     }
-    let kinds: Vec<_> = types(hello.server_certificate_types).collect();
-    let wanted = Wanted {
-        kinds: &kinds,
+    let kinds = types_of(hello);
+    let wanted = wanted(hello, config, &kinds);
+    let request = request(hello, &config.client_auth)?;
+    // rfc9846#4.5.2-4, rfc7250#4.2-5
+    let chosen = Credential::choose(&config.credentials, &wanted);
+    let (credential, scheme) = chosen.ok_or_else(|| no_credential(&kinds, &config.credentials))?;
+    Ok(Shown {
+        credential: credential.clone(),
+        scheme,
+        request,
+    })
+}
+
+/// What the client wants of a credential of one of these kinds.
+fn wanted<'a>(
+    hello: &'a ClientHello<'_>,
+    config: &ServerConfig,
+    kinds: &'a [CertificateType],
+) -> Wanted<'a> {
+    Wanted {
+        kinds,
         name: hello.server_name.as_ref(),
         schemes: hello.signature_schemes,
         chain_schemes: hello.chain_schemes,
         policy: config.policy,
         authorities: hello.authorities,
-    };
-    let request = request(hello, &config.client_auth)?;
-    // rfc9846#4.5.2-4, rfc7250#4.2-5
-    let chosen = Credential::choose(&config.credentials, &wanted);
-    let (credential, scheme) = chosen.ok_or_else(|| no_credential(&kinds, &config.credentials))?;
-    let types = NegotiatedTypes {
-        // rfc7250#4.2-1
-        client: hello.client_certificate_types.and(request),
-        server: hello.server_certificate_types.map(|_| credential.kind()),
-    };
-    Ok(Shown {
-        credential: credential.clone(),
-        scheme,
-        request,
-        types,
-    })
+    }
+}
+
+/// The certificate types that a client takes of its server.
+fn types_of(hello: &ClientHello<'_>) -> Vec<CertificateType> {
+    types(hello.server_certificate_types).collect()
 }
 
 /// The certificate types that a client takes, or shows, most wanted first; a client that says nothing knows X.509 alone.
