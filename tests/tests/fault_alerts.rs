@@ -13,7 +13,7 @@ const EXTENSION: ExtensionType = ExtensionType(0);
 const GROUP: Group = Group::X25519;
 
 /// Section 6.2 and, where it leaves a choice, the sections that demand one.
-const ALERTS: [(u8, &[Fault]); 15] = [
+const ALERTS: [(u8, &[Fault]); 16] = [
     // unexpected_message: an order or a type (4, 5, 5.1, 5.4), and the floods, to which no section gives an alert.
     (
         10,
@@ -49,6 +49,7 @@ const ALERTS: [(u8, &[Fault]); 15] = [
             F::NoCommonSuite,
             F::NoCommonGroup,
             F::NoCommonSignatureScheme,
+            F::PskNotSelected,
         ],
     ),
     // bad_certificate: corrupt ones (6.2)
@@ -138,6 +139,8 @@ const ALERTS: [(u8, &[Fault]); 15] = [
             message: MESSAGE,
         }],
     ),
+    // unknown_psk_identity (6.2)
+    (115, &[F::UnknownPsk]),
     // certificate_required (4.5.1.3)
     (116, &[F::NoClientCertificate]),
     // no_application_protocol (RFC 7301 section 3.2)

@@ -446,7 +446,7 @@ impl ClientConfigBuilder {
             (None, _) => &[],
             (Some(RawKeys::Preferred), Trust::PinnedKeys(_)) => self.trust.certificate_types(),
             (Some(RawKeys::Only), Trust::PinnedKeys(_)) => &[CertificateType::RawPublicKey],
-            (Some(_), Trust::Roots(_)) => {
+            (Some(_), Trust::Roots(_) | Trust::PreSharedKeys) => {
                 return Err(ConfigError::Unsupported {
                     what: "a server's raw public key where roots are trusted: it has no issuer, so pin it",
                 });
@@ -471,6 +471,12 @@ impl ClientConfigBuilder {
             None => policy::shares(&groups),
         };
         let psks = import(&common.psks, Role::Client, &suites)?;
+        // A client that takes no certificate offers no algorithm for one, so no server shows one in vain.
+        let schemes = match self.trust {
+            Trust::Roots(_) | Trust::PinnedKeys(_) => common.policy.offered_schemes(),
+            Trust::PreSharedKeys if psks.is_empty() => return Err(NO_PSK),
+            Trust::PreSharedKeys => Vec::new(),
+        };
         Ok(Arc::new(ClientConfig {
             owner: client_mark(&self.trust, common.policy, &self.credentials, &self.scope),
             sessions: self.sessions,
@@ -482,7 +488,7 @@ impl ClientConfigBuilder {
             suites,
             shares,
             groups,
-            schemes: common.policy.offered_schemes(),
+            schemes,
             protocols: common.protocols,
             client_types: client_types(&self.credentials),
             server_types,
@@ -541,14 +547,11 @@ pub struct ServerConfig {
 }
 
 impl ServerConfig {
-    /// Begins a configuration of a server that shows this chain, or raw public key.
-    #[expect(
-        clippy::new_ret_no_self,
-        reason = "a builder is the one way to a configuration"
-    )]
-    pub fn new(credential: Credential) -> ServerConfigBuilder {
+    /// Begins a configuration of a server that shows no certificate: it serves those clients alone that hold one of its pre-shared
+    /// keys.
+    pub fn without_certificate() -> ServerConfigBuilder {
         ServerConfigBuilder {
-            credentials: vec![credential],
+            credentials: Vec::new(),
             client_auth: ClientAuth::None,
             verifier: None,
             keep_peer_chain: false,
@@ -557,6 +560,15 @@ impl ServerConfig {
             tickets: Tickets::rotating(),
             scope: None,
         }
+    }
+
+    /// Begins a configuration of a server that shows this chain, or raw public key.
+    #[expect(
+        clippy::new_ret_no_self,
+        reason = "a builder is the one way to a configuration"
+    )]
+    pub fn new(credential: Credential) -> ServerConfigBuilder {
+        Self::without_certificate().credential(credential)
     }
 }
 
@@ -670,6 +682,15 @@ impl ServerConfigBuilder {
         common.check_protocols()?;
         common.check_records()?;
         check_credentials(&self.credentials, common.policy)?;
+        let psks = import(&common.psks, Role::Server, &suites)?;
+        if self.credentials.is_empty() && psks.is_empty() {
+            return Err(NO_PSK);
+        }
+        if matches!(self.client_auth.trust(), Some(Trust::PreSharedKeys)) {
+            return Err(ConfigError::Unsupported {
+                what: "client authentication by pre-shared keys: a server's pre-shared keys authenticate its clients by themselves",
+            });
+        }
         let authorities = self.client_auth.trust().map(Trust::authorities);
         // More names than this help no client to choose, and would not fit beside the rest of the flight.
         let fit =
@@ -677,7 +698,7 @@ impl ServerConfigBuilder {
         Ok(Arc::new(ServerConfig {
             tickets: self.tickets,
             origin: Origin::new(self.scope.as_deref(), &self.client_auth, common.policy),
-            psks: import(&common.psks, Role::Server, &suites)?,
+            psks,
             policy: common.policy,
             observer: common.observer,
             credentials: self.credentials,
@@ -695,6 +716,11 @@ impl ServerConfigBuilder {
         }))
     }
 }
+
+/// Neither side can be without both certificates and keys.
+const NO_PSK: ConfigError = ConfigError::Empty {
+    what: "pre-shared key",
+};
 
 /// Bytes of the names of CAs that a server sends in a CertificateRequest; where there are more, it sends none.
 const AUTHORITIES_BYTES: usize = 8 << 10;

@@ -292,6 +292,22 @@ impl Connection {
         self.drain().map_err(|error| self.fail(error))
     }
 
+    /// Sends the client so many more tickets, at most [`limits::TICKETS`], where it can use any: such as after it has proved by
+    /// application data who it is, or for connections that it will make at once.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] before the handshake is complete, after [`Connection::close`], or as a client.
+    pub fn issue_tickets(&mut self, count: u8, now: Now) -> Result<(), Error> {
+        self.check()?;
+        if self.closed {
+            return Err(Error::Misuse("nothing is sent after close()"));
+        }
+        match self.handshake.issue_tickets(count, now) {
+            Err(Error::Misuse(what)) => Err(Error::Misuse(what)),
+            result => self.drain().and(result).map_err(|error| self.fail(error)),
+        }
+    }
+
     /// Fills `out` with keying material for this label and context (RFC 9846 section 7.5).
     ///
     /// # Errors

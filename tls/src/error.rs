@@ -239,6 +239,10 @@ faults! {
     PskWithoutShare => ILLEGAL_PARAMETER, "4.3.11", "the server selected a pre-shared key without a key exchange";
     ResumedClassically =>
         INSUFFICIENT_SECURITY, "4.3.11", "the server resumed a post-quantum connection with a classical key exchange";
+    PskNotSelected =>
+        HANDSHAKE_FAILURE, "4.3.11", "the server selected no pre-shared key, and this client trusts nothing else";
+    UnknownPsk =>
+        UNKNOWN_PSK_IDENTITY, "4.3.11", "the client offers no pre-shared key of this server, which has nothing else";
     // Authentication.
     CertificateContext => ILLEGAL_PARAMETER, "4.4.2", "certificate_request_context is not empty in the handshake";
     EmptyCertificate => DECODE_ERROR, "4.5.1.3", "the server sent no certificate";

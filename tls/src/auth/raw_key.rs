@@ -112,7 +112,9 @@ fn verify_raw_key(trust: &Trust, key: &SubjectPublicKeyInfoDer<'_>) -> Result<()
     webpki::check_raw_key(key)?;
     match trust {
         // Never agreed upon: neither role offers or takes a raw key where it trusts roots.
-        Trust::Roots(_) => Err(Reason::Unsupported("a key without a certificate")),
+        Trust::Roots(_) | Trust::PreSharedKeys => {
+            Err(Reason::Unsupported("a key without a certificate"))
+        }
         Trust::PinnedKeys(pins) => check_pin(pins, pin(key)?),
     }
 }

@@ -30,6 +30,8 @@ pub enum Trust {
     Roots(Roots),
     /// Keys, each known in advance.
     PinnedKeys(PinnedKeys),
+    /// No certificate and no public key at all: the peer has to hold a pre-shared key that the configuration is given.
+    PreSharedKeys,
 }
 
 /// Trusted CAs: at least one, perhaps with the lists of what they and the CAs below them have revoked.
@@ -92,7 +94,7 @@ impl Trust {
                 .iter()
                 .map(|anchor| der::sequence(&anchor.subject))
                 .collect(),
-            Self::PinnedKeys(_) => Vec::new(),
+            Self::PinnedKeys(_) | Self::PreSharedKeys => Vec::new(),
         }
     }
 
@@ -117,6 +119,7 @@ impl Trust {
                 mark("roots and lists", &[&roots, &lists])
             }
             Self::PinnedKeys(PinnedKeys(pins)) => mark_of_set("pins", pins.iter().copied()),
+            Self::PreSharedKeys => mark("pre-shared keys", &[]),
         }
     }
 
@@ -130,7 +133,7 @@ impl Trust {
                 let others = dates.flatten().filter(|date| *date >= now.unix);
                 Some(others.fold(leaf, Duration::min))
             }
-            Self::PinnedKeys(_) => None,
+            Self::PinnedKeys(_) | Self::PreSharedKeys => None,
         }
     }
 
@@ -139,6 +142,7 @@ impl Trust {
         match self {
             Self::Roots(_) => &[CertificateType::X509],
             Self::PinnedKeys(_) => &[CertificateType::RawPublicKey, CertificateType::X509],
+            Self::PreSharedKeys => &[],
         }
     }
 
@@ -198,7 +202,7 @@ impl Trust {
                 anchors,
                 crls: Some(crls),
             })),
-            Self::PinnedKeys(_) => Err(ConfigError::Unsupported {
+            Self::PinnedKeys(_) | Self::PreSharedKeys => Err(ConfigError::Unsupported {
                 what: "a revocation list beside pinned keys",
             }),
         }
@@ -253,6 +257,11 @@ pub(crate) fn verify_chain(
         Trust::PinnedKeys(pins) => {
             let key = pin_of(leaf).map_err(at_leaf)?;
             check_pin(pins, key).map_err(at_leaf)?;
+        }
+        Trust::PreSharedKeys => {
+            return Err(at_leaf(Reason::Unsupported(
+                "a certificate in place of a pre-shared key",
+            )));
         }
     }
     // A rule of TLS 1.3 that webpki leaves to us, for a pinned key too, as it says what the key may do.

@@ -10,6 +10,7 @@ use pki_types::{DnsName, ServerName};
 use super::State;
 use super::flight::WaitEncryptedExtensions;
 use super::psk::{InUse, Offers, Selected, ticket_request};
+use crate::auth::Trust;
 use crate::config::ClientConfig;
 use crate::error::{Error, Fault, Local};
 use crate::handshake::Context;
@@ -344,6 +345,9 @@ impl Accepted {
             Some(Selected { key, secret }) => {
                 let (secret, proof) = secret.handshake(self.suite, &shared)?;
                 (Some(InUse { key, proof }), secret)
+            }
+            None if matches!(self.hello.config.trust, Trust::PreSharedKeys) => {
+                return Err(Fault::PskNotSelected.into());
             }
             None => (None, HandshakeSecret::without_psk(self.suite, &shared)?),
         };

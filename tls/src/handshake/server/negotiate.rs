@@ -123,6 +123,9 @@ pub(super) fn negotiate(
 
 /// The credential to show to this client, and what it is asked for.
 fn shown(hello: &ClientHello<'_>, config: &ServerConfig) -> Result<Shown, Fault> {
+    if config.credentials.is_empty() {
+        return Err(Fault::UnknownPsk);
+    }
     // rfc9846#4.3.3-3
     if !hello.offers(ExtensionType::SIGNATURE_ALGORITHMS) {
         return Err(Fault::MissingExtension {
