@@ -208,6 +208,7 @@ impl Shelves {
 }
 
 fn key(server_name: &ServerName<'_>, owner: &Mark, carrier: Rules) -> Mark {
+    // rfc9846#4.7.1-3
     let name = mark_of_name(Some(&server_name.to_str()));
     let carrier = [u8::from(carrier == Rules::Quic)];
     mark("session", &[&name, owner, &carrier])
