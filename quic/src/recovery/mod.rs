@@ -401,12 +401,7 @@ impl Recovery {
         settled: &mut Settled,
         outcome: &mut Outcome,
     ) {
-        let elsewhere = self
-            .spaces
-            .iter()
-            .filter(|(other, _)| *other != space)
-            .filter_map(|(_, sending)| sending.newest_acked())
-            .max();
+        let persistent = self.persistent(space);
         let Some(sending) = self.spaces.get_mut(space) else {
             return;
         };
@@ -415,11 +410,7 @@ impl Recovery {
             now,
             loss_delay: rtt.loss_delay(self.reordering.eighths()),
             reordering: &self.reordering,
-            persistent: Persistent {
-                after: rtt.persistent_congestion(self.max_ack_delay),
-                first_sample: rtt.first_sample(),
-                elsewhere,
-            },
+            persistent,
         };
         let id = path.id;
         let speaks = |packet: &SentPacket| {
@@ -462,6 +453,19 @@ impl Recovery {
             .probe_timeout(self.max_ack_delay)
             .saturating_mul(REMEMBERED_TIMEOUTS);
         sending.late.expire(now.saturating_sub(remembered));
+    }
+
+    /// What makes losses in a space persistent congestion.
+    fn persistent(&self, space: Space) -> Persistent {
+        let others = self.spaces.iter().filter(|(other, _)| *other != space);
+        let rtt = &self.path.rtt;
+        Persistent {
+            after: rtt.persistent_congestion(self.max_ack_delay),
+            first_sample: rtt.first_sample(),
+            elsewhere: others
+                .filter_map(|(_, sending)| sending.newest_acked())
+                .max(),
+        }
     }
 
     /// Takes the last recovery period back if all that was lost in it has arrived.

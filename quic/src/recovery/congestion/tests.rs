@@ -316,22 +316,38 @@ fn recovery_cubic_makes_room_for_others() {
 fn recovery_cubic_does_not_count_idle_time() {
     let mut steady = reduced(Box::new(Cubic::new(1200)), 1000, ms(1000));
     let mut rested = reduced(Box::new(Cubic::new(1200)), 1000, ms(1000));
+    let mut limited = reduced(Box::new(Cubic::new(1200)), 1000, ms(1000));
     let mut now = ms(1001);
     for _ in 0..10 {
         round(&mut *rested, now);
+        round(&mut *limited, now);
         now = round(&mut *steady, now);
     }
     let pause = ms(60_000);
     rested.on_restart(now + pause, 0);
+    // Something is always in flight, but never as much as the window allows.
+    for tenth in 0..=600 {
+        let at = now + ms(100) * tenth;
+        limited.on_ack(&Acked {
+            now: at,
+            sent_at: at - ms(100),
+            bytes: SIZE,
+            underused: true,
+            rtt: ms(100),
+        });
+    }
     round(&mut *rested, now + pause);
+    round(&mut *limited, now + pause);
     round(&mut *steady, now);
-    let apart = rested.window().abs_diff(steady.window());
-    assert!(
-        apart <= 2 * SIZE,
-        "{} and {}",
-        rested.window(),
-        steady.window()
-    );
+    for (name, other) in [("idle", rested), ("underused", limited)] {
+        let apart = other.window().abs_diff(steady.window());
+        assert!(
+            apart <= 2 * SIZE,
+            "{name}: {} and {}",
+            other.window(),
+            steady.window()
+        );
+    }
 }
 
 #[test]
