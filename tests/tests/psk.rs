@@ -17,7 +17,7 @@ use pith_tests::scripted::{Bench, HANDSHAKE, Role as Side};
 use pith_tls::{
     AlertDescription, CipherSuite, ClientConfig, ClientConfigBuilder, ConfigError, Error,
     ExternalPsk, Fault, Group, Hash, Psk, Role, ServerConfig, ServerConfigBuilder, SessionStore,
-    Trust, limits,
+    Trust, limits, role_context,
 };
 
 fn key(role: Role, identity: &[u8], byte: u8) -> ExternalPsk {
@@ -205,6 +205,27 @@ fn a_key_is_for_one_role() {
     assert!(wrong.err().is_some_and(unsupported));
     let wrong = server().psk(key(Role::Client, b"a", 1)).build();
     assert!(wrong.err().is_some_and(unsupported));
+}
+
+/// A group that shares one key, and tells its nodes apart by the context (RFC 9258 appendix A).
+#[test]
+fn a_node_that_meets_itself_uses_no_key() {
+    let pki = Pki::new();
+    let node = |role, client: &[u8], server: &[u8]| {
+        let context = role_context(client, server).unwrap();
+        ExternalPsk::new(role, b"group", &context, &[1; 32], Hash::Sha256).unwrap()
+    };
+    for (name, peer, want) in [
+        ("the other node", node(Role::Server, b"one", b"two"), true),
+        ("itself", node(Role::Server, b"two", b"one"), false),
+        ("a third", node(Role::Server, b"three", b"two"), false),
+    ] {
+        let client = ClientConfig::new(trust(&pki)).psk(node(Role::Client, b"one", b"two"));
+        let server = ServerConfig::new(credential(&pki.leaf(NAME))).psk(peer);
+        let pair = Pair::connected(&client.build().unwrap(), &server.build().unwrap());
+        let psk = &pair.server.tls.summary().unwrap().psk;
+        assert_eq!(psk.is_some(), want, "{name}");
+    }
 }
 
 #[test]

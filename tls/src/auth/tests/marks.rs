@@ -24,6 +24,7 @@ fn trust_has_the_same_mark_only_if_it_trusts_the_same() {
         ("unknown allowed", with(&first.clone().allow_unknown(true))),
         ("a pin", Trust::pinned_keys([[1; 32]]).unwrap()),
         ("another pin", Trust::pinned_keys([[2; 32]]).unwrap()),
+        ("no certificate at all", Trust::PreSharedKeys),
         ("two pins", Trust::pinned_keys([[1; 32], [2; 32]]).unwrap()),
     ];
     for (at, (name, trust)) in rows.iter().enumerate() {
