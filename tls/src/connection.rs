@@ -318,6 +318,15 @@ impl Connection {
         self.handshake.export(label, context, out)
     }
 
+    /// Fills `out` with keying material of the early exporter: see [`Handshake::early_export`].
+    ///
+    /// # Errors
+    /// As [`Handshake::early_export`].
+    pub fn early_export(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        self.check()?;
+        self.handshake.early_export(label, context, out)
+    }
+
     /// The channel binding `tls-exporter` (RFC 9266): the same on both sides of this connection, and on no other.
     ///
     /// # Errors

@@ -3,8 +3,8 @@
 //! A [`Connected`] can only be made from a [`PeerProof`], which only `auth` can make: no order of messages leads here past
 //! the authentication of the peer (S01).
 
-use pith_crypto::Secret;
 use pith_crypto::hkdf::{derive_secret, expand_label};
+use pith_crypto::{Hash, Secret};
 
 use super::Context;
 use super::output::{Direction, Level, Output, Outputs};
@@ -107,18 +107,24 @@ impl Connected {
 
     /// Exports keying material.
     pub(crate) fn export(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), Error> {
-        let label =
-            core::str::from_utf8(label).map_err(|_| Error::Misuse("an exporter label is ASCII"))?;
-        let hash = self.suite.hash();
-        let secret = derive_secret(hash, &self.exporter, label, hash.digest(&[]).as_ref())?;
-        Ok(expand_label(
-            hash,
-            &secret,
-            "exporter",
-            hash.digest(context).as_ref(),
-            out,
-        )?)
+        export(self.suite.hash(), &self.exporter, label, context, out)
     }
+}
+
+/// Exports keying material from this secret (RFC 9846 section 7.5).
+pub(super) fn export(
+    hash: Hash,
+    secret: &Secret,
+    label: &[u8],
+    context: &[u8],
+    out: &mut [u8],
+) -> Result<(), Error> {
+    let label =
+        core::str::from_utf8(label).map_err(|_| Error::Misuse("an exporter label is ASCII"))?;
+    let secret = derive_secret(hash, secret, label, hash.digest(&[]).as_ref())?;
+    let context = hash.digest(context);
+    expand_label(hash, &secret, "exporter", context.as_ref(), out)?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod verify_input;
 
 use std::sync::Arc;
 
+use pith_crypto::{Hash, Secret};
 use pki_types::ServerName;
 
 use self::carrier::{Carrier, Rules};
@@ -29,8 +30,10 @@ use crate::Now;
 use crate::config::{ClientConfig, ServerConfig};
 use crate::error::{Error, Fault, Local};
 use crate::event::{self, Event, Observer};
+use crate::keylog::ConnectionLog;
 use crate::limits;
 use crate::record::shape::RecordShape;
+use crate::schedule::early::PskSecret;
 use crate::wire::MessageKind;
 
 /// One handshake and what follows it: tickets and KeyUpdates.
@@ -43,6 +46,7 @@ pub struct Handshake {
     held: Vec<u8>,
     /// Messages since the last application data, after the handshake.
     quiet: u8,
+    early: Option<Box<EarlyExporter>>,
     failed: Option<Box<Error>>,
 }
 
@@ -58,9 +62,31 @@ pub(crate) struct Context<'a> {
     rules: Rules,
     now: Now,
     observer: Option<&'a Arc<dyn Observer>>,
+    early: &'a mut Option<Box<EarlyExporter>>,
+}
+
+/// The secret of the early exporter: of the first pre-shared key that the client offers, until another fact is known.
+struct EarlyExporter {
+    hash: Hash,
+    secret: Secret,
 }
 
 impl Context<'_> {
+    /// Keeps the early exporter's secret of this key, whose hello has this digest.
+    fn keep_early_exporter(
+        &mut self,
+        psk: &PskSecret,
+        hello: &[u8],
+        log: Option<&ConnectionLog>,
+    ) -> Result<(), Error> {
+        let (hash, secret) = (psk.hash(), psk.exporter(hello)?);
+        if let Some(log) = log {
+            log.secret("EARLY_EXPORTER_SECRET", secret.expose());
+        }
+        *self.early = Some(Box::new(EarlyExporter { hash, secret }));
+        Ok(())
+    }
+
     /// Tells the observer of an event, if there is one.
     fn tell(&self, event: &Event<'_>) {
         if let Some(observer) = self.observer {
@@ -104,14 +130,17 @@ impl Handshake {
         }
         let mut outputs = Outputs::new();
         let (observer, policy) = (config.observer.clone(), config.policy.name);
+        let mut early = None;
         let mut context = Context {
             outputs: &mut outputs,
             rules,
             now,
             observer: observer.as_ref(),
+            early: &mut early,
         };
         let state = client::start(config, name, parameters, &mut context)?;
-        let handshake = Self::new(Role::Client(state), rules, outputs, observer);
+        let mut handshake = Self::new(Role::Client(state), rules, outputs, observer);
+        handshake.early = early;
         handshake.tell(&Event::Started {
             role: event::Role::Client,
             policy,
@@ -149,6 +178,7 @@ impl Handshake {
             observer,
             held: Vec::new(),
             quiet: 0,
+            early: None,
             failed: None,
         }
     }
@@ -251,6 +281,7 @@ impl Handshake {
             rules: self.rules,
             now,
             observer: self.observer.as_ref(),
+            early: &mut self.early,
         };
         let Role::Server(server::State::Connected(state)) = &mut self.role else {
             return Err(Error::Misuse(
@@ -295,12 +326,28 @@ impl Handshake {
             .export(label, context, out)
     }
 
+    /// Fills `out` with keying material of the early exporter (RFC 9846 section 7.5), which is no better protected against replay
+    /// than early data: of a client from its hello on, of a server once it has accepted the client's first pre-shared key, and of
+    /// both until the handshake is complete.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] at any other time, as without a pre-shared key; [`Error::Local`] as [`Handshake::export`].
+    pub fn early_export(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        self.check()?;
+        let none = Error::Misuse(
+            "early keying material is exported with the first pre-shared key, before the handshake is complete",
+        );
+        let EarlyExporter { hash, secret } = self.early.as_deref().ok_or(none)?;
+        connected::export(*hash, secret, label, context, out)
+    }
+
     /// Ends a handshake whose carrier failed with `error`: every secret is dropped, and later calls return the error.
     pub fn abandon(&mut self, error: &Error) {
         // rfc9846#6-2
         self.role = Role::Failed;
         self.outputs = Outputs::new();
         self.held = Vec::new();
+        self.early = None;
         self.failed = Some(Box::new(error.clone()));
     }
 
@@ -331,6 +378,7 @@ impl Handshake {
             }
             self.role = Role::Failed;
             self.held = Vec::new();
+            self.early = None;
             self.failed = Some(Box::new(error.clone()));
         }
         result
@@ -386,6 +434,7 @@ impl Handshake {
             rules: self.rules,
             now,
             observer: self.observer.as_ref(),
+            early: &mut self.early,
         };
         self.role = match (core::mem::replace(&mut self.role, Role::Failed), input) {
             (Role::Client(state), Input::Message(message)) => {
@@ -404,6 +453,9 @@ impl Handshake {
                 return Err(Local::Internal("a handshake goes on after its end").into());
             }
         };
+        if self.role.connected().is_some() {
+            self.early = None;
+        }
         Ok(())
     }
 

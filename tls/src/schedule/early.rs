@@ -81,7 +81,6 @@ impl PskSecret {
     }
 
     /// The secret of the early exporter, over the ClientHello (RFC 9846 section 7.5).
-    #[cfg_attr(not(test), expect(dead_code, reason = "there is no early data yet"))]
     pub(crate) fn exporter(&self, transcript: &[u8]) -> Result<Secret, Error> {
         derive_secret(self.hash, &self.early, "e exp master", transcript)
     }

@@ -168,6 +168,11 @@ pub(in crate::handshake) fn start(
     let (offer, shares) = offer(&hello.config.shares).map_err(own_share)?;
     // rfc9846#4.3.2-2: no cookie is kept for another connection.
     let (sent, offered) = hello.encode(&shares, None, None)?;
+    if let Some(psk) = hello.psks.first() {
+        let log = ConnectionLog::new(hello.config.key_log.as_ref(), hello.random);
+        let digest = psk.hash().digest(&sent);
+        cx.keep_early_exporter(psk, digest.as_ref(), log.as_ref())?;
+    }
     // rfc9846#4.2.2-1
     cx.outputs.send(Level::Initial, sent.clone());
     Ok(State::WaitServerHello(Box::new(WaitServerHello {
@@ -214,6 +219,7 @@ impl WaitServerHello {
         }
         let mut transcript = Transcript::retried(suite.hash(), &sent, message.whole);
         hello.psks.retry(suite.hash(), cx.now);
+        *cx.early = None;
         // rfc9846#4.2.4-6, rfc9846#4.3.2-1
         let (second, offered) = hello.encode(&shares, retry.cookie, Some(&transcript))?;
         transcript.add(&second);
@@ -335,6 +341,9 @@ impl Accepted {
             .offer
             .finish(group, server.share)
             .map_err(|error| peer_share(error, group))?;
+        if server.selected_psk != Some(0) {
+            *cx.early = None;
+        }
         self.transcript.add(message.whole);
         let log = ConnectionLog::new(self.hello.config.key_log.as_ref(), self.hello.random);
         let (psk, secret) = match self

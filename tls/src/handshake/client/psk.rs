@@ -81,6 +81,11 @@ impl Offers {
         Ok(Self(offers))
     }
 
+    /// The key that early data and the early exporter would come of (rfc9846#4.3.10-2).
+    pub(super) fn first(&self) -> Option<&PskSecret> {
+        self.0.first().map(|offer| &offer.secret)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

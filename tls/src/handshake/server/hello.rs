@@ -202,6 +202,14 @@ impl Chosen {
         share: &[u8],
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
+        let log = ConnectionLog::new(self.config.key_log.as_ref(), hello.random);
+        match &self.psk {
+            Some(psk) if psk.place == 0 && !self.retried => {
+                let digest = self.transcript.digest();
+                cx.keep_early_exporter(&psk.secret, digest.as_ref(), log.as_ref())?;
+            }
+            Some(_) | None => {}
+        }
         let group = self.choice.group;
         // rfc9846#2-1, rfc9846#4.3.8-10
         let (reply, shared) = answer(group, share).map_err(|error| peer_share(error, group))?;
@@ -210,7 +218,7 @@ impl Chosen {
             server_name: hello.server_name.as_ref().map(|name| name.as_ref().into()),
             wants_ocsp: hello.wants_ocsp(),
             record_size_limit: hello.record_size_limit,
-            log: ConnectionLog::new(self.config.key_log.as_ref(), hello.random),
+            log,
             tickets: tickets_due(hello, &self.config, &self.choice.auth),
             reply,
             shared,
