@@ -353,6 +353,16 @@ mod tests {
     }
 
     #[test]
+    fn recovery_sent_packets_stay_small() {
+        // As the limit of packets in flight reckons with; and an idle connection has 6 KiB for all.
+        assert!(size_of::<Entry>() <= 112, "{}", size_of::<Entry>());
+        let idle = size_of::<crate::recovery::loss::Sending>()
+            + SMALL * size_of::<Entry>()
+            + size_of::<crate::recovery::Recovery>();
+        assert!(idle <= 2048, "{idle}");
+    }
+
+    #[test]
     fn recovery_sent_ring_is_full_at_its_limit() {
         let mut sent = Sent::default();
         let limit = limits::SENT_PACKETS as u64;
