@@ -265,10 +265,10 @@ mod tests {
 
     #[test]
     fn a_datagram_flood_costs_no_more_than_the_cap() {
-        for len in [0, 1, 1200, 60_000] {
+        for (len, count) in [(0, 10_000), (1, 10_000), (1200, 2_000), (60_000, 50_u32)] {
             let mut datagrams = Datagrams::new(65_535);
             datagrams.set_peer(65_535).unwrap();
-            for number in 0..10_000_u32 {
+            for number in 0..count {
                 let mut bytes = number.to_be_bytes()[..len.min(4)].to_vec();
                 bytes.resize(len, 0);
                 datagrams
@@ -281,10 +281,10 @@ mod tests {
                 }
             }
             let kept = limits::DATAGRAMS / (len + limits::SEGMENT_OVERHEAD);
-            assert_eq!(datagrams.dropped(), 10_000 - kept as u64, "{len}");
+            assert_eq!(datagrams.dropped(), u64::from(count) - kept as u64, "{len}");
             if len >= 4 {
                 let oldest = datagrams.read().unwrap();
-                assert_eq!(oldest[..4], (10_000 - kept as u32).to_be_bytes(), "{len}");
+                assert_eq!(oldest[..4], (count - kept as u32).to_be_bytes(), "{len}");
             }
         }
     }

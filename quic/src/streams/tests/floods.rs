@@ -167,3 +167,16 @@ fn events_nobody_takes_stand_once_for_each_stream() {
     let told = events(&mut server);
     assert_eq!(told.len(), 1 + most::OPEN_STREAMS as usize);
 }
+
+#[test]
+fn streams_take_little_memory_while_they_are_idle() {
+    // (what, bytes, at most): an idle connection has 6 KiB in all.
+    let rows = [
+        ("the set", size_of::<Streams>(), 1024),
+        ("a stream", size_of::<set::Stream>(), 768),
+        ("datagrams", size_of::<Datagrams>(), 160),
+    ];
+    for (what, bytes, most) in rows {
+        assert!(bytes <= most, "{what}: {bytes}");
+    }
+}

@@ -339,7 +339,7 @@ fn check(seed: u64, apps: &[App; 2], planned: &[Vec<(Dir, u64)>]) {
 
 #[test]
 fn all_stream_data_arrives_over_a_channel_that_loses() {
-    for seed in 0..1_500 {
+    for seed in 0..400 {
         run(seed, 0);
     }
 }
@@ -347,7 +347,16 @@ fn all_stream_data_arrives_over_a_channel_that_loses() {
 /// Whatever is reset or stopped half-way, no stream is left over and both sides agree on what was sent.
 #[test]
 fn streams_that_are_given_up_leave_nothing_behind() {
-    for seed in 0..1_500 {
+    for seed in 0..400 {
+        run(seed, 1 + seed % 30);
+    }
+}
+
+#[test]
+#[ignore = "minutes: cargo test -p pith-quic --release joined -- --ignored"]
+fn all_stream_data_arrives_for_many_seeds() {
+    for seed in 400..40_000 {
+        run(seed, 0);
         run(seed, 1 + seed % 30);
     }
 }

@@ -399,6 +399,27 @@ fn urgency_decides_and_equals_take_turns() {
 }
 
 #[test]
+fn what_was_lost_waits_for_what_is_more_urgent() {
+    let mut client = streams(Side::Client, 1 << 20, 1 << 20, 10);
+    let (slow, fast) = (
+        client.open(Dir::Uni).unwrap(),
+        client.open(Dir::Uni).unwrap(),
+    );
+    client.set_urgency(slow, 4).unwrap();
+    send(&mut client, slow, &[0; 100]);
+    let tokens = say(&mut client).1;
+    send(&mut client, fast, &[0; 100]);
+    send(&mut client, slow, &[0; 50]);
+    client.lost(tokens[0]);
+    assert_eq!(said(&mut client), ["6 0+100", "2 0+100", "2 100+50"]);
+    // An urgency that changes while the stream waits is obeyed at once.
+    send(&mut client, fast, &[0; 10]);
+    send(&mut client, slow, &[0; 10]);
+    client.set_urgency(slow, 0).unwrap();
+    assert_eq!(said(&mut client), ["2 150+10", "6 100+10"]);
+}
+
+#[test]
 fn streams_of_the_same_urgency_get_the_same() {
     let mut client = streams(Side::Client, 1 << 30, 1 << 30, 100);
     let ids: Vec<_> = (0..20).map(|_| client.open(Dir::Bi).unwrap()).collect();
