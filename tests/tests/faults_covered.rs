@@ -1,5 +1,5 @@
 //! Every fault is provoked by a test of this folder, which reads its alert off the wire (S09): reads the table of faults and
-//! these sources as text, and says which faults no test expects.
+//! these sources as text, and says which faults no test expects. The same for QUIC's faults and their error codes.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -19,32 +19,74 @@ const UNREACHABLE: [&str; 1] = [
 #[test]
 fn every_fault_is_expected_by_a_test() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let error = fs::read_to_string(tests.join("../../tls/src/error.rs")).unwrap();
+    let faults = faults(&tests.join("../../tls/src/error.rs"), 60);
+    let missing = unexpected(&faults, &sources(&tests));
+    assert_eq!(missing, UNREACHABLE, "faults that no test expects");
+}
+
+/// The parts of QUIC are tested where they stand, so a fault is expected by what is written for tests there.
+#[test]
+fn every_fault_of_quic_is_expected_by_a_unit_test() {
+    let quic = Path::new(env!("CARGO_MANIFEST_DIR")).join("../quic/src");
+    let faults = faults(&quic.join("error.rs"), 30);
+    let missing = unexpected(&faults, &unit_tests(&quic));
+    assert_eq!(missing, [""; 0], "faults that no test expects");
+}
+
+/// The names in a table of faults, which has at least so many.
+fn faults(path: &Path, least: usize) -> Vec<String> {
+    let error = fs::read_to_string(path).unwrap();
     let table = error.split("\nfaults! {\n").nth(1).unwrap();
     let table = table.split("\n}\n").next().unwrap();
     // A row begins with four spaces and the name; what is longer than a line goes on with eight.
-    let faults: Vec<&str> = table
+    let faults: Vec<String> = table
         .lines()
         .filter_map(|line| line.strip_prefix("    "))
         .filter(|row| row.starts_with(|first: char| first.is_ascii_uppercase()))
         .map(|row| row.split(|c: char| !c.is_alphanumeric()).next().unwrap())
+        .map(str::to_owned)
         .collect();
     assert!(
-        faults.len() >= 60,
+        faults.len() >= least,
         "the table was not understood: {faults:?}"
     );
-    let sources = sources(&tests);
-    let expected = |fault: &&str| {
+    faults
+}
+
+/// Those that `sources` do not name.
+fn unexpected(faults: &[String], sources: &str) -> Vec<String> {
+    let expected = |fault: &str| {
         let name = format!("Fault::{fault}");
         let rest = sources.split(&name).skip(1);
         rest.into_iter()
             .any(|rest| !rest.starts_with(char::is_alphanumeric))
     };
-    let missing: Vec<&str> = faults
-        .into_iter()
-        .filter(|fault| !expected(fault))
-        .collect();
-    assert_eq!(missing, UNREACHABLE, "faults that no test expects");
+    let missing = faults.iter().filter(|fault| !expected(fault));
+    missing.cloned().collect()
+}
+
+/// What is written for tests below a folder: files of tests, and of the others what follows the first `#[cfg(test)]` of a module.
+fn unit_tests(folder: &Path) -> String {
+    let mut all = String::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && name == "tests" {
+            all += &sources(&path);
+        } else if path.is_dir() {
+            all += &unit_tests(&path);
+        } else if name.ends_with("tests.rs") {
+            all += &fs::read_to_string(&path).unwrap();
+        } else if name.ends_with(".rs") {
+            let source = fs::read_to_string(&path).unwrap();
+            all.extend(
+                source
+                    .split_once("#[cfg(test)]\nmod tests {")
+                    .map(|(_, tests)| tests),
+            );
+        }
+    }
+    all
 }
 
 /// All Rust below a folder.
