@@ -85,18 +85,19 @@ pub(crate) struct Draft {
 impl Datagram {
     /// Short headers in it have destination connection ids of `id_length` bytes.
     pub(crate) fn new(bytes: BytesMut, id_length: usize, quic_bit: QuicBit) -> Self {
-        let reset_token = bytes.last_chunk().copied().map(ResetToken);
+        let long_enough = bytes.len() >= RESET_LEAST;
+        let reset_token = bytes.last_chunk().filter(|_| long_enough).copied();
         Self {
             rest: bytes,
             id_length,
             quic_bit,
             dcid: None,
-            reset_token,
+            reset_token: reset_token.map(ResetToken),
         }
     }
 
-    /// Its last 16 bytes as they came, in case it is a Stateless Reset: opening packets changes them. A datagram with as many bytes as a token and
-    /// five more can be one (RFC 9000 section 10.3).
+    /// Its last 16 bytes as they came, in case it is a Stateless Reset: opening packets changes them. `None` if it is too short for one
+    /// (rfc9000#10.3-3).
     pub(crate) fn reset_token(&self) -> Option<ResetToken> {
         self.reset_token
     }
@@ -323,6 +324,9 @@ impl Draft {
         Ok(packet.len())
     }
 }
+
+/// Bytes of the smallest Stateless Reset: it looks like the smallest packet with a short header (RFC 9000 section 10.3).
+const RESET_LEAST: usize = 21;
 
 /// The sample is taken as if the packet number had four bytes.
 const SAMPLE_AFTER: usize = 4;

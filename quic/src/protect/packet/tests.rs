@@ -326,7 +326,7 @@ fn one_packet_that_does_not_open_leaves_the_others() {
 
 #[test]
 fn the_last_bytes_of_a_datagram_stay_for_stateless_resets() {
-    for (len, want) in [(0, false), (15, false), (16, true), (40, true)] {
+    for (len, want) in [(0, false), (16, false), (20, false), (21, true), (40, true)] {
         let mut bytes = vec![0x40; len];
         let tail = bytes.len().saturating_sub(16);
         bytes[tail..].fill(0x7e);
