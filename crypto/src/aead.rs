@@ -57,7 +57,13 @@ impl Aead {
         }
     }
 
-    pub(crate) fn algorithm(self) -> &'static aead::Algorithm {
+    /// A key of the backend: the one place that makes them.
+    pub(crate) fn key(self, bytes: &[u8]) -> Result<LessSafeKey, Error> {
+        let key = UnboundKey::new(self.algorithm(), bytes).map_err(|_| Error::Length)?;
+        Ok(LessSafeKey::new(key))
+    }
+
+    fn algorithm(self) -> &'static aead::Algorithm {
         match self {
             Self::Aes128Gcm => &aead::AES_128_GCM,
             Self::Aes256Gcm => &aead::AES_256_GCM,
@@ -173,9 +179,8 @@ impl OpeningKey {
 
 impl Key {
     fn new(aead: Aead, key: &[u8], iv: &[u8], limit: u64) -> Result<Self, Error> {
-        let key = UnboundKey::new(aead.algorithm(), key).map_err(|_| Error::Length)?;
         Ok(Self {
-            key: LessSafeKey::new(key),
+            key: aead.key(key)?,
             iv: Zeroizing::new(iv.try_into().map_err(|_| Error::Length)?),
             counter: 0, // rfc9846#5.3-1
             limit,

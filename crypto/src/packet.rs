@@ -4,7 +4,7 @@
 //! takes them only in ascending order, and counts against the confidentiality limit. Opening counts nothing here: forged packets are
 //! counted over all keys of a connection, against [`Aead::forgery_limit`]. Both work in place and allocate nothing.
 
-use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce};
 use zeroize::Zeroizing;
 
 use crate::aead::{Aead, IV_LEN, TAG_LEN};
@@ -142,9 +142,8 @@ impl PacketOpeningKey {
 
 impl Key {
     fn new(aead: Aead, key: &[u8], iv: &[u8]) -> Result<Self, Error> {
-        let key = UnboundKey::new(aead.algorithm(), key).map_err(|_| Error::Length)?;
         Ok(Self {
-            key: LessSafeKey::new(key),
+            key: aead.key(key)?,
             iv: Zeroizing::new(iv.try_into().map_err(|_| Error::Length)?),
         })
     }
