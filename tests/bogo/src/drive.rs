@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use pith_tls::{AlertDescription, Connection, Error, Fault, Now, Received};
 
 use crate::options::{Options, Unsupported};
-use crate::setup::Setup;
+use crate::setup::{Kept, Setup};
 
 /// What the runner expects of `-shim-writes-first`.
 const HELLO: &[u8] = b"hello";
@@ -43,19 +43,26 @@ impl From<io::Error> for Failure {
 
 /// Runs the test that `connections` describe, each by its options.
 pub(crate) fn run(connections: Vec<Options>) -> Result<(), Failure> {
-    let clock = Clock(Instant::now());
+    let mut clock = Clock {
+        start: Instant::now(),
+        ahead: Duration::ZERO,
+    };
+    let kept = Kept::default();
     for (place, options) in connections.into_iter().enumerate() {
-        if place > 0 && !options.session_miss {
-            // The first connection went well, which a failure would have said.
-            return Err(Unsupported("resumption".to_owned()).into());
+        let resumes = place > 0;
+        if resumes && !options.server && !kept.only_newest() {
+            return Err(Failure::Other("there is no session to offer".to_owned()));
         }
-        connect(options, clock)?;
+        let delay = Duration::from_secs(options.resumption_delay);
+        connect(options, resumes, &kept, clock)?;
+        clock.ahead += delay;
     }
     Ok(())
 }
 
-fn connect(options: Options, clock: Clock) -> Result<(), Failure> {
-    let setup = Setup::new(options)?;
+/// One connection; whether it `resumes` the one before, and what there is of that.
+fn connect(options: Options, resumes: bool, kept: &Kept, clock: Clock) -> Result<(), Failure> {
+    let setup = Setup::new(options, resumes, kept)?;
     let options = setup.options();
     let connection = setup.connection(clock.now())?;
     let ip = if options.ipv6 {
@@ -77,7 +84,9 @@ fn connect(options: Options, clock: Clock) -> Result<(), Failure> {
         established: false,
         setup: &setup,
     };
-    let outcome = peer.exchange();
+    let outcome = peer
+        .exchange()
+        .and_then(|()| setup.check_session(&peer.connection, kept));
     // The alert of a failed connection, or close_notify; the runner may be gone already.
     drop(peer.flush());
     // Half-closed and drained: an early reset would take the last bytes from the runner.
@@ -100,7 +109,11 @@ fn needs_tls12(error: &Error) -> bool {
 }
 
 #[derive(Clone, Copy)]
-struct Clock(Instant);
+struct Clock {
+    start: Instant,
+    /// How far it is ahead of the machine's.
+    ahead: Duration,
+}
 
 impl Clock {
     fn now(&self) -> Now {
@@ -108,8 +121,8 @@ impl Clock {
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or(Duration::ZERO);
         Now {
-            monotonic: self.0.elapsed(),
-            unix,
+            monotonic: self.start.elapsed() + self.ahead,
+            unix: unix + self.ahead,
         }
     }
 }

@@ -4,13 +4,14 @@
 //! BoringSSL that is nearest; where one fault of Pith covers several there, `ErrorMap` in config.json lists the names that a
 //! test may get instead of the one it asks for. The alert, which the runner checks too, has no such freedom.
 
-use pith_tls::{AlertDescription, Error, ExtensionType, Fault, MessageKind, Reason};
+use pith_tls::{AlertDescription, Error, ExtensionType, Fault, MessageKind, Reason, Which};
 
 /// BoringSSL's name for an error.
 pub(crate) fn name(error: &Error) -> &'static str {
     match error {
         Error::Fault(fault) => fault_name(fault),
         Error::Certificate(error) => match error.reason() {
+            Reason::Malformed(_) if error.which() == Which::RawKey => "DECODE_ERROR",
             Reason::Malformed(_) => "CANNOT_PARSE_LEAF_CERT",
             Reason::Status(_) => "OCSP_CB_ERROR",
             Reason::NotForSigning => "KEY_USAGE_BIT_INCORRECT",
@@ -61,6 +62,15 @@ fn fault_name(fault: &Fault) -> &'static str {
             ..
         } => "DECODE_ERROR",
         Fault::MissingExtension { .. } => "MISSING_EXTENSION",
+        Fault::NoCommonCertificateType | Fault::CertificateTypeNotOffered => {
+            "UNSUPPORTED_CERTIFICATE"
+        }
+        Fault::RawKeyList => "INVALID_RAW_PUBLIC_KEY",
+        Fault::PskCounts => "PSK_IDENTITY_BINDER_COUNT_MISMATCH",
+        Fault::Binder => "DIGEST_CHECK_FAILED",
+        Fault::SelectedPsk => "PSK_IDENTITY_NOT_FOUND",
+        Fault::SelectedPskHash => "OLD_SESSION_PRF_HASH_MISMATCH",
+        Fault::PskWithoutShare => "MISSING_KEY_SHARE",
         Fault::PreSharedKeyNotLast => "PRE_SHARED_KEY_MUST_BE_LAST",
 
         Fault::NoTls13 { .. } | Fault::SelectedVersion | Fault::LegacyVersion => {

@@ -4,15 +4,15 @@
 //! have (yet), and [`Unsupported`] makes the shim exit with 89: the scope of the suite is decided by this list. A flag for
 //! something that TLS 1.3 does not have, or that Pith always does, is taken and has no effect.
 //!
-//! What is left out, by the feature that it needs: sessions and 0-RTT (of a test that resumes, the first connection is run);
-//! pre-shared keys and PAKE; raw public keys, delegated credentials and certificate types; ECH; certificate compression; ALPS,
+//! What is left out, by the feature that it needs: 0-RTT; PAKE; delegated credentials; ECH; certificate compression by algorithms
+//! of the caller; tickets under keys that the runner knows, and sessions for other names; ALPS,
 //! channel ids, SRTP and signed certificate timestamps; trust anchor identifiers; BoringSSL's own policies, hints (of groups,
 //! of a handshake in another process) and callbacks that fail at a server or read messages; peeking, alerts and fragments of
 //! the caller's choice; equal preference of suites; an order of schemes to verify, or forbidden ones to sign.
 
 use std::str::FromStr;
 
-use pith_tls::{CipherSuite, Group, SignatureScheme};
+use pith_tls::{CipherSuite, Group, Hash, SignatureScheme};
 
 /// What one test asks for; the fields are named after the flags.
 #[derive(Debug, Default)]
@@ -24,12 +24,22 @@ pub(crate) struct Options {
     pub(crate) r#async: bool,
     /// How many connections there are after the first.
     pub(crate) resume_count: usize,
-    /// None of them may resume a session.
+    /// This one may not resume a session.
     pub(crate) session_miss: bool,
+    /// No session may come of this one.
+    pub(crate) expect_no_session: bool,
+    pub(crate) no_ticket: bool,
+    pub(crate) session_id_context: Option<String>,
+    /// Seconds until the next connection.
+    pub(crate) resumption_delay: u64,
 
-    /// The credential of the flags before any `-new-x509-credential`.
+    /// The credential of the flags before any `-new-…-credential`.
     pub(crate) credential: CredentialOptions,
     pub(crate) new_credentials: Vec<CredentialOptions>,
+    /// The types of certificates to take of the peer, by their codes.
+    pub(crate) accepted_peer_cert_types: Vec<u8>,
+    /// Those to offer to a server.
+    pub(crate) available_client_cert_types: Vec<u8>,
     pub(crate) trust_cert: Option<String>,
     pub(crate) verify_fail: bool,
     pub(crate) verify_peer: bool,
@@ -60,6 +70,8 @@ pub(crate) struct Options {
     pub(crate) expect_ocsp_response: Option<Vec<u8>>,
     pub(crate) expect_peer_cert_file: Option<String>,
     pub(crate) expect_peer_signature_algorithm: Option<u16>,
+    pub(crate) expect_peer_certificate_type: Option<u8>,
+    pub(crate) expect_peer_rpk_sha256: Option<Vec<u8>>,
     /// The place among the new credentials; -1 is the other one.
     pub(crate) expect_selected_credential: Option<i32>,
 
@@ -75,9 +87,23 @@ pub(crate) struct Options {
     pub(crate) read_size: usize,
 }
 
+/// What a credential consists of.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CredentialKind {
+    #[default]
+    X509,
+    RawKey,
+    Psk,
+}
+
 /// A credential of the shim.
 #[derive(Debug, Default)]
 pub(crate) struct CredentialOptions {
+    pub(crate) kind: CredentialKind,
+    pub(crate) psk_importer_key: Vec<u8>,
+    pub(crate) psk_importer_identity: Vec<u8>,
+    pub(crate) psk_importer_context: Vec<u8>,
+    pub(crate) psk_importer_hash: Option<Hash>,
     pub(crate) cert_file: Option<String>,
     pub(crate) key_file: Option<String>,
     pub(crate) signing_prefs: Vec<SignatureScheme>,
@@ -126,6 +152,14 @@ impl Options {
         Ok(options)
     }
 
+    fn begin(&mut self, kind: CredentialKind) {
+        let credential = CredentialOptions {
+            kind,
+            ..CredentialOptions::default()
+        };
+        self.new_credentials.push(credential);
+    }
+
     fn latest(&mut self) -> &mut CredentialOptions {
         self.new_credentials
             .last_mut()
@@ -148,7 +182,24 @@ impl Options {
             "-server" => self.server = true,
             "-async" => self.r#async = true,
 
-            "-new-x509-credential" => self.new_credentials.push(CredentialOptions::default()),
+            "-new-x509-credential" => self.begin(CredentialKind::X509),
+            "-new-rpk-credential" => self.begin(CredentialKind::RawKey),
+            "-new-psk-credential" => self.begin(CredentialKind::Psk),
+            "-psk-importer-key" => self.latest().psk_importer_key = base64(flag, &text()?)?,
+            "-psk-importer-identity" => {
+                self.latest().psk_importer_identity = base64(flag, &text()?)?;
+            }
+            "-psk-importer-context" => self.latest().psk_importer_context = base64(flag, &text()?)?,
+            "-psk-importer-sha256" => self.latest().psk_importer_hash = Some(Hash::Sha256),
+            "-psk-importer-sha384" => self.latest().psk_importer_hash = Some(Hash::Sha384),
+            "-accepted-peer-cert-types" => {
+                let code = number(flag, &text()?)?;
+                self.accepted_peer_cert_types.push(code);
+            }
+            "-available-client-cert-types" => {
+                let code = number(flag, &text()?)?;
+                self.available_client_cert_types.push(code);
+            }
             "-cert-file" => self.latest().cert_file = Some(text()?),
             "-key-file" => self.latest().key_file = Some(text()?),
             "-trust-cert" => self.trust_cert = Some(text()?),
@@ -172,6 +223,12 @@ impl Options {
             },
             "-resume-count" => self.resume_count = number(flag, &text()?)?,
             "-expect-session-miss" => self.session_miss = true,
+            "-expect-no-session" => self.expect_no_session = true,
+            "-no-ticket" => self.no_ticket = true,
+            "-session-id-context" if self.new_credentials.is_empty() => {
+                self.session_id_context = Some(text()?);
+            }
+            "-resumption-delay" => self.resumption_delay = number(flag, &text()?)?,
 
             "-min-version" => self.tls13_only |= number::<u16>(flag, &text()?)? >= TLS13,
             "-no-tls12" => self.tls13_only = true,
@@ -202,6 +259,12 @@ impl Options {
             "-expect-peer-signature-algorithm" => {
                 self.expect_peer_signature_algorithm = Some(number(flag, &text()?)?);
             }
+            "-expect-peer-certificate-type" => {
+                self.expect_peer_certificate_type = Some(number(flag, &text()?)?);
+            }
+            "-expect-peer-rpk-sha256" => {
+                self.expect_peer_rpk_sha256 = Some(base64(flag, &text()?)?);
+            }
             "-expect-advertised-alpn" => {
                 self.expect_advertised_alpn = Some(protocols(&text()?));
             }
@@ -229,12 +292,10 @@ impl Options {
             "-use-custom-verify-callback"
             | "-use-ocsp-callback"
             | "-set-ocsp-in-callback"
-            | "-expect-no-session"
             | "-expect-no-session-id"
             | "-reverify-on-resume"
             | "-server-preference"
             | "-decline-alpn"
-            | "-no-ticket"
             | "-use-export-context"
             | "-implicit-handshake"
             | "-no-op-extra-handshake"
@@ -354,7 +415,8 @@ mod tests {
                 "-new-x509-credential -cert-file a -new-x509-credential",
                 true,
             ),
-            ("-new-rpk-credential -key-file a", false),
+            ("-new-rpk-credential -key-file a", true),
+            ("-new-delegated-credential -key-file a", false),
             ("-max-version 771", false),
             ("-max-version 772", true),
             ("-curves 29 -curves 4588", true),

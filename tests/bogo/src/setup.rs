@@ -7,20 +7,49 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use pith_crypto::SigningKey;
 use pith_tls::{
     Answer, CertificateDer, CertificateError, ChainVerifier, ClientAuth, ClientConfig, ConfigError,
-    Connection, Credential, Error, Local, Now, PeerChain, PeerText, PrivateKeyDer, Reason,
-    ServerConfig, ServerName, Signature, SignatureScheme, Signer, Topic, Trust, Verdict, Which,
-    key_pin,
+    Connection, Credential, Error, ExternalPsk, Hash, Local, Now, PeerChain, PeerText,
+    PrivateKeyDer, Psk, RawKeys, Reason, Role, ServerConfig, ServerName, SessionStore, Signature,
+    SignatureScheme, Signer, SubjectPublicKeyInfoDer, Summary, Tickets, Topic, Trust, Verdict,
+    Which, key_pin,
 };
 use pki_types::pem::PemObject;
 
 use crate::drive::Failure;
-use crate::options::{Options, Unsupported};
+use crate::options::{CredentialKind, CredentialOptions, Options, Unsupported};
 
 /// What a test asks for, as Pith takes it.
 pub(crate) struct Setup {
     options: Options,
     config: Config,
     keys: Vec<Arc<Key>>,
+    /// It is to resume the connection before.
+    resumes: bool,
+}
+
+/// What outlives a connection.
+pub(crate) struct Kept {
+    sessions: SessionStore,
+    tickets: Tickets,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self {
+            sessions: SessionStore::new(),
+            tickets: Tickets::rotating(),
+        }
+    }
+}
+
+impl Kept {
+    /// Drops all sessions but the newest, since the runner takes no others; whether there is one.
+    pub(crate) fn only_newest(&self) -> bool {
+        match self.sessions.drain().pop() {
+            Some(session) => self.sessions.insert(session),
+            None => return false,
+        }
+        true
+    }
 }
 
 enum Config {
@@ -29,18 +58,51 @@ enum Config {
 }
 
 impl Setup {
-    pub(crate) fn new(options: Options) -> Result<Self, Failure> {
+    pub(crate) fn new(options: Options, resumes: bool, kept: &Kept) -> Result<Self, Failure> {
         let (credentials, keys) = credentials(&options)?;
         let config = if options.server {
-            Config::Server(server(&options, credentials)?)
+            Config::Server(server(&options, credentials, kept)?)
         } else {
-            Config::Client(client(&options, credentials)?)
+            Config::Client(client(&options, credentials, kept)?)
         };
         Ok(Self {
             options,
             config,
             keys,
+            resumes,
         })
+    }
+
+    /// The place of the credential by which this side proved itself; -1 of the first one, or where there was none.
+    fn place(&self, summary: &Summary) -> i32 {
+        if let Some(Psk::External { identity }) = &summary.psk {
+            let credentials = (0..).zip(&self.options.new_credentials);
+            let mut psks = credentials.filter(|(_, one)| one.kind == CredentialKind::Psk);
+            let used = psks.find(|(_, one)| one.psk_importer_identity == **identity);
+            return used.map_or(-1, |(place, _)| place);
+        }
+        self.used().map_or(-1, |key| key.place)
+    }
+
+    /// Compares whether a session came with what the test expects. None is looked for where the shim does not read to the end,
+    /// and none comes of an external pre-shared key.
+    pub(crate) fn check_session(
+        &self,
+        connection: &Connection,
+        kept: &Kept,
+    ) -> Result<(), Failure> {
+        let options = &self.options;
+        let external = connection
+            .summary()
+            .is_some_and(|summary| matches!(summary.psk, Some(Psk::External { .. })));
+        if options.server || options.shim_shuts_down || external {
+            return Ok(());
+        }
+        match (options.expect_no_session, kept.sessions.is_empty()) {
+            (true, false) => Err(other("a session came")),
+            (false, true) => Err(other("no session came")),
+            (true, true) | (false, false) => Ok(()),
+        }
     }
 
     pub(crate) fn options(&self) -> &Options {
@@ -109,8 +171,34 @@ impl Setup {
             .as_deref()
             .map(chain)
             .transpose()?;
+        let chain = summary.peer_chain.clone().filter(|chain| !chain.is_empty());
         let checks = [
-            ("chain", expects(&expected_chain, &summary.peer_chain)),
+            (
+                "kind of handshake",
+                summary.resumed() == (self.resumes && !options.session_miss),
+            ),
+            (
+                "chain",
+                summary.resumed() || expects(&expected_chain, &chain),
+            ),
+            (
+                "type of certificate",
+                summary.resumed()
+                    || expects(
+                        &options.expect_peer_certificate_type,
+                        &Some(match summary.peer_raw_key {
+                            Some(_) => 2,
+                            None => 0,
+                        }),
+                    ),
+            ),
+            (
+                "raw public key",
+                expects(
+                    &options.expect_peer_rpk_sha256,
+                    &summary.peer_key.map(Vec::from),
+                ),
+            ),
             (
                 "proof",
                 !options.expect_no_peer_cert || peer_scheme.is_none(),
@@ -139,10 +227,11 @@ impl Setup {
             ),
             (
                 "OCSP response",
-                expects(
-                    &options.expect_ocsp_response,
-                    &summary.ocsp_response.as_deref().map(<[u8]>::to_vec),
-                ),
+                summary.resumed()
+                    || expects(
+                        &options.expect_ocsp_response,
+                        &summary.ocsp_response.as_deref().map(<[u8]>::to_vec),
+                    ),
             ),
             (
                 "HelloRetryRequest",
@@ -150,16 +239,17 @@ impl Setup {
             ),
             (
                 "signature scheme",
-                expects(
-                    &options.expect_peer_signature_algorithm,
-                    &peer_scheme.map(|scheme| scheme.0),
-                ),
+                summary.resumed()
+                    || expects(
+                        &options.expect_peer_signature_algorithm,
+                        &peer_scheme.map(|scheme| scheme.0),
+                    ),
             ),
             (
                 "credential",
                 expects(
                     &options.expect_selected_credential,
-                    &self.used().map(|key| key.place),
+                    &Some(self.place(summary)),
                 ),
             ),
         ];
@@ -177,16 +267,32 @@ fn expects<T: PartialEq>(expected: &Option<T>, got: &Option<T>) -> bool {
     expected.is_none() || expected == got
 }
 
-fn client(options: &Options, credentials: Vec<Credential>) -> Result<Arc<ClientConfig>, Failure> {
+fn client(
+    options: &Options,
+    credentials: Vec<Credential>,
+    kept: &Kept,
+) -> Result<Arc<ClientConfig>, Failure> {
     let trust = Trust::pinned_keys(pins(options)?).map_err(refused)?;
     let protocols: Vec<_> = options.advertise_alpn.iter().map(Vec::as_slice).collect();
     let mut builder = ClientConfig::new(trust)
         .alpn(&protocols)
         .request_ocsp(options.enable_ocsp_stapling)
         .grease(options.enable_grease)
-        .keep_peer_chain(options.expect_peer_cert_file.is_some());
+        .keep_peer_chain(keeps(options));
+    if !options.no_ticket {
+        builder = builder.sessions(kept.sessions.clone());
+    }
+    builder = match options.accepted_peer_cert_types.as_slice() {
+        [] | [0] => builder,
+        [2] => builder.raw_keys(RawKeys::Only),
+        [2, 0] => builder.raw_keys(RawKeys::Preferred),
+        other => return Err(Unsupported(format!("-accepted-peer-cert-types {other:?}")).into()),
+    };
     for credential in credentials {
         builder = builder.credential(credential);
+    }
+    for psk in psks(options)? {
+        builder = builder.psk(psk);
     }
     if !options.tls13_ciphers.is_empty() {
         builder = builder.suites(&options.tls13_ciphers);
@@ -201,6 +307,31 @@ fn client(options: &Options, credentials: Vec<Credential>) -> Result<Arc<ClientC
         builder = builder.verifier(verifier);
     }
     builder.build().map_err(refused)
+}
+
+/// Whether the peer's certificates or raw key are to be compared.
+fn keeps(options: &Options) -> bool {
+    options.expect_peer_cert_file.is_some() || options.expect_peer_certificate_type.is_some()
+}
+
+/// The pre-shared keys of the test, in their order.
+fn psks(options: &Options) -> Result<Vec<ExternalPsk>, Failure> {
+    let credentials = options.new_credentials.iter();
+    let psks = credentials.filter(|one| one.kind == CredentialKind::Psk);
+    let role = match options.server {
+        true => Role::Server,
+        false => Role::Client,
+    };
+    let psks = psks.map(|one| {
+        ExternalPsk::new(
+            role,
+            &one.psk_importer_identity,
+            &one.psk_importer_context,
+            &one.psk_importer_key,
+            one.psk_importer_hash.unwrap_or(Hash::Sha256),
+        )
+    });
+    psks.collect::<Result<_, _>>().map_err(refused)
 }
 
 /// The pins of the runner's keys, and the one of its root, whose key is the leaf's where the runner makes a fresh one. Names
@@ -231,7 +362,11 @@ fn pins(options: &Options) -> Result<Vec<[u8; 32]>, Failure> {
     Ok(pins)
 }
 
-fn server(options: &Options, credentials: Vec<Credential>) -> Result<Arc<ServerConfig>, Failure> {
+fn server(
+    options: &Options,
+    credentials: Vec<Credential>,
+    kept: &Kept,
+) -> Result<Arc<ServerConfig>, Failure> {
     if options.fail_ocsp_callback {
         return Err(
             Unsupported("a server's staple is given before, not by a callback".to_owned()).into(),
@@ -247,9 +382,19 @@ fn server(options: &Options, credentials: Vec<Credential>) -> Result<Arc<ServerC
                 || options.fail_early_callback
                 || options.expect_advertised_alpn.is_some(),
         )
-        .keep_peer_chain(options.expect_peer_cert_file.is_some());
+        .keep_peer_chain(keeps(options))
+        .tickets(match options.no_ticket {
+            true => Tickets::none(),
+            false => kept.tickets.clone(),
+        });
     for credential in credentials {
         builder = builder.credential(credential);
+    }
+    for psk in psks(options)? {
+        builder = builder.psk(psk);
+    }
+    if let Some(scope) = &options.session_id_context {
+        builder = builder.ticket_scope(scope);
     }
     if options.verify_peer || options.require_any_client_certificate {
         let trust = Trust::pinned_keys(pins(options)?).map_err(refused)?;
@@ -283,16 +428,35 @@ fn chain(path: &str) -> Result<Vec<CertificateDer<'static>>, Failure> {
 
 /// The test's credentials, the most wanted first, with their keys.
 fn credentials(options: &Options) -> Result<(Vec<Credential>, Vec<Arc<Key>>), Failure> {
+    let types = &options.available_client_cert_types;
+    // A client of Pith offers the types of its credentials, in their order.
+    let rank = |wanted: &CredentialOptions| match (types.as_slice(), wanted.kind) {
+        ([], _) | (_, CredentialKind::Psk) => Some(0),
+        (types, CredentialKind::X509) => types.iter().position(|code| *code == 0),
+        (types, CredentialKind::RawKey) => types.iter().position(|code| *code == 2),
+    };
     let places = (0..)
         .zip(&options.new_credentials)
         .chain([(-1, &options.credential)]);
+    let mut places: Vec<_> = places
+        .filter(|(_, wanted)| rank(wanted).is_some())
+        .collect();
+    places.sort_by_key(|(_, wanted)| rank(wanted));
+    let has = |kind| places.iter().any(|(_, wanted)| wanted.kind == kind);
+    if types.contains(&2) && !has(CredentialKind::RawKey) {
+        return Err(Unsupported("a type of which there is no credential".to_owned()).into());
+    }
     let mut both = (Vec::new(), Vec::new());
     for (place, wanted) in places {
-        let (Some(path), Some(key)) = (&wanted.cert_file, &wanted.key_file) else {
+        let Some(key) = &wanted.key_file else {
             continue;
         };
-        let chain = chain(path)?;
         let key = PrivateKeyDer::from_pem_slice(&fs::read(key)?).map_err(other)?;
+        let public = match wanted.kind {
+            CredentialKind::RawKey => Some(Credential::raw_key_from_der(&key).map_err(refused)?),
+            CredentialKind::X509 | CredentialKind::Psk => None,
+        };
+        let public = public.as_ref().and_then(Credential::raw_key);
         // Small keys of RSA are refused by the constructors.
         let key = SigningKey::from_der(&key)
             .map_err(|error| Unsupported(format!("-key-file: {error}")))?;
@@ -307,7 +471,15 @@ fn credentials(options: &Options) -> Result<(Vec<Credential>, Vec<Arc<Key>>), Fa
             later: options.r#async,
             used: AtomicBool::new(false),
         });
-        let mut credential = Credential::with_signer(chain, key.clone()).map_err(refused)?;
+        let mut credential = match (public, &wanted.cert_file) {
+            (Some(public), _) => {
+                let public = SubjectPublicKeyInfoDer::from(public.to_vec());
+                Credential::raw_key_with_signer(public, key.clone())
+            }
+            (None, Some(path)) => Credential::with_signer(chain(path)?, key.clone()),
+            (None, None) => continue,
+        }
+        .map_err(refused)?;
         let staple = wanted.ocsp_response.as_deref();
         if let Some(staple) = staple.filter(|_| !options.decline_ocsp_callback) {
             credential = credential.with_ocsp(staple);
