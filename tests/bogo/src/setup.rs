@@ -272,7 +272,11 @@ fn client(
     credentials: Vec<Credential>,
     kept: &Kept,
 ) -> Result<Arc<ClientConfig>, Failure> {
-    let trust = Trust::pinned_keys(pins(options)?).map_err(refused)?;
+    let psks = psks(options)?;
+    let trust = match psks.is_empty() || options.verify_peer {
+        true => Trust::pinned_keys(pins(options)?).map_err(refused)?,
+        false => Trust::PreSharedKeys,
+    };
     let protocols: Vec<_> = options.advertise_alpn.iter().map(Vec::as_slice).collect();
     let mut builder = ClientConfig::new(trust)
         .alpn(&protocols)
@@ -291,7 +295,7 @@ fn client(
     for credential in credentials {
         builder = builder.credential(credential);
     }
-    for psk in psks(options)? {
+    for psk in psks {
         builder = builder.psk(psk);
     }
     if !options.tls13_ciphers.is_empty() {
@@ -372,11 +376,11 @@ fn server(
             Unsupported("a server's staple is given before, not by a callback".to_owned()).into(),
         );
     }
-    let mut credentials = credentials.into_iter();
-    let first = credentials
-        .next()
-        .ok_or_else(|| Unsupported("a server without a certificate".to_owned()))?;
-    let mut builder = ServerConfig::new(first)
+    let psks = psks(options)?;
+    if credentials.is_empty() && psks.is_empty() {
+        return Err(Unsupported("a server without a certificate".to_owned()).into());
+    }
+    let mut builder = ServerConfig::without_certificate()
         .ask_config(
             options.use_early_callback
                 || options.fail_early_callback
@@ -390,7 +394,7 @@ fn server(
     for credential in credentials {
         builder = builder.credential(credential);
     }
-    for psk in psks(options)? {
+    for psk in psks {
         builder = builder.psk(psk);
     }
     if let Some(scope) = &options.session_id_context {
