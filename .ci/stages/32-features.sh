@@ -4,3 +4,9 @@ cargo test --locked -p pith-io --all-features -- --show-output
 cargo clippy --locked -p pith-io --all-features --all-targets -- -D warnings
 cargo clippy --locked -p pith-io --no-default-features --features tokio --all-targets -- -D warnings
 RUSTDOCFLAGS=-Dwarnings cargo doc --locked -p pith-io --all-features --no-deps
+# brotli and zstd; and no algorithm for certificates at all.
+cargo test --locked -p pith-tls --lib --features brotli,zstd compress
+for feature in brotli zstd; do
+    cargo test --locked -p pith-tests --features "$feature" --test certificate_compression -- --nocapture
+done
+cargo clippy --locked -p pith-tls --no-default-features --all-targets -- -D warnings

@@ -22,6 +22,8 @@ pub mod kind {
     pub const CERTIFICATE_VERIFY: u8 = 15;
     pub const FINISHED: u8 = 20;
     pub const KEY_UPDATE: u8 = 24;
+    /// RFC 8879
+    pub const COMPRESSED_CERTIFICATE: u8 = 25;
     pub const MESSAGE_HASH: u8 = 254;
 }
 

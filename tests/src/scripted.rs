@@ -540,7 +540,7 @@ fn skip_lost_numbers(key: &mut OpeningKey, header: &[u8], body: &[u8]) {
     key.set_counter(number.unwrap_or(next));
 }
 
-/// A client and a server for this course. The same all through a test binary.
+/// A client and a server for this course, without compressed certificates. The same all through a test binary.
 pub fn configs(course: Course) -> &'static (Arc<ClientConfig>, Arc<ServerConfig>) {
     static CONFIGS: OnceLock<[(Arc<ClientConfig>, Arc<ServerConfig>); 3]> = OnceLock::new();
     let [straight, retry, client_auth] = CONFIGS.get_or_init(|| {
@@ -554,7 +554,12 @@ pub fn configs(course: Course) -> &'static (Arc<ClientConfig>, Arc<ServerConfig>
             (client(), server().groups(&[Group::Secp384r1])),
             (knowing, asking),
         ]
-        .map(|(client, server)| (client.build().unwrap(), server.build().unwrap()))
+        .map(|(client, server)| {
+            (
+                client.certificate_compression(false).build().unwrap(),
+                server.certificate_compression(false).build().unwrap(),
+            )
+        })
     });
     match course {
         Course::Straight => straight,

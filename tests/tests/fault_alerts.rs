@@ -53,7 +53,14 @@ const ALERTS: [(u8, &[Fault]); 16] = [
         ],
     ),
     // bad_certificate: corrupt ones (6.2)
-    (42, &[F::ChainTooLong, F::CertificateUnparsable]),
+    (
+        42,
+        &[
+            F::ChainTooLong,
+            F::CompressedCertificate,
+            F::CertificateUnparsable,
+        ],
+    ),
     // unsupported_certificate (RFC 7250 section 4.2)
     (43, &[F::NoCommonCertificateType]),
     // illegal_parameter: well formed, and wrong (6)
@@ -103,6 +110,7 @@ const ALERTS: [(u8, &[Fault]); 16] = [
             F::CertificateContext,
             F::CertificateTypeNotOffered,
             F::RawKeyList,
+            F::CompressionNotOffered,
             F::CertificateVerifyScheme,
             F::CertificateKeyMismatch,
             F::KeyUpdateValue,

@@ -70,7 +70,10 @@ fn a_message_of_the_longest_length_is_read_to_its_end() {
 /// Configurations for a server with this chain.
 fn configs(pki: &Pki, identity: &Identity) -> (Arc<ClientConfig>, Arc<ServerConfig>) {
     (
-        ClientConfig::new(trust(pki)).build().unwrap(),
+        ClientConfig::new(trust(pki))
+            .certificate_compression(false)
+            .build()
+            .unwrap(),
         ServerConfig::new(credential(identity)).build().unwrap(),
     )
 }

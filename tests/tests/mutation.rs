@@ -83,8 +83,12 @@ fn scenarios() -> &'static [Scenario] {
         let leaf = |name| credential(&pki.leaf_with(Kind::Ed25519, &[name], |_| ()));
         let shown = leaf(NAME);
         let client = ClientConfig::new(trust(&pki)).alpn(&[b"h2"]);
+        let client = client.certificate_compression(false);
         let client = client.credential(leaf("client.example")).build().unwrap();
-        let server = || ServerConfig::new(shown.clone()).alpn(&[b"h2"]);
+        let server = || {
+            let server = ServerConfig::new(shown.clone()).alpn(&[b"h2"]);
+            server.certificate_compression(false)
+        };
         let retrying = server().groups(&[Group::Secp256r1]).build().unwrap();
         let plain = server().build().unwrap();
         let asking = server().client_auth(ClientAuth::Required(trust(&pki)));

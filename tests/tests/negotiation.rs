@@ -26,10 +26,11 @@ fn the_default_offer() {
     assert_eq!(hello.session_id.len(), 32);
     assert_eq!(hello.suites, [0x1301, 0x1302, 0x1303]);
     // server_name first, key_share last; nothing that this library does not act on.
-    assert_eq!(hello.extensions.codes(), [0, 43, 10, 13, 51]);
+    assert_eq!(hello.extensions.codes(), [0, 43, 10, 13, 27, 51]);
     let name = vec16(&[&[0][..], &vec16(NAME.as_bytes())].concat());
     assert_eq!(hello.extensions.body(0), name);
     assert_eq!(hello.extensions.body(43), [2, 3, 4], "TLS 1.3 alone");
+    assert_eq!(hello.extensions.body(27), [2, 0, 1], "zlib");
     // X25519MLKEM768, SecP256r1MLKEM768, SecP384r1MLKEM1024, X25519, P-256, P-384, P-521.
     let groups = [0x11ec, 0x11eb, 0x11ed, 29, 23, 24, 25];
     assert_eq!(hello.list(10), groups);

@@ -313,7 +313,7 @@ fn what_needs_no_answer_is_sent_before_it() {
         kind::SERVER_HELLO,
         kind::ENCRYPTED_EXTENSIONS,
         kind::CERTIFICATE_REQUEST,
-        kind::CERTIFICATE,
+        kind::COMPRESSED_CERTIFICATE,
     ];
     assert_eq!(sent, want);
     // The client goes on with them, as far as its own question.

@@ -52,7 +52,7 @@ fn levels_and_keys_come_in_the_order_of_rfc_9001() {
         Keys(Protected, Write),
         Keys(Protected, Read),
         Send(Protected, kind::ENCRYPTED_EXTENSIONS),
-        Send(Protected, kind::CERTIFICATE),
+        Send(Protected, kind::COMPRESSED_CERTIFICATE),
         Send(Protected, kind::CERTIFICATE_VERIFY),
         Send(Protected, kind::FINISHED),
         // Before the client's Finished: half-RTT data is possible (RFC 9001 section 5.7).

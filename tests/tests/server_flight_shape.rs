@@ -287,7 +287,11 @@ fn an_asking_flight_has_its_request_behind_encrypted_extensions() {
     );
     assert_eq!(flight[2][4], 0, "no context: it is the one request");
     let request = Extensions::parse(&flight[2][5..]);
-    assert_eq!(request.codes(), [13, 47], "schemes and authorities");
+    assert_eq!(
+        request.codes(),
+        [13, 47, 27],
+        "schemes, authorities and compression"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //!
 //! Each cell is a connection of its own, brought honestly to the state. What is legal there is what an honest peer sends next,
 //! so that it is taken; what is not has a body that would be well formed. Where the file is wrong, the failure prints what it
-//! should hold.
+//! should hold. Nobody here offers compressed certificates, which `certificate_compression.rs` has.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -21,7 +21,7 @@ use pith_tests::scripted::{
 use pith_tls::{AlertDescription, Error, Fault};
 
 /// The columns: every message of RFC 9846, in the order of its codes, and some that it reserves or does not know.
-const MESSAGES: [(&str, u8); 17] = [
+const MESSAGES: [(&str, u8); 18] = [
     ("hello_request", 0),
     ("ClientHello", kind::CLIENT_HELLO),
     ("ServerHello", kind::SERVER_HELLO),
@@ -37,6 +37,7 @@ const MESSAGES: [(&str, u8); 17] = [
     ("Finished", kind::FINISHED),
     ("certificate_status", 22),
     ("KeyUpdate", kind::KEY_UPDATE),
+    ("CompressedCertificate", kind::COMPRESSED_CERTIFICATE),
     ("message_hash", kind::MESSAGE_HASH),
     ("255", 255),
 ];

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use pith_crypto::{Hash, SignatureScheme};
 use pith_pq::Group;
 
+use crate::auth::compress::Algorithm;
 use crate::auth::{ChainVerifier, ConfigError, Credential, Trust};
 use crate::error::Fault;
 use crate::event::{Observer, Role};
@@ -30,6 +31,7 @@ struct Common {
     groups: Option<Vec<Group>>,
     protocols: Vec<Vec<u8>>,
     records: Records,
+    compression: &'static [Algorithm],
     key_log: Option<KeyLog>,
     psks: Vec<ExternalPsk>,
 }
@@ -55,6 +57,7 @@ impl Common {
                 block: 1,
                 limit: None,
             },
+            compression: Algorithm::ALL,
             key_log: None,
             psks: Vec::new(),
         }
@@ -176,6 +179,13 @@ macro_rules! record_options {
             self
         }
 
+        /// Whether certificates may be compressed (RFC 8879), both ways: as it is, if this build has an algorithm for it. zlib
+        /// is one by default; brotli and zstd are features.
+        pub fn certificate_compression(mut self, allow: bool) -> Self {
+            self.common.compression = if allow { Algorithm::ALL } else { &[] };
+            self
+        }
+
         /// Writes the secrets of all connections to a key log. For debugging: whoever reads it can decrypt them.
         pub fn key_log(mut self, key_log: KeyLog) -> Self {
             self.common.key_log = Some(key_log);
@@ -240,6 +250,7 @@ pub struct ClientConfig {
     pub(crate) request_ocsp: bool,
     pub(crate) grease: bool,
     pub(crate) records: Records,
+    pub(crate) compression: &'static [Algorithm],
     pub(crate) key_log: Option<KeyLog>,
     pub(crate) keep_peer_chain: bool,
     pub(crate) sessions: Option<SessionStore>,
@@ -496,6 +507,7 @@ impl ClientConfigBuilder {
             request_ocsp: self.request_ocsp,
             grease: self.grease,
             records: common.records,
+            compression: common.compression,
             key_log: common.key_log,
             keep_peer_chain: self.keep_peer_chain,
         }))
@@ -534,6 +546,7 @@ pub struct ServerConfig {
     pub(crate) schemes: Vec<SignatureScheme>,
     pub(crate) authorities: Vec<Vec<u8>>,
     pub(crate) records: Records,
+    pub(crate) compression: &'static [Algorithm],
     pub(crate) key_log: Option<KeyLog>,
     pub(crate) keep_peer_chain: bool,
     pub(crate) suites: Vec<CipherSuite>,
@@ -707,6 +720,7 @@ impl ServerConfigBuilder {
             schemes: common.policy.offered_schemes(),
             authorities: authorities.filter(fit).unwrap_or_default(),
             records: common.records,
+            compression: common.compression,
             key_log: common.key_log,
             keep_peer_chain: self.keep_peer_chain,
             suites,

@@ -247,6 +247,9 @@ faults! {
     CertificateContext => ILLEGAL_PARAMETER, "4.4.2", "certificate_request_context is not empty in the handshake";
     EmptyCertificate => DECODE_ERROR, "4.5.1.3", "the server sent no certificate";
     ChainTooLong => BAD_CERTIFICATE, "4.5.1", "the peer's certificate chain is longer than the limit";
+    CompressionNotOffered => ILLEGAL_PARAMETER, "RFC 8879 4", "the peer's certificates are compressed by an algorithm that was not offered";
+    CompressedCertificate =>
+        BAD_CERTIFICATE, "RFC 8879 4", "the peer's compressed certificates do not expand to the announced length";
     RawKeyList => ILLEGAL_PARAMETER, "4.5.1", "more came than the one raw public key that was agreed upon";
     NoClientCertificate =>
         CERTIFICATE_REQUIRED, "4.5.1.3", "the client showed no certificate, which this server requires";

@@ -99,3 +99,7 @@ pub const EARLY_DATA_SKEW: Duration = Duration::from_secs(10);
 
 /// Hellos with early data that are remembered by default, in each of two windows of 20 seconds.
 pub const STRIKES: usize = 1 << 16;
+
+/// Bytes of the window that a brotli or zstd decoder may keep for a compressed certificate: the default of brotli's encoders, and
+/// as much as 64 certificates. Their formats allow a GiB and more.
+pub const COMPRESSION_WINDOW: usize = 4 << 20;

@@ -11,6 +11,7 @@ use pki_types::pem::PemObject;
 use pki_types::{CertificateDer, DnsName, PrivateKeyDer, ServerName, SubjectPublicKeyInfoDer};
 use zeroize::Zeroize;
 
+use super::compress::{Algorithm, Compressed};
 use super::error::{CertificateError, ConfigError, Reason, Which};
 use super::verify::refused_certificate;
 use super::{der, raw_key, webpki};
@@ -19,9 +20,10 @@ use crate::error::Error;
 use crate::limits::{CHAIN_BYTES, CHAIN_CERTIFICATES};
 use crate::mark::{Mark, mark};
 use crate::policy::Policy;
-use crate::wire::certificate::Authorities;
+use crate::wire::certificate::{Authorities, encode_certificate};
 use crate::wire::reader::Codes;
 use crate::wire::registry::CertificateType;
+use crate::wire::writer::Writer;
 
 /// Signs for a credential. `message` is all that is to be signed; hash it as the scheme says.
 pub trait Signer: Send + Sync {
@@ -50,6 +52,8 @@ pub struct Credential {
     pin: [u8; 32],
     signer: Arc<dyn Signer>,
     ocsp: Option<Arc<[u8]>>,
+    /// The Certificate message compressed, once somebody took it so.
+    compressed: Arc<Compressed>,
     must_match_issuer: bool,
 }
 
@@ -183,6 +187,7 @@ impl Credential {
                 pin,
                 signer,
                 ocsp: None,
+                compressed: Arc::default(),
                 must_match_issuer: false,
             }),
             false => Err(ConfigError::KeyMismatch { belongs_to: None }),
@@ -194,7 +199,11 @@ impl Credential {
     #[must_use]
     pub fn with_ocsp(self, response: &[u8]) -> Self {
         let ocsp = (!response.is_empty()).then(|| response.into());
-        Self { ocsp, ..self }
+        Self {
+            ocsp,
+            compressed: Arc::default(),
+            ..self
+        }
     }
 
     /// Shows this credential only to peers that name a CA of its chain among those that they trust
@@ -296,9 +305,16 @@ impl Credential {
         self.kind
     }
 
-    /// What a Certificate message holds.
-    pub(crate) fn entries(&self) -> &[CertificateDer<'static>] {
-        &self.entries
+    /// Writes the Certificate message, with the OCSP response if `staple`; by `algorithm`, where one is given and it makes the
+    /// message smaller, the CompressedCertificate in its place.
+    pub(crate) fn show(&self, writer: &mut Writer, staple: bool, algorithm: Option<Algorithm>) {
+        let ocsp = self.ocsp.as_deref().filter(|_| staple);
+        let stapled = ocsp.is_some();
+        let plain = |writer: &mut Writer| encode_certificate(writer, &self.entries, ocsp);
+        match algorithm.and_then(|algorithm| self.compressed.get(algorithm, stapled, plain)) {
+            Some(packed) => writer.bytes(packed),
+            None => plain(writer),
+        }
     }
 
     /// Whether a peer that verifies chains can accept this one at `now`: dates, and no CA's certificate as the leaf. A
@@ -334,10 +350,6 @@ impl Credential {
 
     pub(crate) fn signer(&self) -> &dyn Signer {
         &*self.signer
-    }
-
-    pub(crate) fn ocsp(&self) -> Option<&[u8]> {
-        self.ocsp.as_deref()
     }
 }
 

@@ -4,6 +4,7 @@
 //! Chains are verified by rustls-webpki, behind three files; a CertificateVerify only here, and its result is the proof that a
 //! handshake cannot complete without. What fails gives a [`CertificateError`] or, in a constructor, a [`ConfigError`].
 
+pub(crate) mod compress;
 mod credential;
 mod crl;
 mod der;

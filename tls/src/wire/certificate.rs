@@ -7,6 +7,7 @@ use super::extensions::{read_requests, read_responses};
 use super::reader::{Codes, Reader};
 use super::registry::{ExtensionType as E, MessageKind as M};
 use super::writer::Writer;
+use crate::auth::compress::Algorithm;
 use crate::error::Fault;
 use crate::limits;
 
@@ -93,6 +94,8 @@ pub(crate) struct CertificateRequest<'a> {
     /// For chains; the same where the server makes no difference.
     pub(crate) chain_schemes: Codes<'a>,
     pub(crate) authorities: Authorities<'a>,
+    /// The algorithms in which the server takes a compressed chain, where it says so.
+    pub(crate) compression: Option<Codes<'a>>,
 }
 
 impl<'a> CertificateRequest<'a> {
@@ -122,10 +125,12 @@ impl<'a> CertificateRequest<'a> {
             Some(reader) => Authorities::decode(reader)?,
             None => Authorities::default(),
         };
+        let compression = open(E::COMPRESS_CERTIFICATE);
         Ok(Self {
             schemes,
             chain_schemes: chain_schemes.unwrap_or(schemes),
             authorities,
+            compression: compression.map(compression_algorithms).transpose()?,
         })
     }
 }
@@ -135,6 +140,7 @@ pub(crate) fn encode_request(
     writer: &mut Writer,
     schemes: &[SignatureScheme],
     authorities: &[Vec<u8>],
+    compression: &[Algorithm],
 ) {
     writer.message(M::CertificateRequest, |w| {
         w.vec8(|_| {});
@@ -151,7 +157,59 @@ pub(crate) fn encode_request(
                     });
                 });
             }
+            if !compression.is_empty() {
+                w.u16(E::COMPRESS_CERTIFICATE.0);
+                w.vec16(|w| encode_algorithms(w, compression));
+            }
         });
+    });
+}
+
+/// The algorithms of a compress_certificate extension (RFC 8879 section 3).
+pub(super) fn compression_algorithms<'a>(mut reader: Reader<'a>) -> Result<Codes<'a>, Fault> {
+    // rfc8879#3-2
+    let list = Codes::new(reader.vec8(2)?, &reader)?;
+    reader.finish()?;
+    Ok(list)
+}
+
+/// Encodes the algorithms of a compress_certificate extension.
+pub(super) fn encode_algorithms(writer: &mut Writer, algorithms: &[Algorithm]) {
+    writer.vec8(|w| algorithms.iter().for_each(|one| w.u16(one.code())));
+}
+
+/// A CompressedCertificate as it came (RFC 8879 section 4).
+pub(crate) struct CompressedCertificate<'a> {
+    pub(crate) algorithm: u16,
+    /// The announced length of the body of the Certificate.
+    pub(crate) length: usize,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl<'a> CompressedCertificate<'a> {
+    pub(crate) fn decode(body: &'a [u8]) -> Result<Self, Fault> {
+        let mut reader = Reader::new(body, M::CompressedCertificate);
+        let found = Self {
+            algorithm: reader.u16()?,
+            length: reader.u24()?,
+            bytes: reader.vec24(1)?,
+        };
+        reader.finish()?;
+        Ok(found)
+    }
+}
+
+/// Encodes a CompressedCertificate for a Certificate whose body has `length` bytes.
+pub(crate) fn encode_compressed(
+    writer: &mut Writer,
+    algorithm: Algorithm,
+    length: usize,
+    bytes: &[u8],
+) {
+    writer.message(M::CompressedCertificate, |w| {
+        w.u16(algorithm.code());
+        w.u24(length);
+        w.vec24(|w| w.bytes(bytes));
     });
 }
 
@@ -251,7 +309,7 @@ mod tests {
     fn authorities_come_back_as_they_went() {
         let names = [b"first".to_vec(), b"second".to_vec()];
         let mut writer = Writer::default();
-        encode_request(&mut writer, &[SignatureScheme::ED25519], &names);
+        encode_request(&mut writer, &[SignatureScheme::ED25519], &names, &[]);
         let bytes = writer.finish().expect("short").split_off(4);
         let got = CertificateRequest::decode(&bytes).expect("well formed");
         assert!(got.authorities.iter().eq(names.iter().map(Vec::as_slice)));

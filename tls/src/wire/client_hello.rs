@@ -8,7 +8,7 @@ use pith_crypto::SignatureScheme;
 use pith_pq::{Group, Share};
 use pki_types::{DnsName, ServerName};
 
-use super::certificate::{Authorities, OCSP};
+use super::certificate::{Authorities, OCSP, compression_algorithms, encode_algorithms};
 use super::extensions::{Block, Extension, read_requests};
 use super::grease::Grease;
 use super::pre_shared_key::{
@@ -18,6 +18,7 @@ use super::reader::{Codes, Reader};
 use super::registry::{CertificateType, ExtensionType as E, MessageKind as M};
 use super::writer::Writer;
 use super::{LEGACY_VERSION, TLS13};
+use crate::auth::compress::Algorithm;
 use crate::error::{Fault, Local};
 use crate::limits;
 use crate::record::shape::SMALLEST_LIMIT;
@@ -43,6 +44,8 @@ pub(crate) struct ClientHello<'a> {
     pub(crate) record_size_limit: Option<u16>,
     /// The CAs that the client trusts, where it says so.
     pub(crate) authorities: Authorities<'a>,
+    /// The algorithms in which the client takes a compressed chain, where it says so.
+    pub(crate) compression: Option<Codes<'a>>,
     /// What the client can show, most wanted first, where it says so; unknown codes included.
     pub(crate) client_certificate_types: Option<&'a [u8]>,
     /// What the client takes of a server, most wanted first, where it says so.
@@ -165,6 +168,9 @@ impl<'a> ClientHello<'a> {
                 .map(Authorities::decode)
                 .transpose()?
                 .unwrap_or_default(),
+            compression: open(E::COMPRESS_CERTIFICATE)
+                .map(compression_algorithms)
+                .transpose()?,
             client_certificate_types: open(E::CLIENT_CERTIFICATE_TYPE)
                 .map(certificate_types)
                 .transpose()?,
@@ -332,6 +338,8 @@ pub(crate) struct ClientOffer<'a> {
     /// What this client can show, and what it takes of a server; empty for X.509 alone.
     pub(crate) client_certificate_types: &'a [CertificateType],
     pub(crate) server_certificate_types: &'a [CertificateType],
+    /// The algorithms in which this client takes a compressed chain.
+    pub(crate) compression: &'a [Algorithm],
     pub(crate) grease: Option<Grease>,
     /// Whether the client takes tickets, or has a pre-shared key already.
     pub(crate) takes_psks: bool,
@@ -444,6 +452,11 @@ impl ClientOffer<'_> {
                 });
             }
         }
+        if !self.compression.is_empty() {
+            block.put(E::COMPRESS_CERTIFICATE, |w| {
+                encode_algorithms(w, self.compression);
+            });
+        }
         if let Some(parameters) = self.transport_parameters {
             block.put(E::QUIC_TRANSPORT_PARAMETERS, |w| w.bytes(parameters));
         }
@@ -496,6 +509,7 @@ mod tests {
             record_size_limit: None,
             client_certificate_types: &[],
             server_certificate_types: &[],
+            compression: Algorithm::ALL,
             grease: None,
             takes_psks: false,
             ticket_request: None,

@@ -57,6 +57,13 @@ impl<'a> Reader<'a> {
         self.array().map(u16::from_be_bytes)
     }
 
+    /// A number of three bytes, which are all that lengths in handshake messages have.
+    pub(crate) fn u24(&mut self) -> Result<usize, Fault> {
+        let high = usize::from(self.u8()?);
+        let low = usize::from(self.u16()?);
+        Ok((high << 16) | low)
+    }
+
     pub(crate) fn u32(&mut self) -> Result<u32, Fault> {
         self.array().map(u32::from_be_bytes)
     }
@@ -75,9 +82,8 @@ impl<'a> Reader<'a> {
 
     /// A vector with a length of three bytes that holds at least `least` bytes.
     pub(crate) fn vec24(&mut self, least: usize) -> Result<&'a [u8], Fault> {
-        let high = usize::from(self.u8()?);
-        let low = usize::from(self.u16()?);
-        self.vector((high << 16) | low, least)
+        let length = self.u24()?;
+        self.vector(length, least)
     }
 
     fn vector(&mut self, length: usize, least: usize) -> Result<&'a [u8], Fault> {

@@ -60,13 +60,15 @@ pub enum MessageKind {
     Finished,
     /// `key_update`
     KeyUpdate,
-    /// A type that RFC 9846 does not define, or reserves (rfc9846#B-1).
+    /// `compressed_certificate` (RFC 8879)
+    CompressedCertificate,
+    /// A type that this library does not know, or reserves (rfc9846#B-1).
     Unknown(u8),
 }
 
 impl MessageKind {
     /// Every kind that has a meaning in TLS 1.3.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::ClientHello,
         Self::ServerHello,
         Self::HelloRetryRequest,
@@ -78,6 +80,7 @@ impl MessageKind {
         Self::CertificateVerify,
         Self::Finished,
         Self::KeyUpdate,
+        Self::CompressedCertificate,
     ];
 
     /// The code of the handshake type.
@@ -94,6 +97,7 @@ impl MessageKind {
             Self::CertificateVerify => 15,
             Self::Finished => 20,
             Self::KeyUpdate => 24,
+            Self::CompressedCertificate => 25,
             Self::Unknown(code) => code,
         }
     }

@@ -26,6 +26,15 @@ impl Writer {
         self.bytes.extend_from_slice(&value.to_be_bytes());
     }
 
+    /// A number of three bytes; a larger one fails in [`Writer::finish`].
+    pub(crate) fn u24(&mut self, value: usize) {
+        let bytes = u64::try_from(value).unwrap_or(u64::MAX).to_be_bytes();
+        if let Some((high, low)) = bytes.split_last_chunk::<3>() {
+            self.too_long |= high.iter().any(|byte| *byte != 0);
+            self.bytes(low);
+        }
+    }
+
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }

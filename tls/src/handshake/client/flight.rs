@@ -10,6 +10,7 @@ use pki_types::ServerName;
 
 use super::State;
 use super::psk::InUse;
+use crate::auth::compress::{self, Algorithm};
 use crate::auth::{CertificateError, Credential, PeerProof, Presented, Signature, Wanted};
 use crate::config::ClientConfig;
 use crate::error::{Error, Fault, Local};
@@ -65,7 +66,7 @@ enum Own {
     NotRequested,
     /// rfc9846#4.5.1-3: no suitable certificate.
     Nothing,
-    Credential(Credential, SignatureScheme),
+    Credential(Credential, SignatureScheme, Option<Algorithm>),
 }
 
 /// Between WAIT_CERT and WAIT_CV: a verdict of the application is pending.
@@ -179,11 +180,30 @@ impl WaitCertificate {
             authorities: request.authorities,
         };
         self.own = match Credential::choose(&self.base.config.credentials, &wanted) {
-            Some((credential, scheme)) => Own::Credential(credential.clone(), scheme),
+            Some((credential, scheme)) => {
+                let own = self.base.config.compression;
+                let algorithm = Algorithm::choose(own, request.compression);
+                Own::Credential(credential.clone(), scheme, algorithm)
+            }
             None => Own::Nothing,
         };
         self.base.transcript.add(message.whole);
         Ok(State::WaitCertificate(self))
+    }
+
+    /// Whether this client offered to take compressed certificates.
+    pub(super) fn takes_compressed(&self) -> bool {
+        !self.base.config.compression.is_empty()
+    }
+
+    pub(super) fn on_compressed(
+        self: Box<Self>,
+        message: Message<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Error> {
+        let expanded = compress::expand(message.body)?;
+        let body = &expanded;
+        self.on_certificate(Message { body, ..message }, cx)
     }
 
     pub(super) fn on_certificate(
@@ -358,13 +378,13 @@ impl Closing {
             // rfc9846#4.5.1-2
             Own::NotRequested => return self.finish(Vec::new(), cx),
             Own::Nothing => encode_certificate(&mut certificate, &[], None),
-            Own::Credential(credential, _) => {
-                encode_certificate(&mut certificate, credential.entries(), None);
+            Own::Credential(credential, _, algorithm) => {
+                credential.show(&mut certificate, false, *algorithm);
             }
         }
         let flight = certificate.finish()?;
         self.transcript.add(&flight);
-        let Own::Credential(credential, scheme) = own else {
+        let Own::Credential(credential, scheme, _) = own else {
             return self.finish(flight, cx);
         };
         self.summary.client_signature_scheme = Some(scheme);

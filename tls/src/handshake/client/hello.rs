@@ -67,6 +67,7 @@ impl Hello {
             record_size_limit: self.record_size_limit,
             client_certificate_types: &self.config.client_types,
             server_certificate_types: self.config.server_types,
+            compression: self.config.compression,
             grease: self.grease,
             takes_psks: self.config.sessions.is_some() || !self.psks.is_empty(),
             ticket_request: self.ticket_request,

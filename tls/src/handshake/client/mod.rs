@@ -63,6 +63,10 @@ impl State {
                 state.on_certificate(message, cx)
             }
             (Self::WaitCertificate(state), K::Certificate) => state.on_certificate(message, cx),
+            (
+                Self::WaitCertificateOrRequest(state) | Self::WaitCertificate(state),
+                K::CompressedCertificate,
+            ) if state.takes_compressed() => state.on_compressed(message, cx),
             (Self::WaitCertificateVerify(state), K::CertificateVerify) => state.on_verify(message),
             (Self::WaitFinished(state), K::Finished) => state.on_finished(message, cx),
             (Self::Connected(state), K::NewSessionTicket) => {

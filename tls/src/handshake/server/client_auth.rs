@@ -2,6 +2,7 @@
 
 use super::State;
 use super::flight::{Pending, WaitFinished};
+use crate::auth::compress;
 use crate::auth::{CertificateError, PeerProof, Presented};
 use crate::config::ClientAuth;
 use crate::error::{Error, Fault, Local};
@@ -30,6 +31,21 @@ pub(crate) struct WaitCertificateVerify {
 }
 
 impl WaitCertificate {
+    /// Whether this server offered to take compressed certificates.
+    pub(super) fn takes_compressed(&self) -> bool {
+        !self.pending.config.compression.is_empty()
+    }
+
+    pub(super) fn on_compressed(
+        self: Box<Self>,
+        message: Message<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Error> {
+        let expanded = compress::expand(message.body)?;
+        let body = &expanded;
+        self.on_certificate(Message { body, ..message }, cx)
+    }
+
     pub(super) fn on_certificate(
         self: Box<Self>,
         message: Message<'_>,

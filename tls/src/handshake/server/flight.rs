@@ -10,6 +10,7 @@ use super::State;
 use super::client_auth::WaitCertificate;
 use super::negotiate::{Auth, Choice, Shown};
 use super::psk::AcceptedPsk;
+use crate::auth::compress::Algorithm;
 use crate::auth::{PeerProof, Signature};
 use crate::config::{ClientAuth, ServerConfig};
 use crate::error::{Error, Fault, Local};
@@ -27,7 +28,7 @@ use crate::schedule::TrafficSecret;
 use crate::schedule::secrets::{FinishedKey, HandshakeSecret, MainSecret};
 use crate::schedule::transcript::Transcript;
 use crate::wire::MessageKind;
-use crate::wire::certificate::{encode_certificate, encode_request, encode_verify};
+use crate::wire::certificate::{encode_request, encode_verify};
 use crate::wire::encrypted_extensions;
 use crate::wire::registry::CertificateType;
 use crate::wire::server_hello::encode_server_hello;
@@ -42,6 +43,7 @@ pub(super) struct Accepted {
     pub(super) session_id: Vec<u8>,
     pub(super) server_name: Option<Box<str>>,
     pub(super) wants_ocsp: bool,
+    pub(super) compression: Option<Algorithm>,
     pub(super) record_size_limit: Option<u16>,
     pub(super) log: Option<ConnectionLog>,
     pub(super) reply: Vec<u8>,
@@ -219,7 +221,7 @@ impl Accepted {
             proof,
         };
         match shown {
-            Some(shown) => base.show(flight, &shown, self.wants_ocsp, cx),
+            Some(shown) => base.show(flight, &shown, (self.wants_ocsp, self.compression), cx),
             // rfc9846#4.4.2-1: the key stands for both certificates.
             None => base.finish(Vec::new(), flight.finish()?, cx),
         }
@@ -243,7 +245,7 @@ impl Unfinished {
         mut self,
         mut flight: Writer,
         shown: &Shown,
-        wants_ocsp: bool,
+        (staple, algorithm): (bool, Option<Algorithm>),
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
         let Shown {
@@ -252,11 +254,15 @@ impl Unfinished {
         let scheme = *scheme;
         // rfc9846#4.4.2-1, rfc7250#4.2-3
         if self.request.is_some() {
-            encode_request(&mut flight, &self.config.schemes, &self.config.authorities);
+            encode_request(
+                &mut flight,
+                &self.config.schemes,
+                &self.config.authorities,
+                self.config.compression,
+            );
         }
         // rfc9846#4.5.1-6
-        let staple = credential.ocsp().filter(|_| wants_ocsp);
-        encode_certificate(&mut flight, credential.entries(), staple);
+        credential.show(&mut flight, staple, algorithm);
         let flight = flight.finish()?;
         self.transcript.add(&flight);
         let content = server_content(self.transcript.digest().as_ref());

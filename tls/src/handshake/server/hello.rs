@@ -9,6 +9,7 @@ use super::State;
 use super::flight::{Accepted, AskingParameters, TicketsDue};
 use super::negotiate::{Auth, Choice, negotiate};
 use super::psk::{AcceptedPsk, known};
+use crate::auth::compress::Algorithm;
 use crate::config::ServerConfig;
 use crate::error::{Error, Fault, Local};
 use crate::handshake::Context;
@@ -217,6 +218,7 @@ impl Chosen {
             session_id: hello.session_id.to_vec(),
             server_name: hello.server_name.as_ref().map(|name| name.as_ref().into()),
             wants_ocsp: hello.wants_ocsp(),
+            compression: Algorithm::choose(self.config.compression, hello.compression),
             record_size_limit: hello.record_size_limit,
             log,
             tickets: tickets_due(hello, &self.config, &self.choice.auth),

@@ -55,6 +55,11 @@ impl State {
             (Self::WaitClientHello(state), K::ClientHello) => state.on_hello(message, cx),
             (Self::WaitSecondClientHello(state), K::ClientHello) => state.on_hello(message, cx),
             (Self::WaitCertificate(state), K::Certificate) => state.on_certificate(message, cx),
+            (Self::WaitCertificate(state), K::CompressedCertificate)
+                if state.takes_compressed() =>
+            {
+                state.on_compressed(message, cx)
+            }
             (Self::WaitCertificateVerify(state), K::CertificateVerify) => {
                 state.on_verify(message, cx)
             }
