@@ -285,6 +285,22 @@ faults! {
     AckWithOldKeys => KEY_UPDATE_ERROR, "RFC 9001 6.2", "a packet with old keys acknowledges one with newer keys";
     IntegrityLimit => AEAD_LIMIT_REACHED, "RFC 9001 6.6", "too many packets did not open";
 
+    // CRYPTO and levels.
+    CryptoAfterLevel => PROTOCOL_VIOLATION, "RFC 9001 4.1.3", "CRYPTO data came at a level that TLS has left";
+    CryptoUnread => PROTOCOL_VIOLATION, "RFC 9001 4.1.3", "CRYPTO data was left over at a level when keys of a higher one came";
+
+    // Connection ids.
+    TooManyIds => CONNECTION_ID_LIMIT_ERROR, "5.1.1", "more connection ids came than the advertised limit allows";
+    TooManyRetirements => CONNECTION_ID_LIMIT_ERROR, "5.1.2", "more connection ids are to be retired than the peer has acknowledged";
+    IdReused => PROTOCOL_VIOLATION, "19.15", "a connection id or its sequence number means two things";
+    IdBesideEmptyId => PROTOCOL_VIOLATION, "19.15", "a connection id came from a peer whose id is empty";
+    RetireUnknownId => PROTOCOL_VIOLATION, "19.16", "a connection id is retired that was not issued";
+    RetireOwnId => PROTOCOL_VIOLATION, "19.16", "a connection id is retired in a packet that was sent to it";
+    RetireEmptyId => PROTOCOL_VIOLATION, "19.16", "an empty connection id is retired";
+
+    // Floods.
+    Glitches => PROTOCOL_VIOLATION, "21.9", "too many frames changed nothing";
+
     // Frames in general.
     UnknownFrame => FRAME_ENCODING_ERROR, "12.4", "a frame has an unknown type";
     LongFrameType => PROTOCOL_VIOLATION, "12.4", "a frame type is not encoded as short as it can be";

@@ -3,6 +3,8 @@
 //! Each limit has a unit, a source, and a pair of tests: one at the limit that passes, one past it that fails. A limit is checked on
 //! what a peer announces, before anything is held for it.
 
+use core::time::Duration;
+
 /// The largest value of a variable-length integer (RFC 9000 section 16), and so of packet numbers, offsets and limits.
 pub const VARINT: u64 = (1 << 62) - 1;
 
@@ -86,3 +88,48 @@ pub const SKIPPED_NUMBERS: usize = 8;
 
 /// Datagrams in a batch that goes to the system in one call, and so in a burst (s2n-quic and quinn have the same).
 pub const BATCH: u64 = 10;
+
+/// Bytes of the destination connection id that a client chooses at random for its first packet; at least 8 (RFC 9000 section 7.2).
+pub const FIRST_ID: usize = 16;
+
+/// Connection ids of the peer that are held at once, and so this side's active_connection_id_limit: enough to move a few times.
+pub const ACTIVE_IDS: usize = 5;
+
+/// Connection ids of the peer whose retirement it has not acknowledged; twice [`ACTIVE_IDS`] and some (RFC 9000 section 5.1.2).
+pub const RETIRING_IDS: usize = 16;
+
+/// Connection ids that are issued to the peer at once, whatever it is willing to hold: each costs the endpoint a route.
+pub const ISSUED_IDS: usize = 5;
+
+/// Bytes of the smallest datagram that can be a Stateless Reset (RFC 9000 section 10.3).
+pub const RESET_DATAGRAM: usize = 21;
+
+/// Bytes of a token of a NEW_TOKEN frame that is told of. A token is opaque; those of known servers have fewer than 150.
+pub const TOKEN: usize = 1024;
+
+/// Tokens of NEW_TOKEN frames that a connection tells of; a client needs one for each connection that it will make.
+pub const TOKENS: usize = 8;
+
+/// Packets that came before their keys and wait for them: a server's first flight of 1-RTT packets, or a client's 0-RTT packets before its hello.
+pub const HELD_PACKETS: usize = 16;
+
+/// How long they wait. After that they have been sent again.
+pub const HELD_TIME: Duration = Duration::from_secs(1);
+
+/// Frames in a row that may change nothing.
+pub const GLITCHES: u32 = 1000;
+
+/// The time after which one more may.
+pub const GLITCH_REFILL: Duration = Duration::from_millis(10);
+
+/// Bytes of the largest DATAGRAM frame that may be announced: no packet holds more.
+pub const DATAGRAM_FRAME: u64 = 65_535;
+
+/// Bytes of the largest datagram that is received.
+pub const UDP_PAYLOAD: u64 = 65_527;
+
+/// For how long a handshake may go on, by default.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// For how long nothing may come before a connection is given up, by default.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);

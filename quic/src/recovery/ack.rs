@@ -13,10 +13,14 @@ use crate::wire::{Builder, PacketNumber, Space, VarInt, frame::EcnCounts};
 
 /// The ECN field of an IP packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ecn {
+pub enum Ecn {
+    /// Not marked.
     NotEct,
+    /// ECN-capable, as this crate marks.
     Ect0,
+    /// ECN-capable, the other mark.
     Ect1,
+    /// A queue on the path was full, or almost.
     Ce,
 }
 

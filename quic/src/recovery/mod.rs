@@ -33,7 +33,8 @@ use period::Period;
 use settled::Arrived;
 use timer::{Handshake, Spaces, Timer};
 
-pub(crate) use ack::{Ecn, Received};
+pub use ack::Ecn;
+pub(crate) use ack::Received;
 pub(crate) use congestion::{Controller, Cubic, NewReno};
 pub(crate) use path::{Gate, Path, PathId};
 pub(crate) use rtt::{INITIAL as INITIAL_RTT, Rtt};

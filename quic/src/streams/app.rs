@@ -8,11 +8,14 @@ use crate::wire::{Dir, StreamId, VarInt};
 
 /// What reading a stream gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Read {
+pub enum Read {
     /// Data, and whether it is the last: nothing comes after it.
     Data {
+        /// Where in the stream it belongs.
         offset: u64,
+        /// The data: a part of the packet that it came in.
         bytes: Bytes,
+        /// Whether nothing comes after it.
         ends: bool,
     },
     /// Nothing is there now.
@@ -23,7 +26,7 @@ pub(crate) enum Read {
 
 /// Why a stream cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ReadError {
+pub enum ReadError {
     /// The peer has given it up with this code. Told once.
     Reset(VarInt),
     /// It was read to its end, stopped, or never there.
@@ -34,7 +37,7 @@ pub(crate) enum ReadError {
 
 /// Why a stream takes no data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SendError {
+pub enum SendError {
     /// The peer does not want it, for this reason.
     Stopped(VarInt),
     /// It was finished before.
@@ -45,7 +48,7 @@ pub(crate) enum SendError {
 
 /// The application used a stream in a way that it does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Misuse;
+pub struct Misuse;
 
 impl Streams {
     /// Opens a stream; `None` if the peer allows no more now. Its id is never used again (rfc9000#2.1-1).

@@ -25,7 +25,7 @@ pub(crate) struct Datagrams {
 
 /// Why a datagram is not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DatagramError {
+pub enum DatagramError {
     /// The peer takes none.
     NotTaken,
     /// The peer takes none of this size, or it would never fit in the queue.

@@ -9,7 +9,7 @@ use crate::wire::{Dir, StreamId, VarInt};
 
 /// Something that happened to streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StreamEvent {
+pub enum StreamEvent {
     /// The peer has opened streams: accept until there is none, and read each at once.
     Opened(Dir),
     /// The peer allows more streams after one was refused: open again.

@@ -18,9 +18,10 @@ mod set;
 mod state;
 mod write;
 
-pub(crate) use app::{Misuse, Read, ReadError, SendError};
-pub(crate) use datagram::{DatagramError, Datagrams};
-pub(crate) use event::StreamEvent;
+pub use app::{Misuse, Read, ReadError, SendError};
+pub use datagram::DatagramError;
+pub(crate) use datagram::Datagrams;
+pub use event::StreamEvent;
 pub(crate) use recv::Order;
 pub(crate) use set::{LocalLimits, PeerLimits, Streams};
 pub(crate) use write::Clock;

@@ -116,10 +116,10 @@ impl SendStream {
         }
     }
 
-    /// A MAX_STREAM_DATA frame came, or a larger initial limit.
-    pub(crate) fn raise(&mut self, limit: u64) {
+    /// A MAX_STREAM_DATA frame came, or a larger initial limit. Says whether it was news.
+    pub(crate) fn raise(&mut self, limit: u64) -> bool {
         self.step(SendStep::MaxStreamData);
-        self.flow.raise(limit);
+        self.flow.raise(limit)
     }
 
     /// Writes one STREAM frame. `credit` is how much that is new the connection's limit allows.

@@ -223,35 +223,36 @@ impl Streams {
     }
 
     /// Repeats, and what comes for a stream that was reset already, change nothing (attack A15).
-    pub(crate) fn on_stop_sending(&mut self, frame: StopSending) -> Result<(), Fault> {
+    ///
+    /// This and the three that follow say whether they changed anything.
+    pub(crate) fn on_stop_sending(&mut self, frame: StopSending) -> Result<bool, Fault> {
         self.named(frame.id, Part::Send)?;
+        let send = self.send_mut(frame.id);
+        let news = send.is_some_and(|send| send.on_stop_sending(frame.code));
         if let Some(stream) = self.map.get_mut(&frame.id) {
-            if let Some(send) = &mut stream.send {
-                stream.marks.stopped |= send.on_stop_sending(frame.code);
-            }
+            stream.marks.stopped |= news;
         }
         self.settle(frame.id);
-        Ok(())
+        Ok(news)
     }
 
-    pub(crate) fn on_max_data(&mut self, limit: VarInt) {
-        self.flow.raise(limit.get());
+    pub(crate) fn on_max_data(&mut self, limit: VarInt) -> bool {
+        self.flow.raise(limit.get())
     }
 
-    pub(crate) fn on_max_stream_data(&mut self, frame: StreamLimit) -> Result<(), Fault> {
+    pub(crate) fn on_max_stream_data(&mut self, frame: StreamLimit) -> Result<bool, Fault> {
         self.named(frame.id, Part::Send)?;
-        if let Some(send) = self.send_mut(frame.id) {
-            send.raise(frame.limit.get());
-        }
+        let send = self.send_mut(frame.id);
+        let raised = send.is_some_and(|send| send.raise(frame.limit.get()));
         self.settle(frame.id);
-        Ok(())
+        Ok(raised)
     }
 
-    pub(crate) fn on_max_streams(&mut self, frame: StreamCount) {
+    pub(crate) fn on_max_streams(&mut self, frame: StreamCount) -> bool {
         let ours = self.ours.of_mut(frame.dir);
         let (before, wanted) = (ours.limit(), ours.is_wanted());
         if !ours.raise(frame.count.get().min(limits::STREAMS)) {
-            return;
+            return false;
         }
         if wanted {
             self.events.available(frame.dir);
@@ -264,6 +265,7 @@ impl Streams {
                 self.settle(id);
             }
         }
+        true
     }
 
     /// The peer is blocked: this side gives credit without being asked, so only the id is checked.

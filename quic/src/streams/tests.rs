@@ -129,10 +129,10 @@ fn hear(streams: &mut Streams, packet: &Bytes) -> Result<(), TransportError> {
                 streams.on_stream(f.id, f.offset, &data, pinned, f.fin)?;
             }
             Frame::ResetStream(f) => streams.on_reset_stream(f)?,
-            Frame::StopSending(f) => streams.on_stop_sending(f)?,
-            Frame::MaxData(limit) => streams.on_max_data(limit),
-            Frame::MaxStreamData(f) => streams.on_max_stream_data(f)?,
-            Frame::MaxStreams(f) => streams.on_max_streams(f),
+            Frame::StopSending(f) => streams.on_stop_sending(f).map(drop)?,
+            Frame::MaxData(limit) => drop(streams.on_max_data(limit)),
+            Frame::MaxStreamData(f) => streams.on_max_stream_data(f).map(drop)?,
+            Frame::MaxStreams(f) => drop(streams.on_max_streams(f)),
             Frame::StreamDataBlocked(f) => streams.on_stream_data_blocked(f)?,
             Frame::DataBlocked(_) | Frame::StreamsBlocked(_) => {}
             other => panic!("{other:?}"),

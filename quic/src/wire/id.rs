@@ -10,7 +10,7 @@ use crate::limits;
 
 /// A connection id, 0 to 20 bytes.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct ConnectionId {
+pub struct ConnectionId {
     bytes: [u8; limits::CONNECTION_ID],
     len: u8,
 }
@@ -18,7 +18,7 @@ pub(crate) struct ConnectionId {
 /// What proves that a Stateless Reset comes from whoever issued a connection id. It is compared in constant time (rfc9000#10.3.1-3), and
 /// not shown.
 #[derive(Clone, Copy)]
-pub(crate) struct ResetToken(pub(crate) [u8; limits::RESET_TOKEN]);
+pub struct ResetToken(pub [u8; limits::RESET_TOKEN]);
 
 /// An end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,18 +29,21 @@ pub(crate) enum Side {
 
 /// In how many directions a stream carries data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Dir {
+pub enum Dir {
+    /// In both.
     Bi,
+    /// From its initiator to the peer.
     Uni,
 }
 
 /// A stream id, below 2^62: the index among the streams of its kind, and the kind in the two lowest bits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct StreamId(VarInt);
+pub struct StreamId(VarInt);
 
 impl ConnectionId {
     /// `None` if there are more than 20 bytes.
-    pub(crate) fn new(bytes: &[u8]) -> Option<Self> {
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Option<Self> {
         let mut id = Self {
             bytes: [0; limits::CONNECTION_ID],
             len: u8::try_from(bytes.len()).ok()?,
@@ -103,7 +106,8 @@ impl Side {
 }
 
 impl Dir {
-    pub(crate) const ALL: [Self; 2] = [Self::Bi, Self::Uni];
+    /// Both kinds.
+    pub const ALL: [Self; 2] = [Self::Bi, Self::Uni];
 }
 
 impl StreamId {
@@ -130,7 +134,9 @@ impl StreamId {
         }
     }
 
-    pub(crate) fn dir(self) -> Dir {
+    /// Whether it carries data in both directions.
+    #[must_use]
+    pub fn dir(self) -> Dir {
         if self.0.get() & 2 == 0 {
             Dir::Bi
         } else {
@@ -143,7 +149,9 @@ impl StreamId {
         self.0.get() >> 2
     }
 
-    pub(crate) fn get(self) -> u64 {
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> u64 {
         self.0.get()
     }
 

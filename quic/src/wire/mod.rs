@@ -18,10 +18,11 @@ pub(crate) mod version;
 
 pub(crate) use builder::Builder;
 pub(crate) use frame::Frame;
-pub(crate) use id::{ConnectionId, Dir, ResetToken, Side, StreamId};
+pub(crate) use id::Side;
+pub use id::{ConnectionId, Dir, ResetToken, StreamId};
 pub(crate) use number::{PacketNumber, TruncatedNumber};
 pub(crate) use params::Parameters;
 pub(crate) use reader::{Reader, Truncated};
-pub(crate) use space::{PacketType, Space};
-pub(crate) use varint::VarInt;
+pub(crate) use space::{PacketType, PerSpace, Space};
+pub use varint::{TooLarge, VarInt};
 pub(crate) use version::Version;

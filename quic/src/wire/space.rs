@@ -33,3 +33,37 @@ impl PacketType {
         }
     }
 }
+
+/// One thing for each packet number space.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct PerSpace<T> {
+    initial: T,
+    handshake: T,
+    application: T,
+}
+
+impl<T> PerSpace<T> {
+    pub(crate) fn new(mut make: impl FnMut(Space) -> T) -> Self {
+        Self {
+            initial: make(Space::Initial),
+            handshake: make(Space::Handshake),
+            application: make(Space::Application),
+        }
+    }
+
+    pub(crate) fn get(&self, space: Space) -> &T {
+        match space {
+            Space::Initial => &self.initial,
+            Space::Handshake => &self.handshake,
+            Space::Application => &self.application,
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, space: Space) -> &mut T {
+        match space {
+            Space::Initial => &mut self.initial,
+            Space::Handshake => &mut self.handshake,
+            Space::Application => &mut self.application,
+        }
+    }
+}

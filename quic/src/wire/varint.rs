@@ -7,14 +7,21 @@ use crate::limits;
 
 /// An integer below 2^62: whatever is one of these can be written to a packet.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct VarInt(u64);
+pub struct VarInt(u64);
+
+/// A number is 2^62 or more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooLarge;
 
 impl VarInt {
-    pub(crate) const ZERO: Self = Self(0);
-    pub(crate) const MAX: Self = Self(limits::VARINT);
+    /// Zero.
+    pub const ZERO: Self = Self(0);
+    /// The largest: 2^62 - 1.
+    pub const MAX: Self = Self(limits::VARINT);
 
     /// `None` from 2^62 on.
-    pub(crate) const fn new(value: u64) -> Option<Self> {
+    #[must_use]
+    pub const fn new(value: u64) -> Option<Self> {
         if value <= limits::VARINT {
             Some(Self(value))
         } else {
@@ -31,7 +38,9 @@ impl VarInt {
         }
     }
 
-    pub(crate) const fn get(self) -> u64 {
+    /// The value.
+    #[must_use]
+    pub const fn get(self) -> u64 {
         self.0
     }
 
@@ -94,17 +103,36 @@ impl From<u32> for VarInt {
     }
 }
 
-/// Lengths of what fits in a packet always do.
-impl TryFrom<usize> for VarInt {
-    type Error = Truncated;
+impl TryFrom<u64> for VarInt {
+    type Error = TooLarge;
 
-    fn try_from(value: usize) -> Result<Self, Truncated> {
-        u64::try_from(value)
-            .ok()
-            .and_then(Self::new)
-            .ok_or(Truncated)
+    fn try_from(value: u64) -> Result<Self, TooLarge> {
+        Self::new(value).ok_or(TooLarge)
     }
 }
+
+/// Lengths of what fits in a packet always do.
+impl TryFrom<usize> for VarInt {
+    type Error = TooLarge;
+
+    fn try_from(value: usize) -> Result<Self, TooLarge> {
+        u64::try_from(value).map_err(|_| TooLarge)?.try_into()
+    }
+}
+
+impl From<VarInt> for u64 {
+    fn from(value: VarInt) -> Self {
+        value.0
+    }
+}
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number of 2^62 or more")
+    }
+}
+
+impl core::error::Error for TooLarge {}
 
 impl fmt::Debug for VarInt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -95,6 +95,7 @@ fn every_fault_of_streams_has_its_code() {
                     id: CLIENT_BI(5),
                     code: v(0),
                 })
+                .map(drop)
             },
             Fault::StreamLimit,
             Code::STREAM_LIMIT_ERROR,
@@ -106,6 +107,7 @@ fn every_fault_of_streams_has_its_code() {
                     id: CLIENT_BI(5),
                     limit: v(9),
                 })
+                .map(drop)
             },
             Fault::StreamLimit,
             Code::STREAM_LIMIT_ERROR,
@@ -140,6 +142,7 @@ fn every_fault_of_streams_has_its_code() {
                     id: SERVER_UNI(1),
                     limit: v(9),
                 })
+                .map(drop)
             },
             Fault::StreamNotOpened,
             Code::STREAM_STATE_ERROR,
@@ -151,6 +154,7 @@ fn every_fault_of_streams_has_its_code() {
                     id: SERVER_BI(1),
                     code: v(0),
                 })
+                .map(drop)
             },
             Fault::StreamNotOpened,
             Code::STREAM_STATE_ERROR,
@@ -185,6 +189,7 @@ fn every_fault_of_streams_has_its_code() {
                     id: CLIENT_UNI(0),
                     limit: v(9),
                 })
+                .map(drop)
             },
             Fault::ReceiveOnlyStream,
             Code::STREAM_STATE_ERROR,
@@ -196,6 +201,7 @@ fn every_fault_of_streams_has_its_code() {
                     id: CLIENT_UNI(0),
                     code: v(0),
                 })
+                .map(drop)
             },
             Fault::ReceiveOnlyStream,
             Code::STREAM_STATE_ERROR,
@@ -303,11 +309,13 @@ fn frames_at_the_limits_of_streams_are_taken() {
             s.on_max_stream_data(StreamLimit {
                 id: SERVER_UNI(0),
                 limit: v(9),
-            })?;
+            })
+            .map(drop)?;
             s.on_stop_sending(StopSending {
                 id: SERVER_BI(0),
                 code: v(0),
             })
+            .map(drop)
         }),
     ];
     for (name, come) in rows {

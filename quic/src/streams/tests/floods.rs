@@ -46,6 +46,7 @@ fn a_stream_whose_reset_is_not_acknowledged_earns_no_credit() {
         let id = id(Side::Client, Dir::Bi, round);
         server
             .on_stop_sending(StopSending { id, code: v(1) })
+            .map(drop)
             .unwrap();
         stream(&mut server, id, 0, 0, true).unwrap();
         assert_eq!(server.accept(Dir::Bi), Some(id));
@@ -76,11 +77,15 @@ fn a_flood_of_stream_frames_leaves_memory_bounded() {
                     id,
                     limit: v(offset),
                 }),
-                1 if dir == Dir::Bi => server.on_stop_sending(StopSending { id, code: v(0) }),
-                2 if dir == Dir::Bi => server.on_max_stream_data(StreamLimit {
-                    id,
-                    limit: v(offset),
-                }),
+                1 if dir == Dir::Bi => server
+                    .on_stop_sending(StopSending { id, code: v(0) })
+                    .map(drop),
+                2 if dir == Dir::Bi => server
+                    .on_max_stream_data(StreamLimit {
+                        id,
+                        limit: v(offset),
+                    })
+                    .map(drop),
                 _ => {
                     let bytes = Bytes::from_static(b"1234");
                     server.on_stream(id, v(offset / 64), &bytes.slice(..1), 1500, false)

@@ -1,0 +1,279 @@
+//! What a program says of its connections: one builder for each role, and the options of the transport that both share.
+
+use core::fmt;
+use core::time::Duration;
+use std::sync::Arc;
+
+use crate::limits;
+use crate::recovery::INITIAL_RTT;
+use crate::streams::LocalLimits;
+
+/// Configures the connections of a client.
+#[derive(Clone)]
+pub struct ClientConfig {
+    pub(crate) tls: Arc<pith_tls::ClientConfig>,
+    pub(crate) transport: Arc<Transport>,
+}
+
+/// Configures the connections of a server.
+#[derive(Clone)]
+pub struct ServerConfig {
+    pub(crate) tls: Arc<pith_tls::ServerConfig>,
+    pub(crate) transport: Arc<Transport>,
+}
+
+/// Builds a [`ClientConfig`].
+#[must_use]
+pub struct ClientConfigBuilder {
+    tls: Arc<pith_tls::ClientConfig>,
+    transport: Transport,
+}
+
+/// Builds a [`ServerConfig`].
+#[must_use]
+pub struct ServerConfigBuilder {
+    tls: Arc<pith_tls::ServerConfig>,
+    transport: Transport,
+}
+
+/// How the window of what is in flight is found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Congestion {
+    /// CUBIC (RFC 9438).
+    #[default]
+    Cubic,
+    /// NewReno, as RFC 9002 describes it.
+    NewReno,
+}
+
+/// An option that no connection can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConfigError {
+    what: &'static str,
+}
+
+/// The options of both roles.
+#[derive(Debug, Clone)]
+pub(crate) struct Transport {
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) keep_alive: Option<Duration>,
+    pub(crate) max_ack_delay: Duration,
+    pub(crate) streams: LocalLimits,
+    /// The largest DATAGRAM frame that is taken; 0 for none.
+    pub(crate) datagrams: u64,
+    pub(crate) congestion: Congestion,
+    pub(crate) initial_rtt: Duration,
+    pub(crate) ecn: bool,
+    /// Packets that one key protects before it is updated, where that is less than its AEAD's limit.
+    pub(crate) packets_per_key: u64,
+    /// Packets that may fail to open over the life of a connection, where that is less than the AEAD's limit.
+    pub(crate) forgeries: u64,
+    #[cfg(any(test, pith_test))]
+    pub(crate) seed: Option<[u8; 32]>,
+}
+
+impl Default for Transport {
+    fn default() -> Self {
+        Self {
+            idle_timeout: Some(limits::IDLE_TIMEOUT),
+            handshake_timeout: limits::HANDSHAKE_TIMEOUT,
+            keep_alive: None,
+            max_ack_delay: MAX_ACK_DELAY,
+            streams: LocalLimits::default(),
+            datagrams: 0,
+            congestion: Congestion::default(),
+            initial_rtt: INITIAL_RTT,
+            ecn: true,
+            packets_per_key: u64::MAX,
+            forgeries: u64::MAX,
+            #[cfg(any(test, pith_test))]
+            seed: None,
+        }
+    }
+}
+
+impl ClientConfig {
+    /// Begins a configuration; `tls` names the application protocols, which QUIC cannot do without.
+    #[expect(
+        clippy::new_ret_no_self,
+        reason = "a builder is the one way to a configuration"
+    )]
+    pub fn new(tls: Arc<pith_tls::ClientConfig>) -> ClientConfigBuilder {
+        ClientConfigBuilder {
+            tls,
+            transport: Transport::default(),
+        }
+    }
+}
+
+impl ServerConfig {
+    /// Begins a configuration; `tls` names the application protocols, which QUIC cannot do without.
+    #[expect(
+        clippy::new_ret_no_self,
+        reason = "a builder is the one way to a configuration"
+    )]
+    pub fn new(tls: Arc<pith_tls::ServerConfig>) -> ServerConfigBuilder {
+        ServerConfigBuilder {
+            tls,
+            transport: Transport::default(),
+        }
+    }
+}
+
+/// The options that both builders have, word for word.
+macro_rules! transport_options {
+    ($config:ident) => {
+        /// How long nothing may come before a connection is given up, 30 seconds by default; `None` for as long as the peer likes. The peer may ask
+        /// for less.
+        pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
+            self.transport.idle_timeout = timeout;
+            self
+        }
+
+        /// How long a handshake may take, whatever comes meanwhile; 30 seconds by default.
+        pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+            self.transport.handshake_timeout = timeout;
+            self
+        }
+
+        /// After how long a silence something is sent, so that neither the peer nor a middlebox takes the connection for dead. Off by default.
+        pub fn keep_alive(mut self, interval: Option<Duration>) -> Self {
+            self.transport.keep_alive = interval;
+            self
+        }
+
+        /// How many bidirectional and unidirectional streams the peer may have open at once; 100 of each by default.
+        pub fn streams(mut self, bidirectional: u64, unidirectional: u64) -> Self {
+            self.transport.streams.streams_bidi = bidirectional;
+            self.transport.streams.streams_uni = unidirectional;
+            self
+        }
+
+        /// How many bytes of one stream the peer may send before they are read: at first, and to what that grows where the application reads fast.
+        pub fn stream_window(mut self, first: u64, largest: u64) -> Self {
+            let streams = &mut self.transport.streams;
+            (streams.bidi_local, streams.bidi_remote, streams.uni) = (first, first, first);
+            streams.stream_max = largest.max(first);
+            self
+        }
+
+        /// The same for all streams of a connection together.
+        pub fn connection_window(mut self, first: u64, largest: u64) -> Self {
+            self.transport.streams.connection = first;
+            self.transport.streams.connection_max = largest.max(first);
+            self
+        }
+
+        /// Takes DATAGRAM frames (RFC 9221) of at most so many bytes, type and length included. None are taken by default.
+        pub fn datagrams(mut self, largest: u64) -> Self {
+            self.transport.datagrams = largest;
+            self
+        }
+
+        /// The congestion controller; CUBIC by default.
+        pub fn congestion(mut self, congestion: Congestion) -> Self {
+            self.transport.congestion = congestion;
+            self
+        }
+
+        /// What stands in for the round trip before the first is measured; 333 ms by default.
+        pub fn initial_rtt(mut self, rtt: Duration) -> Self {
+            self.transport.initial_rtt = rtt;
+            self
+        }
+
+        /// Whether packets are marked for ECN, where the path carries the marks; true by default. Only where the sockets can set and read them.
+        pub fn ecn(mut self, ecn: bool) -> Self {
+            self.transport.ecn = ecn;
+            self
+        }
+
+        /// Updates keys after so many packets, where their AEAD would allow more.
+        pub fn packets_per_key(mut self, packets: u64) -> Self {
+            self.transport.packets_per_key = packets;
+            self
+        }
+
+        /// Draws everything that is only to be unpredictable from this seed, so that a run replays.
+        #[cfg(any(test, pith_test))]
+        pub fn seed(mut self, seed: [u8; 32]) -> Self {
+            self.transport.seed = Some(seed);
+            self
+        }
+
+        /// How many packets may fail to open over the life of a connection.
+        #[cfg(any(test, pith_test))]
+        pub fn forgeries(mut self, forgeries: u64) -> Self {
+            self.transport.forgeries = forgeries;
+            self
+        }
+
+        /// Checks and finishes the configuration.
+        ///
+        /// # Errors
+        /// [`ConfigError`] names the option that no connection can have.
+        pub fn build(self) -> Result<$config, ConfigError> {
+            self.transport.check()?;
+            Ok($config {
+                tls: self.tls,
+                transport: Arc::new(self.transport),
+            })
+        }
+    };
+}
+
+impl ClientConfigBuilder {
+    transport_options!(ClientConfig);
+}
+
+impl ServerConfigBuilder {
+    transport_options!(ServerConfig);
+}
+
+impl Transport {
+    fn check(&self) -> Result<(), ConfigError> {
+        let streams = &self.streams;
+        let numbers = [
+            (
+                "streams",
+                streams.streams_bidi.max(streams.streams_uni),
+                limits::STREAMS,
+            ),
+            ("stream_window", streams.stream_max, limits::VARINT),
+            ("connection_window", streams.connection_max, limits::VARINT),
+            ("datagrams", self.datagrams, limits::DATAGRAM_FRAME),
+        ];
+        let times = [
+            ("idle_timeout", self.idle_timeout),
+            ("handshake_timeout", Some(self.handshake_timeout)),
+            ("keep_alive", self.keep_alive),
+            ("initial_rtt", Some(self.initial_rtt)),
+        ];
+        let too_large = numbers.iter().find(|(_, value, most)| value > most);
+        // Below a millisecond a transport parameter would say that there is none.
+        let no_time = |time: Duration| time < MILLISECOND || time > LONGEST;
+        let wrong = times.iter().find(|(_, time)| time.is_some_and(no_time));
+        match (too_large, wrong) {
+            (Some((what, _, _)), _) | (_, Some((what, _))) => Err(ConfigError { what }),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no connection can have this value of {}", self.what)
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+/// RFC 9000 section 18.2: what a receiver may take to acknowledge.
+const MAX_ACK_DELAY: Duration = Duration::from_millis(25);
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// A hundred years: sums of such times overflow nothing.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);

@@ -1,0 +1,238 @@
+//! What the application and its endpoint do with a connection. Everything here is handed on to an owner.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pith_tls::{Answer, Now, Question, Summary};
+
+use super::close::Goodbye;
+use super::event::{EndpointEvent, Event};
+use super::{Connection, Stats};
+use crate::error::ConnectionError;
+use crate::path::{NewId, Route};
+use crate::streams::{DatagramError, Misuse, Order, Read, ReadError, SendError};
+use crate::wire::{ConnectionId, Dir, StreamId, VarInt};
+
+/// Streams (RFC 9000 section 2).
+impl Connection {
+    /// Opens a stream; `None` if the peer allows no more now, and then [`Event::Stream`] tells when it does.
+    pub fn open(&mut self, dir: Dir) -> Option<StreamId> {
+        let open = self.state.is_open();
+        open.then(|| self.streams.open(dir)).flatten()
+    }
+
+    /// The next stream that the peer has opened. It may have data already.
+    pub fn accept(&mut self, dir: Dir) -> Option<StreamId> {
+        self.streams.accept(dir)
+    }
+
+    /// Reads at most `most` bytes of a stream, in order.
+    ///
+    /// # Errors
+    /// [`ReadError`] says that the peer has given the stream up, or that there is nothing more to read.
+    pub fn read(&mut self, id: StreamId, most: usize) -> Result<Read, ReadError> {
+        self.streams.read(id, most, Order::InOrder)
+    }
+
+    /// Reads at most `most` bytes of a stream as they came, gaps or not. Such a stream cannot be read in order any more.
+    ///
+    /// # Errors
+    /// As [`read`](Connection::read).
+    pub fn read_unordered(&mut self, id: StreamId, most: usize) -> Result<Read, ReadError> {
+        self.streams.read(id, most, Order::Unordered)
+    }
+
+    /// Takes as many of `bytes` as there is room for, off their front, and says how many. If not all, [`Event::Stream`] tells when there is
+    /// room again.
+    ///
+    /// # Errors
+    /// [`SendError`] says why the stream takes nothing.
+    pub fn send(&mut self, id: StreamId, bytes: &mut Bytes) -> Result<usize, SendError> {
+        self.streams.send(id, bytes)
+    }
+
+    /// Ends a stream behind what was sent.
+    ///
+    /// # Errors
+    /// [`SendError`] if it has ended already.
+    pub fn finish(&mut self, id: StreamId) -> Result<(), SendError> {
+        self.streams.finish(id)
+    }
+
+    /// Gives up sending on a stream: what has not arrived never will.
+    ///
+    /// # Errors
+    /// [`SendError`] if it has ended already.
+    pub fn reset(&mut self, id: StreamId, code: VarInt) -> Result<(), SendError> {
+        self.streams.reset(id, code)
+    }
+
+    /// Gives up reading a stream, and asks the peer to send no more.
+    ///
+    /// # Errors
+    /// [`Misuse`] if there is nothing to stop.
+    pub fn stop(&mut self, id: StreamId, code: VarInt) -> Result<(), Misuse> {
+        self.streams.stop(id, code)
+    }
+
+    /// Whose data goes first: streams of a lower urgency before those of a higher, and streams of the same in turn. New streams have 3.
+    ///
+    /// # Errors
+    /// [`SendError`] if there is nothing to send.
+    pub fn set_urgency(&mut self, id: StreamId, urgency: u8) -> Result<(), SendError> {
+        self.streams.set_urgency(id, urgency)
+    }
+}
+
+/// Datagrams (RFC 9221).
+impl Connection {
+    /// Sends a datagram, once. Where too many wait, the oldest is dropped.
+    ///
+    /// # Errors
+    /// [`DatagramError`] if the peer takes none, or none of this size.
+    pub fn send_datagram(&mut self, bytes: Bytes) -> Result<(), DatagramError> {
+        self.datagrams.send(bytes).map(drop)
+    }
+
+    /// The oldest datagram that came.
+    pub fn read_datagram(&mut self) -> Option<Bytes> {
+        self.datagrams.read()
+    }
+
+    /// The most bytes that a datagram may have, as far as the peer's limit goes; `None` if it takes none.
+    #[must_use]
+    pub fn largest_datagram(&self) -> Option<usize> {
+        self.datagrams.largest()
+    }
+}
+
+/// The connection as a whole.
+impl Connection {
+    /// The next thing that happened; `None` when all was told.
+    pub fn event(&mut self) -> Option<Event> {
+        if let Some(event) = self.events.pop() {
+            return Some(event);
+        }
+        if self.events.take_datagram() {
+            return Some(Event::Datagram);
+        }
+        self.streams.event().map(Event::Stream)
+    }
+
+    /// The next thing that the endpoint has to know.
+    pub fn endpoint_event(&mut self) -> Option<EndpointEvent> {
+        if let Some(event) = self.events.pop_endpoint() {
+            return Some(event);
+        }
+        let wanted = self.ids.local.wanted();
+        let asks = self.state.is_established() && wanted > 0 && !self.asked_ids;
+        self.asked_ids |= asks;
+        asks.then_some(EndpointEvent::WantsIds(wanted))
+    }
+
+    /// Takes connection ids that the endpoint has minted and routes from now on. Says how many: the others are to be forgotten.
+    pub fn issue_ids(&mut self, ids: &[NewId]) -> usize {
+        self.asked_ids = false;
+        let issued = ids.iter().take_while(|id| self.ids.local.issue(**id));
+        issued.count()
+    }
+
+    /// The connection ids by which the peer may address this side.
+    pub fn ids(&self) -> impl Iterator<Item = ConnectionId> + '_ {
+        self.ids.local.iter()
+    }
+
+    /// The question that waits for an answer.
+    #[must_use]
+    pub fn question(&self) -> Option<&Question> {
+        self.question.as_ref()
+    }
+
+    /// Answers the open question.
+    ///
+    /// # Errors
+    /// [`ConnectionError::Tls`] with [`Misuse`](pith_tls::Error::Misuse) for an answer to another question, which changes nothing. Other errors end the connection.
+    pub fn answer(&mut self, answer: Answer, now: Now) -> Result<(), ConnectionError> {
+        if let Some(error) = &self.error {
+            return Err(error.clone());
+        }
+        let answered = self.on_answer(answer, now).and_then(|()| self.release(now));
+        match &answered {
+            Ok(()) | Err(ConnectionError::Tls(pith_tls::Error::Misuse(_))) => {}
+            Err(error) => self.fail(error.clone(), now.monotonic),
+        }
+        answered
+    }
+
+    /// Closes the connection with a code and a reason of the application. What was not sent or has not arrived never will.
+    pub fn close(&mut self, code: VarInt, reason: Bytes, now: Now) {
+        let goodbye = Goodbye::Application { code, reason };
+        self.close_with(goodbye, ConnectionError::LocallyClosed, now.monotonic);
+    }
+
+    /// Asks the peer for a sign of life.
+    pub fn ping(&mut self) {
+        self.signals.owe_ping();
+    }
+
+    /// Updates the keys that this side sends with, as soon as the last update is done (RFC 9001 section 6).
+    pub fn update_keys(&mut self) {
+        self.updates.want();
+    }
+
+    /// Fills `out` with keying material for this label and context (RFC 9846 section 7.5).
+    ///
+    /// # Errors
+    /// As [`Handshake::export`](pith_tls::Handshake::export).
+    pub fn export(
+        &self,
+        label: &[u8],
+        context: &[u8],
+        out: &mut [u8],
+    ) -> Result<(), pith_tls::Error> {
+        self.crypto.export(label, context, out)
+    }
+
+    /// What was negotiated, once the handshake is complete.
+    #[must_use]
+    pub fn summary(&self) -> Option<&Arc<Summary>> {
+        self.summary.as_ref()
+    }
+
+    /// Why the connection is over, if it is.
+    #[must_use]
+    pub fn error(&self) -> Option<&ConnectionError> {
+        self.error.as_ref()
+    }
+
+    /// Whether all state may go.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.state == super::State::Over
+    }
+
+    /// Whether the handshake is complete and the connection is not closed.
+    #[must_use]
+    pub fn is_established(&self) -> bool {
+        self.state.is_established()
+    }
+
+    /// The path in use.
+    #[must_use]
+    pub fn route(&self) -> Route {
+        self.path.route
+    }
+
+    /// What the connection has counted.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let path = self.recovery.path();
+        Stats {
+            rtt: path.rtt().smoothed(),
+            window: path.window(),
+            in_flight: path.in_flight(),
+            mtu: self.path.mtu,
+            ..self.stats
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! When a connection has to be looked at, and what happens then. Each timer is computed from the state that it depends on.
+
+use core::time::Duration;
+
+use pith_tls::Now;
+
+use super::Connection;
+use super::close::Closing;
+use super::state::{State, Step};
+use super::timers::Timer;
+use crate::error::ConnectionError;
+use crate::wire::Space;
+
+impl Connection {
+    /// When [`on_deadline`](Connection::on_deadline) and [`transmit`](Connection::transmit) are to be called next, on the clock of
+    /// [`Now::monotonic`]; it may be past. `None` if the connection waits for the peer or the application alone.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        let timers = Timer::ALL.into_iter();
+        timers.filter_map(|timer| self.timer(timer)).min()
+    }
+
+    /// Does what time has made due. Harmless at any time.
+    pub fn on_deadline(&mut self, now: Now) {
+        let now = now.monotonic;
+        for timer in Timer::ALL {
+            if self.timer(timer).is_some_and(|at| at <= now) {
+                self.fire(timer, now);
+            }
+        }
+    }
+
+    fn timer(&self, timer: Timer) -> Option<Duration> {
+        let open = self.state.is_open();
+        match timer {
+            Timer::Close => self
+                .closing
+                .as_ref()
+                .map(Closing::until)
+                .or(self.drained_at),
+            _ if !open => None,
+            Timer::Handshake if self.state == State::Confirmed => None,
+            // Nothing that comes meanwhile moves it.
+            Timer::Handshake => Some(self.began.saturating_add(self.config.handshake_timeout)),
+            Timer::Idle => {
+                let timeout = self.recovery.probe_timeout();
+                self.activity.idle_deadline(self.idle_timeout(), timeout)
+            }
+            Timer::KeepAlive if self.state.is_established() && !self.signals.is_pending() => {
+                self.activity.keep_alive_deadline(self.config.keep_alive)
+            }
+            Timer::KeepAlive => None,
+            Timer::Recovery => self.recovery.deadline(),
+            Timer::Ack => self.ack_deadline(),
+            Timer::Pace => self.paced,
+            Timer::OldKeys => self.updates.deadline(),
+            Timer::Held => self.held.deadline(),
+        }
+    }
+
+    fn fire(&mut self, timer: Timer, now: Duration) {
+        match timer {
+            Timer::Close => {
+                self.closing = None;
+                self.drained_at = None;
+                self.enter(Step::Expire);
+            }
+            Timer::Handshake => self.fail(ConnectionError::HandshakeTimeout, now),
+            Timer::Idle => self.give_up(ConnectionError::IdleTimeout),
+            Timer::KeepAlive => self.signals.owe_ping(),
+            Timer::Recovery => {
+                let outcome = self.recovery.on_timeout(now, &mut self.settled);
+                self.on_outcome(&outcome);
+                self.settle();
+            }
+            // The next packet takes them along.
+            Timer::Ack => {}
+            Timer::Pace => self.paced = None,
+            Timer::OldKeys => {
+                self.spaces.one_rtt.drop_previous();
+                self.updates.on_dropped();
+            }
+            Timer::Held => self.held.expire(now),
+        }
+    }
+
+    /// When the first ACK frame is due, if it can be sent.
+    fn ack_deadline(&self) -> Option<Duration> {
+        if !self.can_send() {
+            return None;
+        }
+        let spaces = Space::ALL.into_iter();
+        spaces
+            .filter(|space| self.spaces.sends(*space).is_some() && self.may_acknowledge(*space))
+            .filter_map(|space| self.spaces.received_ref(space).deadline())
+            .min()
+    }
+}

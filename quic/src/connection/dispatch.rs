@@ -1,0 +1,220 @@
+//! Frame → owner, and token → owner: two matches without a rule of their own.
+
+use super::Connection;
+use super::receive::From;
+use crate::Fault;
+use crate::error::{Code, ConnectionError, TransportError};
+use crate::path::Learned;
+use crate::recovery::{Outcome, Token};
+use crate::wire::frame::{Ack, Close, Frame, datagram_size, share};
+use crate::wire::{PacketType, Space};
+
+impl Connection {
+    /// Hands a frame to its owner. Says whether it was of any use (attacks on floods of legal frames).
+    pub(super) fn dispatch(
+        &mut self,
+        frame: Frame<'_>,
+        from: &From<'_>,
+    ) -> Result<bool, ConnectionError> {
+        let payload = &from.opened.payload;
+        let dispatched = match frame {
+            Frame::Padding => Ok(true),
+            Frame::Ping => Ok(false),
+            Frame::Ack(ack) => self.on_ack(&ack, from).map(|()| true),
+            Frame::Crypto(crypto) => {
+                let data = share(payload, crypto.data);
+                let crypto = (crypto.offset, !data.is_empty());
+                self.crypto
+                    .receive(from.space, crypto.0, &data, from.pinned)
+                    .map(|()| crypto.1)
+            }
+            Frame::Stream(stream) => {
+                let data = share(payload, stream.data);
+                self.streams
+                    .on_stream(stream.id, stream.offset, &data, from.pinned, stream.fin)
+                    .map(|()| stream.fin || !data.is_empty())
+            }
+            Frame::ResetStream(frame) => self.streams.on_reset_stream(frame).map(|()| true),
+            Frame::StopSending(frame) => self.streams.on_stop_sending(frame),
+            Frame::MaxData(limit) => Ok(self.streams.on_max_data(limit)),
+            Frame::MaxStreamData(frame) => self.streams.on_max_stream_data(frame),
+            Frame::MaxStreams(frame) => Ok(self.streams.on_max_streams(frame)),
+            Frame::DataBlocked(_) | Frame::StreamsBlocked(_) => Ok(false),
+            Frame::StreamDataBlocked(frame) => {
+                self.streams.on_stream_data_blocked(frame).map(|()| false)
+            }
+            Frame::NewConnectionId(frame) => self
+                .ids
+                .remote
+                .on_new(&frame)
+                .map(|learned| self.on_learned(learned)),
+            Frame::RetireConnectionId(sequence) => self
+                .ids
+                .local
+                .on_retire(sequence.get(), &from.opened.dcid)
+                .map(|gone| self.on_retired(gone)),
+            Frame::PathChallenge(data) => Ok(self.path.responses.on_challenge(data)),
+            // None was asked for.
+            Frame::PathResponse(_) => Ok(false),
+            Frame::NewToken(token) => Ok(self.events.on_token(token)),
+            Frame::Datagram(data) => {
+                let size = datagram_size(data.len());
+                let data = share(payload, data);
+                self.events.on_datagram();
+                self.datagrams
+                    .on_datagram(data, size, from.pinned)
+                    .map(|()| true)
+            }
+            Frame::HandshakeDone => {
+                self.on_confirmed(from.now.monotonic);
+                Ok(true)
+            }
+            Frame::ConnectionClose(close) => {
+                self.drain(closed_by(close), from.now.monotonic);
+                Ok(true)
+            }
+        };
+        dispatched.map_err(|fault| TransportError::from(fault).into())
+    }
+
+    fn on_ack(&mut self, ack: &Ack<'_>, from: &From<'_>) -> Result<(), Fault> {
+        let now = from.now.monotonic;
+        let outcome = self
+            .recovery
+            .on_ack(from.space, ack, now, &mut self.settled)?;
+        self.on_outcome(&outcome);
+        self.settle();
+        if from.opened.packet == PacketType::OneRtt {
+            let one_rtt = &mut self.spaces.one_rtt;
+            one_rtt.acked(ack.largest, from.opened.generation)?;
+            if one_rtt.may_update(true) {
+                self.updates
+                    .on_confirmed(now, self.recovery.probe_timeout());
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_outcome(&mut self, outcome: &Outcome) {
+        let stats = &mut self.stats;
+        stats.packets_lost = stats
+            .packets_lost
+            .saturating_add(outcome.lost_packets.into());
+        stats.packets_late = stats
+            .packets_late
+            .saturating_add(outcome.late_packets.into());
+        if outcome.probe.is_some() {
+            super::stats::count(&mut stats.probe_timeouts);
+        }
+    }
+
+    /// Tells owners what became of their frames.
+    pub(super) fn settle(&mut self) {
+        let mut settled = core::mem::take(&mut self.settled);
+        settled
+            .acked
+            .drain(..)
+            .for_each(|token| self.on_acked(token));
+        settled.lost.drain(..).for_each(|token| self.on_lost(token));
+        settled
+            .resend
+            .drain(..)
+            .for_each(|token| self.on_lost(token));
+        // The lists of a connection that has nothing on its way need not be kept.
+        if self.recovery.path().in_flight() > 0 {
+            self.settled = settled;
+        }
+    }
+
+    fn on_acked(&mut self, token: Token) {
+        match token {
+            Token::Crypto { space, offset, len } => self.crypto.acked(space, offset, len),
+            Token::Ack { space, largest } => self.spaces.received(space).on_ack_acked(largest),
+            Token::RetireConnectionId { sequence } => self.ids.remote.acked(sequence),
+            Token::Stream { .. }
+            | Token::ResetStream(_)
+            | Token::StopSending(_)
+            | Token::MaxData
+            | Token::MaxStreamData(_)
+            | Token::MaxStreams(_)
+            | Token::DataBlocked
+            | Token::StreamDataBlocked(_)
+            | Token::StreamsBlocked(_) => self.streams.acked(token),
+            Token::NewConnectionId { .. }
+            | Token::NewToken
+            | Token::HandshakeDone
+            | Token::PathChallenge
+            | Token::PathResponse
+            | Token::Datagram
+            | Token::Ping
+            | Token::MtuProbe { .. } => {}
+        }
+    }
+
+    fn on_lost(&mut self, token: Token) {
+        match token {
+            Token::Crypto { space, offset, len } => self.crypto.lost(space, offset, len),
+            Token::RetireConnectionId { sequence } => self.ids.remote.lost(sequence),
+            Token::NewConnectionId { sequence } => self.ids.local.lost(sequence),
+            Token::HandshakeDone => self.signals.lost(),
+            Token::Stream { .. }
+            | Token::ResetStream(_)
+            | Token::StopSending(_)
+            | Token::MaxData
+            | Token::MaxStreamData(_)
+            | Token::MaxStreams(_)
+            | Token::DataBlocked
+            | Token::StreamDataBlocked(_)
+            | Token::StreamsBlocked(_) => self.streams.lost(token),
+            Token::Ack { .. }
+            | Token::NewToken
+            | Token::PathChallenge
+            | Token::PathResponse
+            | Token::Datagram
+            | Token::Ping
+            | Token::MtuProbe { .. } => {}
+        }
+    }
+
+    fn on_learned(&mut self, learned: Learned) -> bool {
+        if learned == Learned::Replaced {
+            if let Some(token) = self.ids.remote.current_token() {
+                let event = super::EndpointEvent::ResetToken(token);
+                self.events.push_endpoint(event);
+            }
+        }
+        learned != Learned::Nothing
+    }
+
+    fn on_retired(&mut self, gone: Option<crate::wire::ConnectionId>) -> bool {
+        if let Some(id) = gone {
+            self.asked_ids = false;
+            self.events.push_endpoint(super::EndpointEvent::Retired(id));
+        }
+        gone.is_some()
+    }
+
+    /// Whether 1-RTT packets can be acknowledged: what a client sends before it can does not have to be.
+    pub(super) fn may_acknowledge(&self, space: Space) -> bool {
+        self.spaces.sends(space) != Some(PacketType::ZeroRtt)
+    }
+}
+
+/// Why the peer says that it closes.
+fn closed_by(close: Close<'_>) -> ConnectionError {
+    match close {
+        Close::Transport {
+            code,
+            frame,
+            reason,
+        } => ConnectionError::PeerClosed {
+            code: Code(code.get()),
+            frame: Some(frame.get()).filter(|frame| *frame != 0),
+            reason: bytes::Bytes::copy_from_slice(reason),
+        },
+        Close::Application { code, reason } => ConnectionError::ApplicationClosed {
+            code: code.get(),
+            reason: bytes::Bytes::copy_from_slice(reason),
+        },
+    }
+}

@@ -1,0 +1,98 @@
+//! What a connection tells the application and its endpoint, each when it is asked.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pith_tls::Summary;
+
+use crate::error::ConnectionError;
+use crate::limits;
+use crate::streams::StreamEvent;
+use crate::wire::{ConnectionId, ResetToken};
+
+/// Something that the application wants to know.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// The handshake is complete: the peer is who it has to be.
+    Connected(Arc<Summary>),
+    /// Both sides know that the handshake is complete.
+    Confirmed,
+    /// Something happened to streams.
+    Stream(StreamEvent),
+    /// There are datagrams to read.
+    Datagram,
+    /// A client may show this token at its next connection to the same server, once.
+    Token(Bytes),
+    /// The connection is over. Nothing is told after this.
+    Closed(ConnectionError),
+}
+
+/// Something that the endpoint has to know, since it routes datagrams to connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EndpointEvent {
+    /// The connection wants so many connection ids: [`Connection::issue_ids`](crate::Connection::issue_ids).
+    WantsIds(usize),
+    /// The peer has retired this id: packets to it are no longer this connection's.
+    Retired(ConnectionId),
+    /// A datagram that ends in this token resets the connection. It replaces the one before.
+    ResetToken(ResetToken),
+    /// All state of the connection may go.
+    Over,
+}
+
+/// What waits to be told. Streams and datagrams keep their own.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    queue: VecDeque<Event>,
+    endpoint: VecDeque<EndpointEvent>,
+    datagram: bool,
+    tokens: usize,
+}
+
+impl Events {
+    pub(crate) fn push(&mut self, event: Event) {
+        self.queue.push_back(event);
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Event> {
+        let event = self.queue.pop_front();
+        if self.queue.is_empty() {
+            self.queue = VecDeque::new();
+        }
+        event
+    }
+
+    /// A NEW_TOKEN frame came. False if the application has as many as it will be told of, or the token is longer than what is worth keeping.
+    pub(crate) fn on_token(&mut self, token: &[u8]) -> bool {
+        let fits = token.len() <= limits::TOKEN && self.tokens < limits::TOKENS;
+        if fits {
+            self.tokens = self.tokens.saturating_add(1);
+            self.push(Event::Token(Bytes::copy_from_slice(token)));
+        }
+        fits
+    }
+
+    /// A datagram came: told once until the application has been here.
+    pub(crate) fn on_datagram(&mut self) {
+        self.datagram = true;
+    }
+
+    pub(crate) fn take_datagram(&mut self) -> bool {
+        core::mem::take(&mut self.datagram)
+    }
+
+    pub(crate) fn push_endpoint(&mut self, event: EndpointEvent) {
+        self.endpoint.push_back(event);
+    }
+
+    pub(crate) fn pop_endpoint(&mut self) -> Option<EndpointEvent> {
+        let event = self.endpoint.pop_front();
+        if self.endpoint.is_empty() {
+            self.endpoint = VecDeque::new();
+        }
+        event
+    }
+}

@@ -1,0 +1,114 @@
+//! The course of the handshake: what TLS orders, who obeys, and when keys go (RFC 9001 sections 4.1 and 4.9).
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use pith_tls::{Answer, Direction, Level, Now, Question, Summary, Topic, TrafficSecret};
+
+use super::event::Event;
+use super::state::Step;
+use super::{Connection, local};
+use crate::crypto_stream::Order;
+use crate::error::{ConnectionError, TransportError};
+use crate::wire::{Side, Space};
+
+impl Connection {
+    /// Gives TLS what came for it, and does what it orders. After an error, what it ordered before still counts: the keys that the error is sent under
+    /// may be among it.
+    pub(super) fn advance(&mut self, now: Now) -> Result<(), ConnectionError> {
+        let driven = self.crypto.drive(now);
+        self.obey(now)?;
+        driven
+    }
+
+    fn obey(&mut self, now: Now) -> Result<(), ConnectionError> {
+        while let Some(order) = self.crypto.next_order() {
+            match order {
+                Order::Keys {
+                    level,
+                    direction,
+                    secret,
+                } => self.on_keys(level, direction, &secret, now.monotonic)?,
+                Order::PeerParameters(bytes) => self.on_peer_parameters(&bytes)?,
+                Order::Ask(question) => self.on_question(question, now)?,
+                Order::Complete(summary) => self.on_complete(summary, now.monotonic),
+                Order::Unknown => return Err(TransportError::internal("an order of TLS").into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn on_keys(
+        &mut self,
+        level: Level,
+        direction: Direction,
+        secret: &TrafficSecret,
+        now: Duration,
+    ) -> Result<(), ConnectionError> {
+        self.spaces
+            .install(level, direction, secret)
+            .map_err(local)?;
+        if level == Level::Handshake {
+            self.recovery.on_handshake_keys(now);
+        }
+        Ok(())
+    }
+
+    /// Its own parameters a server knows how to answer with; everything else is for whoever drives the connection.
+    fn on_question(&mut self, question: Question, now: Now) -> Result<(), ConnectionError> {
+        if !matches!(question.topic, Topic::TransportParameters) {
+            self.question = Some(question);
+            return Ok(());
+        }
+        let parameters = self
+            .config
+            .parameters(&self.ids, self.side, self.reset_token, &mut self.random)
+            .map_err(local)?;
+        let answer = Answer::transport_parameters(&question, parameters);
+        self.crypto.answer(answer, now)
+    }
+
+    /// The answer of whoever drives the connection.
+    pub(super) fn on_answer(&mut self, answer: Answer, now: Now) -> Result<(), ConnectionError> {
+        let answered = self.crypto.answer(answer, now);
+        if !self.crypto.is_asking() {
+            self.question = None;
+        }
+        self.obey(now)?;
+        answered
+    }
+
+    /// TLS is complete: the peer is who it has to be.
+    fn on_complete(&mut self, summary: Arc<Summary>, now: Duration) {
+        if !self.enter(Step::Complete) {
+            return;
+        }
+        self.summary = Some(Arc::clone(&summary));
+        self.events.push(Event::Connected(summary));
+        self.spaces.on_complete();
+        if self.side == Side::Server {
+            // rfc9001#4.1.2-1
+            self.signals.owe_handshake_done();
+            self.on_confirmed(now);
+        }
+    }
+
+    /// Both sides know that the handshake is complete.
+    pub(super) fn on_confirmed(&mut self, now: Duration) {
+        if self.enter(Step::Confirm) {
+            self.events.push(Event::Confirmed);
+            self.recovery.on_confirmed(now);
+            // rfc9001#4.9.2-1
+            self.discard(Space::Handshake, now);
+        }
+    }
+
+    /// Drops the keys of a space and everything that belongs to them (rfc9001#4.9.1-1, rfc9001#4.9.1-2).
+    pub(super) fn discard(&mut self, space: Space, now: Duration) {
+        if !self.spaces.is_discarded(space) {
+            self.spaces.discard(space);
+            self.crypto.discard(space);
+            self.recovery.discard_space(space, now);
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! A QUIC connection (RFC 9000) without I/O: datagrams in, datagrams out, time as an argument.
+//!
+//! [`Connection`] joins components that own their parts: TLS and its CRYPTO frames, packet number spaces and keys, loss recovery, streams,
+//! paths and connection ids. It has no rules of its own but their order. [`receive`](Connection::receive) takes a datagram apart and hands each frame to one
+//! owner; [`transmit`](Connection::transmit) asks owners in one order what they have to say. Outputs are computed from state when somebody asks, so any order of
+//! calls is legal.
+//!
+//! A connection that fails closes: it says why in a CONNECTION_CLOSE frame, answers stragglers for a while, and is over.
+
+mod api;
+mod close;
+mod deadline;
+mod dispatch;
+mod event;
+mod glitch;
+mod handshake;
+mod held;
+mod key_update;
+mod parameters;
+mod receive;
+mod signal;
+mod space;
+mod state;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod transmit;
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pith_tls::{Carrier, Handshake, Now, Question, ServerName, Summary};
+
+use self::close::{Closing, Goodbye};
+use self::event::Events;
+use self::glitch::Glitches;
+use self::held::Held;
+use self::key_update::KeyUpdates;
+use self::signal::Signals;
+use self::space::Spaces;
+use self::state::{State, Step};
+use self::timers::Activity;
+use crate::config::{ClientConfig, Congestion, ServerConfig, Transport};
+use crate::crypto_stream::CryptoStream;
+use crate::error::{Code, ConnectionError, TransportError};
+use crate::limits;
+use crate::path::{Amplification, Ids, NewId, Path, Route};
+use crate::random::Random;
+use crate::recovery::{self, Cubic, NewReno, PathId, Recovery, Settled};
+use crate::streams::{Datagrams, Streams};
+use crate::wire::params::Parameters;
+use crate::wire::{ConnectionId, ResetToken, Side, Version};
+
+pub use event::{EndpointEvent, Event};
+pub use stats::Stats;
+pub use transmit::Transmit;
+
+/// One end of a connection.
+pub struct Connection {
+    side: Side,
+    config: Arc<Transport>,
+    version: Version,
+    state: State,
+    error: Option<ConnectionError>,
+    closing: Option<Closing>,
+    /// When draining ends.
+    drained_at: Option<Duration>,
+    began: Duration,
+    spaces: Spaces,
+    crypto: CryptoStream,
+    question: Option<Question>,
+    summary: Option<Arc<Summary>>,
+    recovery: Recovery,
+    settled: Settled,
+    /// Until then the pace holds packets back.
+    paced: Option<Duration>,
+    /// Whether nothing can be sent before the peer has sent more.
+    blocked: bool,
+    streams: Streams,
+    datagrams: Datagrams,
+    signals: Signals,
+    path: Path,
+    ids: Ids,
+    /// Whether the endpoint has been asked for ids.
+    asked_ids: bool,
+    /// The token of this server's first id.
+    reset_token: Option<ResetToken>,
+    peer: Option<Box<Parameters>>,
+    /// What Initial packets carry: of a Retry, or of an earlier connection.
+    token: Bytes,
+    updates: KeyUpdates,
+    held: Held,
+    activity: Activity,
+    glitches: Glitches,
+    random: Random,
+    events: Events,
+    stats: Stats,
+}
+
+/// What a server knows of a client when it accepts it.
+#[derive(Debug, Clone, Copy)]
+pub struct Accepted {
+    /// Where the client is.
+    pub route: Route,
+    /// The destination of the client's first Initial packet, before any Retry.
+    pub original: ConnectionId,
+    /// The source of this server's Retry packet, if it sent one: where the client's Initial packets go now.
+    pub retried: Option<ConnectionId>,
+    /// The source of the client's Initial packets.
+    pub peer: ConnectionId,
+    /// The server's own id, and the token to reset it with.
+    pub id: NewId,
+    /// Whether a token has shown that the client receives at its address.
+    pub validated: bool,
+}
+
+impl Connection {
+    /// Connects to the server of this name. `id` is by what the server will address this client; `token` is one that a connection to the same
+    /// server gave, or empty.
+    ///
+    /// # Errors
+    /// [`ConnectionError::Tls`] if the configuration names no application protocol, or the random generator fails.
+    pub fn client(
+        config: &ClientConfig,
+        name: ServerName<'static>,
+        route: Route,
+        id: ConnectionId,
+        token: Bytes,
+        now: Now,
+    ) -> Result<Self, ConnectionError> {
+        let mut random = config.transport.random().map_err(local)?;
+        let original = random.bytes::<{ limits::FIRST_ID }>().map_err(local)?;
+        // rfc9000#7.2-1
+        let original = ConnectionId::new(&original).unwrap_or_default();
+        let ids = Ids::client(id, original);
+        let parameters = config
+            .transport
+            .parameters(&ids, Side::Client, None, &mut random)
+            .map_err(local)?;
+        let carrier = Carrier::Quic {
+            transport_parameters: Some(parameters),
+        };
+        let tls = Handshake::client(Arc::clone(&config.tls), name, carrier, now)
+            .map_err(ConnectionError::Tls)?;
+        let path = Path::new(PathId(0), route, Amplification::Validated);
+        let parts = Parts {
+            ids,
+            path,
+            random,
+            tls,
+            token,
+            reset_token: None,
+        };
+        Self::new(Side::Client, &config.transport, parts, now)
+    }
+
+    /// Takes a client in. Its first datagram is to be handed to [`receive`](Connection::receive) next.
+    ///
+    /// # Errors
+    /// [`ConnectionError::Transport`] if the random generator fails.
+    pub fn server(
+        config: &ServerConfig,
+        accepted: &Accepted,
+        now: Now,
+    ) -> Result<Self, ConnectionError> {
+        let random = config.transport.random().map_err(local)?;
+        let own = accepted.id.id;
+        let ids = Ids::server(own, accepted.original, accepted.retried, accepted.peer);
+        let carrier = Carrier::Quic {
+            transport_parameters: None,
+        };
+        let tls = Handshake::server(Arc::clone(&config.tls), carrier);
+        let amplification = if accepted.validated {
+            Amplification::Validated
+        } else {
+            Amplification::new()
+        };
+        let path = Path::new(PathId(0), accepted.route, amplification);
+        let reset_token = Some(accepted.id.reset_token);
+        let parts = Parts {
+            ids,
+            path,
+            random,
+            tls,
+            token: Bytes::new(),
+            reset_token,
+        };
+        Self::new(Side::Server, &config.transport, parts, now)
+    }
+
+    fn new(
+        side: Side,
+        config: &Arc<Transport>,
+        parts: Parts,
+        now: Now,
+    ) -> Result<Self, ConnectionError> {
+        let version = Version::V1;
+        let now = now.monotonic;
+        let mut spaces = Spaces::new(side, version, config.packets_per_key, config.forgeries);
+        spaces
+            .install_initial(&parts.ids.initial())
+            .map_err(local)?;
+        let crypto = CryptoStream::new(parts.tls).map_err(TransportError::from)?;
+        Ok(Self {
+            side,
+            version,
+            state: State::Handshaking,
+            error: None,
+            closing: None,
+            drained_at: None,
+            began: now,
+            spaces,
+            crypto,
+            question: None,
+            summary: None,
+            recovery: Recovery::new(side, config.recovery_path(parts.path.id, parts.path.mtu)),
+            settled: Settled::default(),
+            paced: None,
+            blocked: false,
+            streams: Streams::new(side, config.streams),
+            datagrams: Datagrams::new(config.datagrams),
+            signals: Signals::default(),
+            path: parts.path,
+            ids: parts.ids,
+            asked_ids: false,
+            reset_token: parts.reset_token,
+            peer: None,
+            token: parts.token,
+            updates: KeyUpdates::default(),
+            held: Held::default(),
+            activity: Activity::new(now),
+            glitches: Glitches::new(now),
+            random: parts.random,
+            events: Events::default(),
+            stats: Stats::default(),
+            config: Arc::clone(config),
+        })
+    }
+
+    /// Ends the connection with an error of its own, and says so to the peer.
+    fn fail(&mut self, error: ConnectionError, now: Duration) {
+        let told = match &error {
+            ConnectionError::Transport(error) => *error,
+            ConnectionError::Tls(error) => error.into(),
+            ConnectionError::HandshakeTimeout => TransportError {
+                code: Code::NO_ERROR,
+                frame: None,
+                reason: "the handshake took too long",
+            },
+            _ => TransportError::internal("closed"),
+        };
+        self.close_with(Goodbye::Transport(told), error, now);
+    }
+
+    fn close_with(&mut self, goodbye: Goodbye, error: ConnectionError, now: Duration) {
+        if self.enter(Step::Close) {
+            let until = now.saturating_add(self.closing_time());
+            self.closing = Some(Closing::new(goodbye, until));
+            self.streams = Streams::new(self.side, self.config.streams);
+            self.datagrams = Datagrams::new(self.config.datagrams);
+            self.end(error);
+        }
+    }
+
+    /// The peer has closed. What came and was not read can still be read.
+    fn drain(&mut self, error: ConnectionError, now: Duration) {
+        if self.enter(Step::PeerClosed) {
+            // The time of stragglers does not begin anew for who was closing already (RFC 9000 section 10.2.2).
+            let until = self.closing.take().map(|closing| closing.until());
+            self.drained_at = until.or(Some(now.saturating_add(self.closing_time())));
+            self.end(error);
+        }
+    }
+
+    /// Ends without a word: nobody would hear it.
+    fn give_up(&mut self, error: ConnectionError) {
+        if self.enter(Step::GiveUp) {
+            self.end(error);
+        }
+    }
+
+    /// What a connection tells and drops when it ends, once.
+    fn end(&mut self, error: ConnectionError) {
+        if self.error.is_none() {
+            self.error = Some(error.clone());
+            self.events.push(Event::Closed(error));
+        }
+        self.crypto.abandon();
+        self.held.clear();
+        self.question = None;
+    }
+
+    /// Takes a step in the life of the connection; false if it is none from here.
+    fn enter(&mut self, step: Step) -> bool {
+        let next = self.state.step(step);
+        self.state = next.unwrap_or(self.state);
+        if next == Some(State::Over) {
+            self.events.push_endpoint(EndpointEvent::Over);
+        }
+        next.is_some()
+    }
+
+    fn closing_time(&self) -> Duration {
+        self.recovery
+            .probe_timeout()
+            .saturating_mul(CLOSING_TIMEOUTS)
+    }
+}
+
+/// What differs between the roles at the start.
+struct Parts {
+    ids: Ids,
+    path: Path,
+    random: Random,
+    tls: Handshake,
+    token: Bytes,
+    reset_token: Option<ResetToken>,
+}
+
+impl Transport {
+    fn random(&self) -> Result<Random, pith_crypto::Error> {
+        #[cfg(any(test, pith_test))]
+        if let Some(seed) = &self.seed {
+            return Random::seeded(seed);
+        }
+        Random::new()
+    }
+
+    fn recovery_path(&self, id: PathId, mtu: u16) -> recovery::Path {
+        let congestion: Box<dyn recovery::Controller> = match self.congestion {
+            Congestion::Cubic => Box::new(Cubic::new(mtu)),
+            Congestion::NewReno => Box::new(NewReno::new(mtu)),
+        };
+        recovery::Path::new(id, congestion, mtu, self.initial_rtt, self.ecn)
+    }
+}
+
+/// A failure of a primitive on this side.
+fn local(error: pith_crypto::Error) -> ConnectionError {
+    ConnectionError::Transport(error.into())
+}
+
+/// Closing and draining last so many probe timeouts.
+const CLOSING_TIMEOUTS: u32 = 3;

@@ -1,0 +1,124 @@
+//! Transport parameters of a connection: what this side says, and what follows from what the peer says (RFC 9000 section 7.4).
+
+use core::time::Duration;
+
+use bytes::Bytes;
+use pith_crypto::Error;
+
+use super::event::EndpointEvent;
+use super::{Connection, timers};
+use crate::config::Transport;
+use crate::error::{ConnectionError, TransportError};
+use crate::limits;
+use crate::path::Ids;
+use crate::random::Random;
+use crate::streams::PeerLimits;
+use crate::wire::params::Parameters;
+use crate::wire::{ResetToken, Side, VarInt};
+
+impl Transport {
+    /// What this side says, encoded in random order.
+    pub(super) fn parameters(
+        &self,
+        ids: &Ids,
+        side: Side,
+        reset_token: Option<ResetToken>,
+        random: &mut Random,
+    ) -> Result<Bytes, Error> {
+        let streams = &self.streams;
+        let number = VarInt::saturating;
+        let server = side == Side::Server;
+        let parameters = Parameters {
+            original_destination_connection_id: server.then(|| ids.original()),
+            initial_source_connection_id: Some(ids.own()),
+            retry_source_connection_id: ids.retried().filter(|_| server),
+            stateless_reset_token: reset_token,
+            grease_quic_bit: true,
+            max_idle_timeout: number(self.idle_timeout.map_or(0, milliseconds)),
+            max_udp_payload_size: number(limits::UDP_PAYLOAD),
+            initial_max_data: number(streams.connection),
+            initial_max_stream_data_bidi_local: number(streams.bidi_local),
+            initial_max_stream_data_bidi_remote: number(streams.bidi_remote),
+            initial_max_stream_data_uni: number(streams.uni),
+            initial_max_streams_bidi: number(streams.streams_bidi),
+            initial_max_streams_uni: number(streams.streams_uni),
+            ack_delay_exponent: VarInt::from(ACK_DELAY_EXPONENT),
+            max_ack_delay: number(milliseconds(self.max_ack_delay)),
+            active_connection_id_limit: number(
+                u64::try_from(limits::ACTIVE_IDS).unwrap_or(u64::MAX),
+            ),
+            max_datagram_frame_size: number(self.datagrams),
+            ..Parameters::default()
+        };
+        // Numbers are drawn ahead, so that a failure of the generator is told.
+        let mut drawn = [0; DRAWN];
+        for number in &mut drawn {
+            *number = u64::from_be_bytes(random.bytes()?);
+        }
+        let mut drawn = drawn.into_iter();
+        Ok(parameters
+            .encode(|| drawn.next().unwrap_or_default())
+            .into())
+    }
+}
+
+impl Connection {
+    /// The peer's parameters came in its first flight. What they say is authentic once the handshake is complete.
+    pub(super) fn on_peer_parameters(&mut self, bytes: &[u8]) -> Result<(), ConnectionError> {
+        let fault = |fault| ConnectionError::Transport(TransportError::from(fault));
+        let parameters = Parameters::decode(bytes, self.side.peer()).map_err(fault)?;
+        // rfc9000#7.3-2
+        parameters
+            .check_ids(self.side.peer(), &self.ids.seen())
+            .map_err(fault)?;
+        self.streams
+            .set_peer(limits_of(&parameters))
+            .map_err(fault)?;
+        let datagram = parameters.max_datagram_frame_size.get();
+        self.datagrams.set_peer(datagram).map_err(fault)?;
+        let exponent = u8::try_from(parameters.ack_delay_exponent.get()).unwrap_or(u8::MAX);
+        let delay = Duration::from_millis(parameters.max_ack_delay.get());
+        self.recovery.set_peer(delay, exponent);
+        let id_limit = parameters.active_connection_id_limit.get();
+        self.ids.local.set_peer_limit(id_limit);
+        if let Some(token) = parameters.stateless_reset_token {
+            self.ids.remote.set_first_token(token);
+            self.events.push_endpoint(EndpointEvent::ResetToken(token));
+        }
+        let payload = parameters.max_udp_payload_size.get();
+        self.path.mtu = self
+            .path
+            .mtu
+            .min(u16::try_from(payload).unwrap_or(u16::MAX));
+        self.peer = Some(Box::new(parameters));
+        Ok(())
+    }
+
+    /// The idle timeout that holds, once the peer has said its own.
+    pub(super) fn idle_timeout(&self) -> Option<Duration> {
+        let said = self.peer.as_ref().map(|peer| peer.max_idle_timeout.get());
+        let theirs = said.filter(|timeout| *timeout > 0);
+        timers::idle_timeout(self.config.idle_timeout, theirs.map(Duration::from_millis))
+    }
+}
+
+fn limits_of(parameters: &Parameters) -> PeerLimits {
+    PeerLimits {
+        data: parameters.initial_max_data.get(),
+        bidi_local: parameters.initial_max_stream_data_bidi_local.get(),
+        bidi_remote: parameters.initial_max_stream_data_bidi_remote.get(),
+        uni: parameters.initial_max_stream_data_uni.get(),
+        streams_bidi: parameters.initial_max_streams_bidi.get(),
+        streams_uni: parameters.initial_max_streams_uni.get(),
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Of ACK frames that this side writes: the default.
+pub(super) const ACK_DELAY_EXPONENT: u8 = 3;
+
+/// More than there are parameters to be shuffled, and those for the reserved one.
+const DRAWN: usize = 32;

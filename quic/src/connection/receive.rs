@@ -1,0 +1,282 @@
+//! Datagram → packets → frames (RFC 9000 section 12.2, RFC 9001 section 5.5).
+//!
+//! A packet that cannot be read, or is not the peer's, is dropped without a word; one that the peer has broken the protocol with ends the
+//! connection. Nothing of a packet counts before it has opened.
+
+use core::time::Duration;
+
+use bytes::BytesMut;
+use pith_tls::Now;
+
+use super::held::{Arrival, HeldPacket};
+use super::space::Unopened;
+use super::stats::count;
+use super::{Connection, local};
+use crate::error::{ConnectionError, TransportError};
+use crate::limits;
+use crate::path::Route;
+use crate::protect::{Datagram, Incoming, Opened, Protected, retry_is_genuine};
+use crate::recovery::Ecn;
+use crate::wire::frame::{Frame, frames};
+use crate::wire::header::{self, Packet, QuicBit, Retry, VersionNegotiation};
+use crate::wire::{PacketType, ResetToken, Side, Space};
+
+/// What a frame's owner may have to know of the packet that it came in.
+pub(super) struct From<'a> {
+    pub(super) now: Now,
+    pub(super) space: Space,
+    pub(super) opened: &'a Opened,
+    /// Bytes of memory that the payload keeps alive.
+    pub(super) pinned: usize,
+}
+
+/// How a datagram came, before it is taken apart.
+#[derive(Clone, Copy)]
+struct Way {
+    now: Now,
+    arrival: Arrival,
+}
+
+impl Connection {
+    /// Takes a datagram that came on `route`, marked `ecn`. What of it is not for this connection is dropped.
+    pub fn receive(&mut self, now: Now, route: Route, ecn: Ecn, datagram: BytesMut) {
+        count(&mut self.stats.datagrams_received);
+        let size = u64::try_from(datagram.len()).unwrap_or(u64::MAX);
+        self.stats.bytes_received = self.stats.bytes_received.saturating_add(size);
+        // Until there is migration, another path is none.
+        if route.remote != self.path.route.remote || datagram.is_empty() {
+            count(&mut self.stats.discarded);
+            return;
+        }
+        self.path.amplification.on_received(size);
+        if let Some(closing) = &mut self.closing {
+            closing.on_datagram();
+        }
+        if self.state.is_open() {
+            let result = self.packets(now, ecn, datagram);
+            if let Err(error) = result {
+                self.fail(error, now.monotonic);
+            }
+            self.update_blocked(now.monotonic);
+        }
+    }
+
+    fn packets(&mut self, now: Now, ecn: Ecn, bytes: BytesMut) -> Result<(), ConnectionError> {
+        let way = Way {
+            now,
+            arrival: Arrival {
+                at: now.monotonic,
+                ecn,
+                datagram: bytes.len(),
+            },
+        };
+        let id_length = self.ids.own().len();
+        let mut datagram = Datagram::new(bytes, id_length, QuicBit::Any);
+        let token = datagram.reset_token();
+        let mut opened = false;
+        while let Some(packet) = datagram.next() {
+            match packet {
+                Ok(Incoming::Protected(packet)) => opened |= self.packet(packet, way)?,
+                Ok(Incoming::Other(bytes)) => self.on_other(&bytes, now)?,
+                Err(_) => count(&mut self.stats.discarded),
+            }
+            if !self.state.is_open() {
+                return Ok(());
+            }
+        }
+        // rfc9000#10.3.1-1
+        if !opened {
+            self.on_reset_token(token, way.arrival);
+        }
+        Ok(())
+    }
+
+    /// A datagram of which nothing opened may be a Stateless Reset (rfc9000#10.3-5, rfc9000#10.3.1-4).
+    fn on_reset_token(&mut self, token: Option<ResetToken>, arrival: Arrival) {
+        let is_reset = token.is_some_and(|token| self.ids.remote.is_reset(&token.0));
+        // rfc9000#10.3-3
+        if is_reset && arrival.datagram >= limits::RESET_DATAGRAM {
+            self.drain(ConnectionError::Reset, arrival.at);
+        }
+    }
+
+    /// Opens a packet and hands out its frames. Says whether it was the peer's.
+    fn packet(&mut self, packet: Protected, way: Way) -> Result<bool, ConnectionError> {
+        if !self.is_wanted(&packet, way.arrival) {
+            count(&mut self.stats.discarded);
+            return Ok(false);
+        }
+        let opened = match self.spaces.open(packet) {
+            Ok(opened) => opened,
+            Err(Unopened::Fault(fault)) => return Err(TransportError::from(fault).into()),
+            Err(Unopened::Local(error)) => return Err(local(error)),
+            Err(Unopened::Duplicate) => {
+                count(&mut self.stats.duplicates);
+                return Ok(true);
+            }
+            Err(Unopened::Early(packet)) => {
+                if !self.held.push(packet, way.arrival) {
+                    count(&mut self.stats.undecryptable);
+                }
+                return Ok(false);
+            }
+            Err(Unopened::Dropped | Unopened::Forged) => {
+                count(&mut self.stats.undecryptable);
+                return Ok(false);
+            }
+        };
+        self.opened(&opened, way)?;
+        self.advance(way.now)?;
+        self.release(way.now)?;
+        Ok(true)
+    }
+
+    /// Whether a packet can be this connection's at all, as far as its header tells.
+    fn is_wanted(&self, packet: &Protected, arrival: Arrival) -> bool {
+        let header = packet.header();
+        // rfc9000#14.1-3
+        let small = self.side == Side::Server
+            && header.packet == PacketType::Initial
+            && arrival.datagram < limits::DATAGRAM;
+        let from_peer = header.long.as_ref().is_none_or(|(version, scid)| {
+            // rfc9000#5.2.1-1
+            *version == self.version && self.ids.is_from_peer(scid)
+        });
+        from_peer && !small && self.ids.is_ours(&header.dcid)
+    }
+
+    /// A packet of the peer.
+    fn opened(&mut self, opened: &Opened, way: Way) -> Result<(), ConnectionError> {
+        let now = way.arrival.at;
+        count(&mut self.stats.packets_received);
+        self.on_level(opened, now);
+        let space = opened.packet.space();
+        let from = From {
+            now: way.now,
+            space,
+            opened,
+            pinned: way.arrival.datagram,
+        };
+        let mut frames = frames(&opened.payload, opened.packet, self.side);
+        while let Some(frame) = frames.next() {
+            let handled = frame
+                .map_err(ConnectionError::Transport)
+                .and_then(|frame| self.frame(frame, &from));
+            handled.map_err(|error| in_frame(error, frames.frame_type()))?;
+            if !self.state.is_open() {
+                return Ok(());
+            }
+        }
+        // rfc9000#13.1-1
+        let delay = self.config.max_ack_delay;
+        let eliciting = frames.ack_eliciting();
+        let received = self.spaces.received(space);
+        received.on_packet(opened.number, eliciting, way.arrival.ecn, now, delay);
+        self.activity.on_received(now);
+        Ok(())
+    }
+
+    fn frame(&mut self, frame: Frame<'_>, from: &From<'_>) -> Result<(), ConnectionError> {
+        let is_useful = self.dispatch(frame, from)?;
+        if !is_useful {
+            let spent = self.glitches.spend(from.now.monotonic);
+            spent.map_err(TransportError::from)?;
+        }
+        Ok(())
+    }
+
+    /// What follows from the level of a packet that has opened.
+    fn on_level(&mut self, opened: &Opened, now: Duration) {
+        match (opened.packet, self.side) {
+            (PacketType::Initial, _) => {
+                if let Some((_, scid)) = opened.long {
+                    self.ids.on_initial(scid);
+                }
+            }
+            (PacketType::Handshake, Side::Server) => {
+                // Whoever can write one has received what was sent to his address (RFC 9000 section 8.1).
+                self.path.amplification.validate();
+                // rfc9001#4.9.1-1
+                self.discard(Space::Initial, now);
+            }
+            (PacketType::Handshake | PacketType::ZeroRtt, _) => {}
+            (PacketType::OneRtt, _) => {
+                let timeout = self.recovery.probe_timeout();
+                if self.updates.on_received(opened.generation, now, timeout) {
+                    count(&mut self.stats.key_updates);
+                }
+            }
+        }
+    }
+
+    /// Takes up the packets whose keys have come meanwhile, and drops those whose keys never will.
+    pub(super) fn release(&mut self, now: Now) -> Result<(), ConnectionError> {
+        let settled = self.held.take(|packet| self.spaces.is_settled(packet));
+        for HeldPacket { packet, arrival } in settled {
+            if self.state.is_open() {
+                self.packet(packet, Way { now, arrival })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A packet without frames: all of its datagram. Only a client that has heard nothing yet has a use for one.
+    fn on_other(&mut self, bytes: &[u8], now: Now) -> Result<(), ConnectionError> {
+        let packet = header::decode(bytes, self.ids.own().len(), QuicBit::Any);
+        if self.side == Side::Client && !self.ids.has_answer() {
+            match packet {
+                Ok(Packet::Retry(retry)) => return self.on_retry(&retry, now),
+                Ok(Packet::VersionNegotiation(offer)) => {
+                    self.on_version_negotiation(&offer);
+                    return Ok(());
+                }
+                Ok(Packet::UnknownVersion(..) | Packet::Protected(_)) | Err(_) => {}
+            }
+        }
+        count(&mut self.stats.discarded);
+        Ok(())
+    }
+
+    /// The server wants to see that this client receives at its address (RFC 9000 section 17.2.5).
+    fn on_retry(&mut self, retry: &Retry<'_>, now: Now) -> Result<(), ConnectionError> {
+        let to_us = retry.version == self.version && retry.dcid == self.ids.own();
+        // rfc9000#17.2.5.2-3
+        let genuine = to_us && retry_is_genuine(retry, &self.ids.original()).map_err(local)?;
+        if !genuine || !self.ids.on_retry(retry.scid) {
+            count(&mut self.stats.discarded);
+            return Ok(());
+        }
+        // rfc9000#8.1.2-1
+        self.token = bytes::Bytes::copy_from_slice(retry.token);
+        self.spaces.install_initial(&retry.scid).map_err(local)?;
+        // rfc9000#17.2.5.3-2: numbers go on, and the same hello goes out again.
+        self.recovery.on_retry(now.monotonic, &mut self.settled);
+        self.settle();
+        Ok(())
+    }
+
+    /// The server speaks other versions (RFC 9000 section 6.2).
+    fn on_version_negotiation(&mut self, offer: &VersionNegotiation<'_>) {
+        let answers = offer.ids.dcid == &*self.ids.own() && offer.ids.scid == &*self.ids.original();
+        // rfc9000#6.2-3
+        let lists_ours = offer
+            .versions()
+            .any(|version| version == self.version.number());
+        if answers && !lists_ours {
+            // rfc9000#6.2-1
+            self.give_up(ConnectionError::NoCommonVersion);
+        } else {
+            count(&mut self.stats.discarded);
+        }
+    }
+}
+
+/// The error of a frame names its type, unless TLS found it.
+fn in_frame(error: ConnectionError, frame: u64) -> ConnectionError {
+    match error {
+        ConnectionError::Transport(error) if error.frame.is_none() => {
+            ConnectionError::Transport(error.in_frame(frame))
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,249 @@
+//! The packet number spaces of a connection: the keys of each level, what was received, and which packets can be sent.
+//!
+//! 0-RTT and 1-RTT packets share a space and have keys of their own. Keys come once and go for good; what comes under keys that may still come is
+//! the caller's to hold. Which of its packets the peer protected badly is counted here over all keys.
+
+use pith_crypto::Error;
+use pith_tls::{Direction, Level, TrafficSecret};
+
+use crate::Fault;
+use crate::protect::{
+    Draft, Forgeries, Keys, OneRtt, Opened, Opener, PacketSecret, Protected, Refused, Sealer,
+};
+use crate::recovery::Received;
+use crate::wire::{Builder, ConnectionId, PacketType, PerSpace, Side, Space, Version};
+
+/// Keys and received numbers.
+pub(crate) struct Spaces {
+    side: Side,
+    version: Version,
+    initial: LevelKeys,
+    handshake: LevelKeys,
+    /// Of a server alone: clients send 0-RTT packets, and nobody else does.
+    early_opener: Keys<Box<Opener>>,
+    /// Of a client alone.
+    early_sealer: Keys<Box<Sealer>>,
+    pub(crate) one_rtt: OneRtt,
+    received: PerSpace<Received>,
+    forgeries: Forgeries,
+}
+
+/// The keys of both directions of a level that has no key updates.
+struct LevelKeys {
+    opener: Keys<Box<Opener>>,
+    sealer: Keys<Box<Sealer>>,
+}
+
+/// Why there is nothing to process in a packet.
+pub(crate) enum Unopened {
+    /// Its keys may still come.
+    Early(Protected),
+    /// Its keys are gone or never come.
+    Dropped,
+    /// It came before.
+    Duplicate,
+    /// It is not the peer's.
+    Forged,
+    Fault(Fault),
+    Local(Error),
+}
+
+impl Spaces {
+    /// `packets_per_key` and `forgeries` narrow the limits of the AEADs.
+    pub(crate) fn new(side: Side, version: Version, packets_per_key: u64, forgeries: u64) -> Self {
+        Self {
+            side,
+            version,
+            initial: LevelKeys::absent(),
+            handshake: LevelKeys::absent(),
+            early_opener: Keys::Absent,
+            early_sealer: Keys::Absent,
+            one_rtt: OneRtt::new(packets_per_key),
+            received: PerSpace::new(Received::new),
+            forgeries: Forgeries::new(forgeries),
+        }
+    }
+
+    /// Keys for Initial packets, from the client's first destination connection id or that of a Retry; these replace the ones before.
+    pub(crate) fn install_initial(&mut self, dcid: &ConnectionId) -> Result<(), Error> {
+        let (client, server) = PacketSecret::initial(self.version, dcid)?;
+        let (own, peer) = match self.side {
+            Side::Client => (client, server),
+            Side::Server => (server, client),
+        };
+        self.initial = LevelKeys {
+            opener: Keys::Ready(Box::new(peer.opener()?)),
+            sealer: Keys::Ready(Box::new(own.sealer(u64::MAX)?)),
+        };
+        Ok(())
+    }
+
+    /// Keys from TLS.
+    pub(crate) fn install(
+        &mut self,
+        level: Level,
+        direction: Direction,
+        secret: &TrafficSecret,
+    ) -> Result<(), Error> {
+        let secret = PacketSecret::new(self.version, secret)?;
+        self.forgeries.restrict(secret.aead());
+        match (level, direction) {
+            (Level::Handshake, Direction::Read) => {
+                self.handshake.opener.install(Box::new(secret.opener()?));
+            }
+            (Level::Handshake, Direction::Write) => {
+                self.handshake
+                    .sealer
+                    .install(Box::new(secret.sealer(u64::MAX)?));
+            }
+            (Level::Application, Direction::Read) => self.one_rtt.install_receiving(&secret)?,
+            (Level::Application, Direction::Write) => {
+                self.one_rtt.install_sending(secret)?;
+                // rfc9001#5.6-5
+                self.early_sealer.discard();
+            }
+            (Level::Initial, _) => return Err(Error::Internal("TLS has no Initial secrets")),
+        }
+        Ok(())
+    }
+
+    /// Drops the keys of a space that has done its work.
+    pub(crate) fn discard(&mut self, space: Space) {
+        match space {
+            Space::Initial => self.initial.discard(),
+            Space::Handshake => self.handshake.discard(),
+            Space::Application => {}
+        }
+    }
+
+    /// TLS is complete: 0-RTT keys that have not come never will.
+    pub(crate) fn on_complete(&mut self) {
+        if self.early_opener.ready().is_none() {
+            self.early_opener.discard();
+        }
+    }
+
+    pub(crate) fn is_discarded(&self, space: Space) -> bool {
+        match space {
+            Space::Initial => self.initial.sealer.is_discarded(),
+            Space::Handshake => self.handshake.sealer.is_discarded(),
+            Space::Application => false,
+        }
+    }
+
+    /// The type of the packets that can be sent in a space, the best there is (rfc9001#4.9-2).
+    pub(crate) fn sends(&self, space: Space) -> Option<PacketType> {
+        let (can, packet) = match space {
+            Space::Initial => (self.initial.sealer.ready().is_some(), PacketType::Initial),
+            Space::Handshake => (
+                self.handshake.sealer.ready().is_some(),
+                PacketType::Handshake,
+            ),
+            Space::Application if self.one_rtt.can_send() => (true, PacketType::OneRtt),
+            Space::Application => (self.early_sealer.ready().is_some(), PacketType::ZeroRtt),
+        };
+        can.then_some(packet)
+    }
+
+    /// Whether packets of this type can be opened, or never will be.
+    pub(crate) fn is_settled(&self, packet: PacketType) -> bool {
+        match packet {
+            PacketType::Initial => true,
+            PacketType::Handshake => !matches!(self.handshake.opener, Keys::Absent),
+            PacketType::ZeroRtt => !matches!(self.early_opener, Keys::Absent),
+            PacketType::OneRtt => self.one_rtt.can_receive(),
+        }
+    }
+
+    /// Opens a packet. One that came before is dropped.
+    pub(crate) fn open(&mut self, packet: Protected) -> Result<Opened, Unopened> {
+        let packet_type = packet.header().packet;
+        let space = packet_type.space();
+        let largest = self.received.get(space).largest();
+        let side = self.side;
+        let opened = match packet_type {
+            PacketType::OneRtt if self.one_rtt.can_receive() => {
+                self.one_rtt.open(packet, largest, side)
+            }
+            PacketType::OneRtt => return Err(Unopened::Early(packet)),
+            PacketType::Initial => open(&self.initial.opener, packet, largest, side)?,
+            PacketType::Handshake => open(&self.handshake.opener, packet, largest, side)?,
+            // rfc9001#5.6-4
+            PacketType::ZeroRtt if side == Side::Client => return Err(Unopened::Dropped),
+            PacketType::ZeroRtt => open(&self.early_opener, packet, largest, side)?,
+        };
+        let opened = opened.map_err(|refused| self.refused(refused))?;
+        if self.received.get(space).is_duplicate(opened.number) {
+            return Err(Unopened::Duplicate); // rfc9000#12.3-4, rfc9000#12.3-5
+        }
+        Ok(opened)
+    }
+
+    pub(crate) fn received(&mut self, space: Space) -> &mut Received {
+        self.received.get_mut(space)
+    }
+
+    pub(crate) fn received_ref(&self, space: Space) -> &Received {
+        self.received.get(space)
+    }
+
+    /// Seals a packet of the type that [`Spaces::sends`] gave.
+    pub(crate) fn seal(
+        &mut self,
+        draft: Draft,
+        packet: PacketType,
+        builder: &mut Builder<'_>,
+    ) -> Result<usize, Error> {
+        let sealer = match packet {
+            PacketType::OneRtt => return self.one_rtt.seal(draft, builder),
+            PacketType::Initial => &mut self.initial.sealer,
+            PacketType::Handshake => &mut self.handshake.sealer,
+            PacketType::ZeroRtt => &mut self.early_sealer,
+        };
+        let sealer = sealer
+            .ready_mut()
+            .ok_or(Error::Internal("a packet without keys"))?;
+        draft.seal(builder, sealer)
+    }
+
+    fn refused(&mut self, refused: Refused) -> Unopened {
+        match refused {
+            Refused::Forged => match self.forgeries.count() {
+                Ok(()) => Unopened::Forged,
+                Err(fault) => Unopened::Fault(fault),
+            },
+            Refused::Fault(fault) => Unopened::Fault(fault),
+            Refused::Local(error) => Unopened::Local(error),
+        }
+    }
+}
+
+impl LevelKeys {
+    fn absent() -> Self {
+        Self {
+            opener: Keys::Absent,
+            sealer: Keys::Absent,
+        }
+    }
+
+    fn discard(&mut self) {
+        self.opener.discard();
+        self.sealer.discard();
+    }
+}
+
+/// Opens a packet with the keys of its level, if they are there.
+fn open(
+    keys: &Keys<Box<Opener>>,
+    packet: Protected,
+    largest: Option<crate::wire::PacketNumber>,
+    side: Side,
+) -> Result<Result<Opened, Refused>, Unopened> {
+    match keys {
+        Keys::Absent => Err(Unopened::Early(packet)),
+        Keys::Ready(opener) => Ok(packet.open(opener, largest, side)),
+        Keys::Discarded => Err(Unopened::Dropped),
+    }
+}
+
+pith_crypto::assert_neither_debug_nor_clone!(Spaces);

@@ -1,0 +1,325 @@
+//! Two connections in memory, joined by a link with a virtual clock that can lose, delay, repeat and change datagrams.
+
+mod close;
+mod handshake;
+mod loss;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use pith_tests::pair::{NAME, credential, name, trust};
+use pith_tests::pki::{Kind, Pki};
+use pith_tls::{CipherSuite, Now};
+
+use super::*;
+use crate::config::{ClientConfigBuilder, ServerConfigBuilder};
+use crate::recovery::Ecn;
+use crate::streams::{Read, StreamEvent};
+use crate::wire::header::{self, Packet, QuicBit};
+use crate::wire::{Dir, StreamId, VarInt};
+
+const CLIENT: Route = Route {
+    local: None,
+    remote: core::net::SocketAddr::new(core::net::IpAddr::V4(core::net::Ipv4Addr::LOCALHOST), 4433),
+};
+const START: Duration = Duration::from_secs(100);
+
+/// What becomes of a datagram: the delays after which copies of it arrive, none if it is lost. May change it.
+type Fate = Box<dyn FnMut(Side, &mut Vec<u8>) -> Vec<Duration>>;
+
+/// Two connections and what is on its way between them.
+struct Pair {
+    client: Connection,
+    server: Option<Connection>,
+    server_config: ServerConfig,
+    now: Duration,
+    fate: Fate,
+    /// By arrival and a number: to whom, and what.
+    flying: BTreeMap<(Duration, u64), (Side, Vec<u8>)>,
+    sent: u64,
+    client_events: Vec<Event>,
+    server_events: Vec<Event>,
+    /// Every datagram that was sent, by whom.
+    log: Vec<(Side, Vec<u8>)>,
+}
+
+const DELAY: Duration = Duration::from_millis(10);
+
+fn straight() -> Fate {
+    Box::new(|_, _| vec![DELAY])
+}
+
+/// TLS configurations that fit each other.
+fn tls(suites: &[CipherSuite]) -> (Arc<pith_tls::ClientConfig>, Arc<pith_tls::ServerConfig>) {
+    tls_with(Kind::Ed25519, 0, suites)
+}
+
+fn tls_with(
+    kind: Kind,
+    intermediates: usize,
+    suites: &[CipherSuite],
+) -> (Arc<pith_tls::ClientConfig>, Arc<pith_tls::ServerConfig>) {
+    let pki = Pki::with(kind, intermediates);
+    let client = pith_tls::ClientConfig::new(trust(&pki))
+        .alpn(&[b"test"])
+        .suites(suites)
+        .build()
+        .unwrap();
+    let identity = pki.leaf_with(kind, &[NAME], |_| ());
+    let server = pith_tls::ServerConfig::new(credential(&identity))
+        .alpn(&[b"test"])
+        .build()
+        .unwrap();
+    (client, server)
+}
+
+fn id(value: u8) -> ConnectionId {
+    ConnectionId::new(&[value; 8]).unwrap()
+}
+
+fn new_id(value: u8) -> NewId {
+    NewId {
+        id: id(value),
+        reset_token: ResetToken([value; 16]),
+    }
+}
+
+impl Pair {
+    fn new(fate: Fate) -> Self {
+        Self::with(fate, |client| client, |server| server)
+    }
+
+    fn with(
+        fate: Fate,
+        client: impl FnOnce(ClientConfigBuilder) -> ClientConfigBuilder,
+        server: impl FnOnce(ServerConfigBuilder) -> ServerConfigBuilder,
+    ) -> Self {
+        let (client_tls, server_tls) = tls(CipherSuite::ALL);
+        let client = client(ClientConfig::new(client_tls).seed([1; 32]));
+        let server = server(ServerConfig::new(server_tls).seed([2; 32]));
+        Self::of(fate, &client.build().unwrap(), server.build().unwrap())
+    }
+
+    fn of(fate: Fate, client: &ClientConfig, server_config: ServerConfig) -> Self {
+        let now = at(START);
+        let client =
+            Connection::client(client, name(), CLIENT, id(0xc0), Bytes::new(), now).unwrap();
+        Self {
+            client,
+            server: None,
+            server_config,
+            now: START,
+            fate,
+            flying: BTreeMap::new(),
+            sent: 0,
+            client_events: Vec::new(),
+            server_events: Vec::new(),
+            log: Vec::new(),
+        }
+    }
+
+    /// A pair whose handshake is confirmed on both sides.
+    fn connected() -> Self {
+        let mut pair = Self::new(straight());
+        pair.connect();
+        pair
+    }
+
+    fn connect(&mut self) {
+        let confirmed = self.run_until(Duration::from_secs(60), |pair| {
+            pair.client.state == State::Confirmed
+        });
+        let errors = (self.client.error.clone(), self.server().error.clone());
+        assert!(confirmed, "{errors:?}");
+        assert_eq!(self.server().state, State::Confirmed);
+    }
+
+    fn server(&mut self) -> &mut Connection {
+        self.server.as_mut().unwrap()
+    }
+
+    fn side(&mut self, side: Side) -> &mut Connection {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Server => self.server.as_mut().unwrap(),
+        }
+    }
+
+    /// Sends what both sides have to send.
+    fn flush(&mut self) {
+        let mut buffer = vec![0; 16 * 1500];
+        for side in [Side::Client, Side::Server] {
+            if side == Side::Server && self.server.is_none() {
+                continue;
+            }
+            let now = at(self.now);
+            while let Some(batch) = self.side(side).transmit(now, &mut buffer) {
+                assert_eq!(batch.route, CLIENT);
+                assert!(batch.segment > 0 && batch.length > 0);
+                for datagram in buffer[..batch.length].chunks(batch.segment) {
+                    self.fly(side, datagram.to_vec());
+                }
+            }
+        }
+    }
+
+    /// Hands a datagram of `from` to the link.
+    fn fly(&mut self, from: Side, mut datagram: Vec<u8>) {
+        self.log.push((from, datagram.clone()));
+        for delay in (self.fate)(from, &mut datagram) {
+            self.sent += 1;
+            let key = (self.now + delay, self.sent);
+            self.flying.insert(key, (from.peer(), datagram.clone()));
+        }
+    }
+
+    fn deliver(&mut self, to: Side, datagram: &[u8]) {
+        let now = at(self.now);
+        let bytes = BytesMut::from(datagram);
+        if to == Side::Server && self.server.is_none() {
+            self.accept(datagram);
+        }
+        if to == Side::Client || self.server.is_some() {
+            self.side(to).receive(now, CLIENT, Ecn::NotEct, bytes);
+        }
+        // Nobody is accepted before a packet of his has opened.
+        let opened = |server: &Connection| server.stats.packets_received > 0;
+        self.server = self.server.take().filter(opened);
+    }
+
+    /// What an endpoint does with the first datagram of a client.
+    fn accept(&mut self, datagram: &[u8]) {
+        let Ok(Packet::Protected(header)) = header::decode(datagram, 8, QuicBit::Any) else {
+            return;
+        };
+        let Some((Version::V1, peer)) = header.long else {
+            return;
+        };
+        let accepted = Accepted {
+            route: CLIENT,
+            original: header.dcid,
+            retried: None,
+            peer,
+            id: new_id(0x50),
+            validated: false,
+        };
+        let server = Connection::server(&self.server_config, &accepted, at(self.now));
+        self.server = Some(server.unwrap());
+    }
+
+    /// Goes on to the next thing that happens, or to `end`. False if nothing happens until then.
+    fn step(&mut self, end: Duration) -> bool {
+        self.flush();
+        let server = self.server.as_ref();
+        let next = [
+            self.flying.keys().next().map(|(at, _)| *at),
+            self.client.deadline(),
+            server.and_then(Connection::deadline),
+        ];
+        let next = next.into_iter().flatten().min();
+        let Some(next) = next.filter(|next| *next <= end) else {
+            self.now = self.now.max(end);
+            return false;
+        };
+        self.now = self.now.max(next);
+        let later = self.flying.split_off(&(self.now, u64::MAX));
+        let arrived = core::mem::replace(&mut self.flying, later);
+        for (to, datagram) in arrived.into_values() {
+            self.deliver(to, &datagram);
+        }
+        let now = at(self.now);
+        self.client.on_deadline(now);
+        if let Some(server) = &mut self.server {
+            server.on_deadline(now);
+        }
+        self.flush();
+        self.events();
+        true
+    }
+
+    fn events(&mut self) {
+        while let Some(event) = self.client.event() {
+            self.client_events.push(event);
+        }
+        if let Some(server) = &mut self.server {
+            while let Some(event) = server.event() {
+                self.server_events.push(event);
+            }
+        }
+    }
+
+    /// Runs until `done`, for `time` at the longest.
+    fn run_until(&mut self, time: Duration, mut done: impl FnMut(&mut Self) -> bool) -> bool {
+        let end = self.now + time;
+        let mut steps = 0;
+        while !done(self) {
+            steps += 1;
+            assert!(steps < 200_000, "the connections never rest");
+            if !self.step(end) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Runs for `time`, or until nothing more happens.
+    fn run(&mut self, time: Duration) {
+        self.run_until(time, |_| false);
+    }
+
+    /// Sends `data` on a new stream of `from` and reads what arrives at the other side, to the end.
+    fn transfer(&mut self, from: Side, data: &Bytes, time: Duration) -> Vec<u8> {
+        let id = self.side(from).open(Dir::Uni).unwrap();
+        let (mut left, mut got) = (data.clone(), Vec::new());
+        let (mut accepted, mut finished) = (false, false);
+        let done = self.run_until(time, |pair| {
+            let sender = pair.side(from);
+            if !finished {
+                sender.send(id, &mut left).unwrap();
+                if left.is_empty() {
+                    sender.finish(id).unwrap();
+                    finished = true;
+                }
+            }
+            if pair.server.is_none() {
+                return false;
+            }
+            let receiver = pair.side(from.peer());
+            accepted = accepted || receiver.accept(Dir::Uni) == Some(id);
+            accepted && read(receiver, id, &mut got)
+        });
+        assert!(done, "{} of {} bytes", got.len(), data.len());
+        got
+    }
+}
+
+/// Reads what is there; says whether that was all.
+fn read(connection: &mut Connection, id: StreamId, into: &mut Vec<u8>) -> bool {
+    loop {
+        match connection.read(id, usize::MAX) {
+            Ok(Read::Data { bytes, ends, .. }) => {
+                into.extend_from_slice(&bytes);
+                if ends {
+                    return true;
+                }
+            }
+            Ok(Read::Finished) => return true,
+            Ok(Read::Blocked) => return false,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
+
+fn at(now: Duration) -> Now {
+    Now {
+        monotonic: now,
+        unix: Duration::from_secs(1_800_000_000) + now,
+    }
+}
+
+/// Bytes that say where they stand.
+fn pattern(length: usize) -> Bytes {
+    (0..length).map(|at| (at * 7 + at / 251) as u8).collect()
+}

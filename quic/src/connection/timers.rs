@@ -1,0 +1,158 @@
+//! The timers of a connection that are no component's own: idle timeout, handshake deadline, keep-alive, and when old keys go.
+//!
+//! Nothing is armed or cancelled: each timer is computed from state when somebody asks for it.
+
+use core::time::Duration;
+
+/// Everything that waits for a moment, in the order in which it is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Timer {
+    /// The end of closing and draining.
+    Close,
+    Handshake,
+    Idle,
+    KeepAlive,
+    /// Loss detection and probe timeouts.
+    Recovery,
+    /// An ACK frame is due.
+    Ack,
+    /// The pace lets the next packet go.
+    Pace,
+    /// Keys from before a key update go.
+    OldKeys,
+    /// Packets that came before their keys go.
+    Held,
+}
+
+impl Timer {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Close,
+        Self::Handshake,
+        Self::Idle,
+        Self::KeepAlive,
+        Self::Recovery,
+        Self::Ack,
+        Self::Pace,
+        Self::OldKeys,
+        Self::Held,
+    ];
+}
+
+/// When something last happened (RFC 9000 section 10.1).
+#[derive(Debug)]
+pub(crate) struct Activity {
+    /// When the idle timeout begins to run.
+    since: Duration,
+    /// Whether something that elicits an acknowledgment was sent since the last packet came.
+    sent: bool,
+    last_sent: Duration,
+    received: Duration,
+}
+
+impl Activity {
+    pub(crate) fn new(now: Duration) -> Self {
+        Self {
+            since: now,
+            sent: false,
+            last_sent: now,
+            received: now,
+        }
+    }
+
+    /// A packet of the peer was processed.
+    pub(crate) fn on_received(&mut self, now: Duration) {
+        self.since = now;
+        self.received = now;
+        self.sent = false;
+    }
+
+    /// A packet that elicits an acknowledgment was sent: the first since one came counts, or an idle connection would never time out on
+    /// probes that nobody answers.
+    pub(crate) fn on_sent(&mut self, now: Duration) {
+        if !self.sent {
+            self.since = now;
+        }
+        self.sent = true;
+        self.last_sent = now;
+    }
+
+    /// When the connection is idle for too long (rfc9000#10.1-1): `probe_timeout` makes short timeouts longer.
+    pub(crate) fn idle_deadline(
+        &self,
+        timeout: Option<Duration>,
+        probe_timeout: Duration,
+    ) -> Option<Duration> {
+        let timeout = timeout?.max(probe_timeout.saturating_mul(PROBES));
+        Some(self.since.saturating_add(timeout))
+    }
+
+    /// When a connection in which nothing happens shall send something.
+    pub(crate) fn keep_alive_deadline(&self, interval: Option<Duration>) -> Option<Duration> {
+        let last = self.last_sent.max(self.received);
+        Some(last.saturating_add(interval?))
+    }
+}
+
+/// The idle timeout that holds on both sides: the lower of two, or the one that there is (RFC 9000 section 10.1).
+pub(crate) fn idle_timeout(ours: Option<Duration>, theirs: Option<Duration>) -> Option<Duration> {
+    match (ours, theirs) {
+        (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// So many probes fit into any idle timeout.
+const PROBES: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_lower_idle_timeout_holds() {
+        let rows = [
+            (None, None, None),
+            (Some(5), None, Some(5)),
+            (None, Some(6), Some(6)),
+            (Some(5), Some(6), Some(5)),
+            (Some(7), Some(6), Some(6)),
+        ];
+        for (ours, theirs, want) in rows {
+            let got = idle_timeout(ours.map(s), theirs.map(s));
+            assert_eq!(got, want.map(s), "{ours:?} {theirs:?}");
+        }
+    }
+
+    #[test]
+    fn idleness_counts_from_what_came_and_the_first_that_was_sent_after() {
+        let mut activity = Activity::new(s(0));
+        let idle = |activity: &Activity| activity.idle_deadline(Some(s(30)), s(1)).unwrap();
+        assert_eq!(idle(&activity), s(30));
+        activity.on_sent(s(5));
+        assert_eq!(idle(&activity), s(35));
+        activity.on_sent(s(6));
+        assert_eq!(idle(&activity), s(35), "a probe changes nothing");
+        activity.on_received(s(7));
+        assert_eq!(idle(&activity), s(37));
+        activity.on_sent(s(8));
+        assert_eq!(idle(&activity), s(38));
+        assert_eq!(activity.idle_deadline(Some(s(30)), s(11)), Some(s(41)));
+        assert_eq!(activity.idle_deadline(None, s(11)), None);
+    }
+
+    #[test]
+    fn a_connection_is_kept_alive_after_silence() {
+        let mut activity = Activity::new(s(0));
+        assert_eq!(activity.keep_alive_deadline(Some(s(10))), Some(s(10)));
+        activity.on_received(s(4));
+        assert_eq!(activity.keep_alive_deadline(Some(s(10))), Some(s(14)));
+        activity.on_sent(s(6));
+        activity.on_sent(s(9));
+        assert_eq!(activity.keep_alive_deadline(Some(s(10))), Some(s(19)));
+        assert_eq!(activity.keep_alive_deadline(None), None);
+    }
+}
