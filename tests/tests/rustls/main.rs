@@ -1,6 +1,7 @@
 //! Pith against rustls, in memory and in both roles. `tests/interop` has the same against OpenSSL over sockets.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod raw_keys;
 mod session;
 
 use std::io::{ErrorKind, Read, Write};
