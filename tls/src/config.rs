@@ -557,6 +557,7 @@ pub struct ServerConfig {
     /// What tickets are bound to of this configuration.
     pub(crate) origin: Origin,
     pub(crate) psks: Vec<Arc<ImportedPsk>>,
+    pub(crate) ask_psks: bool,
 }
 
 impl ServerConfig {
@@ -570,6 +571,7 @@ impl ServerConfig {
             keep_peer_chain: false,
             common: Common::new(),
             ask_config: false,
+            ask_psks: false,
             tickets: Tickets::rotating(),
             scope: None,
         }
@@ -594,6 +596,7 @@ pub struct ServerConfigBuilder {
     keep_peer_chain: bool,
     common: Common,
     ask_config: bool,
+    ask_psks: bool,
     tickets: Tickets,
     scope: Option<String>,
 }
@@ -684,6 +687,13 @@ impl ServerConfigBuilder {
         self
     }
 
+    /// Whether pre-shared keys that a client offers and this configuration does not hold are asked for
+    /// ([`Topic::Psk`](crate::Topic::Psk)).
+    pub fn ask_psks(mut self, ask: bool) -> Self {
+        self.ask_psks = ask;
+        self
+    }
+
     /// Checks and finishes the configuration.
     ///
     /// # Errors
@@ -696,7 +706,7 @@ impl ServerConfigBuilder {
         common.check_records()?;
         check_credentials(&self.credentials, common.policy)?;
         let psks = import(&common.psks, Role::Server, &suites)?;
-        if self.credentials.is_empty() && psks.is_empty() {
+        if self.credentials.is_empty() && psks.is_empty() && !self.ask_psks {
             return Err(NO_PSK);
         }
         if matches!(self.client_auth.trust(), Some(Trust::PreSharedKeys)) {
@@ -712,6 +722,7 @@ impl ServerConfigBuilder {
             tickets: self.tickets,
             origin: Origin::new(self.scope.as_deref(), &self.client_auth, common.policy),
             psks,
+            ask_psks: self.ask_psks,
             policy: common.policy,
             observer: common.observer,
             credentials: self.credentials,

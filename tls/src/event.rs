@@ -80,6 +80,8 @@ pub enum Event<'a> {
     },
     /// A ticket was issued (`Write`), or came and is stored (`Read`).
     Ticket(Direction),
+    /// A ticket came whose key is known, and a full handshake follows; says why.
+    TicketRefused(&'static str),
     /// The keys of a direction were updated.
     KeysUpdated(Direction),
     /// A direction was closed in order: `Read` by the peer, `Write` by this side.
@@ -166,6 +168,7 @@ impl fmt::Display for Event<'_> {
                 description,
             } => write!(f, "alert {description} {}", way(*direction)),
             Self::Ticket(direction) => write!(f, "ticket {}", way(*direction)),
+            Self::TicketRefused(why) => write!(f, "ticket refused: {why}"),
             Self::KeysUpdated(Direction::Read) => f.write_str("receiving keys updated"),
             Self::KeysUpdated(Direction::Write) => f.write_str("sending keys updated"),
             Self::Closed(Direction::Read) => f.write_str("closed by the peer"),

@@ -73,8 +73,8 @@ pub use pki_types::{CertificateDer, PrivateKeyDer, ServerName, SubjectPublicKeyI
 pub use policy::Policy;
 pub use record::shape::RecordShape;
 pub use resume::{
-    ExternalPsk, ImportedIdentity, ImportedPsk, Session, SessionError, SessionKey, SessionStore,
-    StrikeRegister, Tickets, role_context,
+    ExternalPsk, ImportedIdentity, ImportedPsk, KeptSession, Session, SessionError, SessionKey,
+    SessionStore, StrikeRegister, Tickets, role_context,
 };
 pub use schedule::TrafficSecret;
 pub use suite::CipherSuite;

@@ -57,6 +57,20 @@ impl Connected {
         self.tickets.issue(count, cx)
     }
 
+    /// Whether the application was asked to keep a session.
+    pub(crate) fn is_asking(&self) -> bool {
+        matches!(self.tickets, Tickets::Asking(_))
+    }
+
+    /// The application kept a session, or did not.
+    pub(crate) fn on_kept(
+        &mut self,
+        identity: Option<Vec<u8>>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Error> {
+        self.tickets.on_kept(identity, cx)
+    }
+
     /// Takes a KeyUpdate of the peer.
     pub(crate) fn on_key_update(
         mut self,

@@ -13,6 +13,7 @@ use crate::auth::{CertificateError, Presented};
 use crate::config::ServerConfig;
 use crate::error::Local;
 use crate::record::shape::RecordShape;
+use crate::resume::{ImportedPsk, KeptSession};
 use crate::schedule::TrafficSecret;
 use crate::suite::CipherSuite;
 
@@ -163,6 +164,20 @@ pub enum Topic {
         /// The OCSP response that was stapled to the leaf, if one was asked for and came. Nobody has looked into it.
         ocsp_response: Option<Vec<u8>>,
     },
+    /// A server whose application keeps its tickets ([`Tickets::asked`](crate::Tickets::asked)), after the handshake: keep this
+    /// session, until it is out of date or was found once, and say by what identity to find it: [`Answer::kept`].
+    KeepSession(KeptSession),
+    /// The same server, when a client comes back: [`Answer::session`].
+    FindSession {
+        /// What the client offers, most wanted first; not all need be tickets.
+        identities: Vec<Box<[u8]>>,
+    },
+    /// A server that looks its external keys up ([`ask_psks`](crate::ServerConfigBuilder::ask_psks)): [`Answer::psks`].
+    Psk {
+        /// What the client offers and this server does not know, most wanted first;
+        /// [`ImportedIdentity::parse`](crate::ImportedIdentity::parse) reads them.
+        identities: Vec<Box<[u8]>>,
+    },
     /// A signer that needs time: [`Answer::signature`].
     Sign {
         /// How to sign.
@@ -201,6 +216,9 @@ pub(crate) enum Reply {
     Config(Option<Arc<ServerConfig>>),
     TransportParameters(Bytes),
     Verdict(Result<(), CertificateError>),
+    Kept(Option<Vec<u8>>),
+    Session(Option<(usize, KeptSession)>),
+    Psks(Vec<ImportedPsk>),
     Signature(Option<Vec<u8>>),
 }
 
@@ -229,6 +247,35 @@ impl Answer {
         Self {
             number: question.number,
             reply: Reply::Verdict(verdict),
+        }
+    }
+
+    /// The session is kept, and will be found by this identity: any of 1 to [`limits::TICKET`](crate::limits::TICKET) bytes that nobody can guess. `None`
+    /// where it is not kept, and the client gets no ticket for it.
+    #[must_use]
+    pub fn kept(question: &Question, identity: Option<Vec<u8>>) -> Self {
+        Self {
+            number: question.number,
+            reply: Reply::Kept(identity),
+        }
+    }
+
+    /// The session of the identity at this place in the question, which is not to be found again; `None` leads to a full
+    /// handshake. So does a session that does not fit this connection.
+    #[must_use]
+    pub fn session(question: &Question, found: Option<(usize, KeptSession)>) -> Self {
+        Self {
+            number: question.number,
+            reply: Reply::Session(found),
+        }
+    }
+
+    /// Those of the keys that are known: the first in the client's order that fits is taken.
+    #[must_use]
+    pub fn psks(question: &Question, psks: Vec<ImportedPsk>) -> Self {
+        Self {
+            number: question.number,
+            reply: Reply::Psks(psks),
         }
     }
 

@@ -11,7 +11,7 @@ use pith_crypto::random;
 use pki_types::ServerName;
 
 use super::Context;
-use super::output::{Direction, Level, Summary};
+use super::output::{Direction, Level, Summary, Topic};
 use crate::config::{ClientConfig, ServerConfig};
 use crate::error::{Error, Local};
 use crate::event::Event;
@@ -19,7 +19,7 @@ use crate::limits;
 use crate::resume::binding::{Early, mark_of_protocol};
 use crate::resume::session::ClientState;
 use crate::resume::state::{Peer, ServerState};
-use crate::resume::{ImportedIdentity, ImportedPsk};
+use crate::resume::{ImportedIdentity, ImportedPsk, KeptSession};
 use crate::schedule::early::ResumptionSecret;
 use crate::wire::post_handshake::NewSessionTicket;
 
@@ -34,6 +34,8 @@ pub(crate) enum Tickets {
     /// None are issued, or none wanted.
     None,
     Issue(Box<Issuer>),
+    /// The application is asked to keep a session.
+    Asking(Box<Asking>),
     Take(Box<Taker>),
 }
 
@@ -48,6 +50,21 @@ pub(crate) struct Issuer {
     pub(crate) issued: u32,
 }
 
+/// A ticket whose session the application is asked to keep.
+pub(crate) struct Asking {
+    issuer: Box<Issuer>,
+    made: Made,
+    /// How many more are due.
+    left: u8,
+}
+
+/// What of a ticket the client is told, besides the ticket itself.
+struct Made {
+    lifetime: Duration,
+    age_add: u32,
+    nonce: [u8; 4],
+}
+
 /// Takes a client's tickets.
 pub(crate) struct Taker {
     pub(crate) config: Arc<ClientConfig>,
@@ -60,22 +77,42 @@ pub(crate) struct Taker {
 }
 
 impl Tickets {
-    /// Queues so many tickets, in one flight.
+    /// Queues so many tickets, in one flight; where the application keeps them, it is asked for one after the other.
     pub(crate) fn issue(&mut self, count: u8, cx: &mut Context<'_>) -> Result<(), Error> {
-        let Self::Issue(issuer) = self else {
-            return Ok(());
+        match core::mem::replace(self, Self::None) {
+            Self::Issue(issuer) if issuer.config.tickets.are_asked() => {
+                *self = issuer.ask(count, cx)?;
+            }
+            Self::Issue(mut issuer) => {
+                issuer.issue(count, cx)?;
+                *self = Self::Issue(issuer);
+            }
+            Self::Asking(mut asking) => {
+                asking.left = asking.left.saturating_add(count).min(limits::TICKETS);
+                *self = Self::Asking(asking);
+            }
+            other @ (Self::None | Self::Take(_)) => *self = other,
+        }
+        Ok(())
+    }
+
+    /// Sends the ticket whose session the application kept, and asks for the next.
+    pub(crate) fn on_kept(
+        &mut self,
+        identity: Option<Vec<u8>>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Error> {
+        let Self::Asking(asking) = core::mem::replace(self, Self::None) else {
+            return Err(Local::Internal("an answer without its question").into());
         };
-        let mut flight = Vec::new();
-        for _ in 0..count {
-            let Some(message) = issuer.next(cx)? else {
-                break;
-            };
-            flight.extend_from_slice(&message);
+        let Asking { issuer, made, left } = *asking;
+        let fits = |identity: &Vec<u8>| (1..=limits::TICKET).contains(&identity.len());
+        if let Some(identity) = identity.filter(fits) {
+            cx.outputs
+                .send(Level::Application, made.message(&identity)?);
             cx.tell(&Event::Ticket(Direction::Write));
         }
-        if !flight.is_empty() {
-            cx.outputs.send(Level::Application, flight);
-        }
+        *self = issuer.ask(left, cx)?;
         Ok(())
     }
 
@@ -130,11 +167,43 @@ impl Tickets {
 }
 
 impl Issuer {
-    /// The next ticket's message; `None` where the line of sessions has ended.
-    fn next(&mut self, cx: &Context<'_>) -> Result<Option<Vec<u8>>, Error> {
-        let tickets = &self.config.tickets;
+    fn issue(&mut self, count: u8, cx: &mut Context<'_>) -> Result<(), Error> {
+        let mut flight = Vec::new();
+        for _ in 0..count {
+            let Some((state, made)) = self.next(cx)? else {
+                break;
+            };
+            let ticket = self.config.tickets.seal(&state, cx.now)?;
+            flight.extend_from_slice(&made.message(&ticket)?);
+            cx.tell(&Event::Ticket(Direction::Write));
+        }
+        if !flight.is_empty() {
+            cx.outputs.send(Level::Application, flight);
+        }
+        Ok(())
+    }
+
+    /// Asks the application to keep the next session, if there is to be one.
+    fn ask(mut self: Box<Self>, count: u8, cx: &mut Context<'_>) -> Result<Tickets, Error> {
+        let Some(left) = count.checked_sub(1) else {
+            return Ok(Tickets::Issue(self));
+        };
+        let Some((state, made)) = self.next(cx)? else {
+            return Ok(Tickets::Issue(self));
+        };
+        let session = KeptSession::new(state);
+        cx.outputs.ask(Topic::KeepSession(session))?;
+        Ok(Tickets::Asking(Box::new(Asking {
+            issuer: self,
+            made,
+            left,
+        })))
+    }
+
+    /// The next ticket; `None` where the line of sessions has ended.
+    fn next(&mut self, cx: &Context<'_>) -> Result<Option<(ServerState, Made)>, Error> {
         let until = Duration::from_secs(self.until);
-        let Some(lifetime) = tickets.lifetime_for(until, cx.now) else {
+        let Some(lifetime) = self.config.tickets.lifetime_for(until, cx.now) else {
             return Ok(None);
         };
         let nonce = self.issued.to_be_bytes();
@@ -168,13 +237,24 @@ impl Issuer {
             until,
             age_add,
         };
-        let message = NewSessionTicket {
-            lifetime: u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX),
+        let made = Made {
+            lifetime,
             age_add,
-            nonce: &nonce,
-            ticket: &tickets.seal(&state, cx.now)?,
+            nonce,
+        };
+        Ok(Some((state, made)))
+    }
+}
+
+impl Made {
+    fn message(&self, ticket: &[u8]) -> Result<Vec<u8>, Error> {
+        let message = NewSessionTicket {
+            lifetime: u32::try_from(self.lifetime.as_secs()).unwrap_or(u32::MAX),
+            age_add: self.age_add,
+            nonce: &self.nonce,
+            ticket,
             max_early_data: None,
         };
-        Ok(Some(message.encode()?))
+        Ok(message.encode()?)
     }
 }

@@ -81,6 +81,26 @@ pub(crate) enum Mismatch {
     MaxEarlyData,
 }
 
+impl Mismatch {
+    /// What is not as it was, in words.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Scope => "its scope is another",
+            Self::ClientAuth => "clients are asked for something else",
+            Self::Policy => "the policy is another",
+            Self::ServerName => "it is for another server name",
+            Self::Hash => "its hash is that of no common cipher suite",
+            Self::Carrier => "it is of TCP and shown to QUIC, or the other way round",
+            Self::PostQuantum => "its connection was post-quantum and this is not",
+            Self::Protocol => "the application protocol is another",
+            Self::Suite => "the cipher suite is another",
+            Self::ApplicationData => "the application's data is another",
+            Self::CarrierData => "the carrier's data is another",
+            Self::MaxEarlyData => "early data is not taken, or less of it",
+        }
+    }
+}
+
 impl Origin {
     /// Of a server. `scope` separates servers that are otherwise configured alike.
     pub(crate) fn new(scope: Option<&str>, client_auth: &ClientAuth, policy: &Policy) -> Self {

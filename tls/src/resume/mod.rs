@@ -19,6 +19,6 @@ mod tests;
 
 pub use psk::{ExternalPsk, ImportedIdentity, ImportedPsk, role_context};
 pub use replay::StrikeRegister;
-pub use session::{Session, SessionError, SessionKey};
+pub use session::{KeptSession, Session, SessionError, SessionKey};
 pub use store::SessionStore;
 pub use ticket::Tickets;

@@ -5,6 +5,7 @@
 
 use core::fmt;
 use core::time::Duration;
+use std::sync::Arc;
 
 use pith_crypto::Secret;
 use pki_types::ServerName;
@@ -88,6 +89,10 @@ impl Session {
     /// # Errors
     /// [`Error::Local`] if the system gives no random bytes.
     pub fn seal(self, key: &SessionKey) -> Result<Vec<u8>, Error> {
+        self.seal_shared(key)
+    }
+
+    fn seal_shared(&self, key: &SessionKey) -> Result<Vec<u8>, Error> {
         let (side, text, secret) = match &self.0 {
             Side::Client(state) => (CLIENT, state.encode()?, &state.secret),
             Side::Server(state) => (SERVER, state.encode()?, &state.secret),
@@ -154,6 +159,45 @@ impl Session {
             Side::Client(state) => state.is_current(now),
             Side::Server(state) => state.is_current(now),
         }
+    }
+}
+
+/// A session that the application of a server keeps for it ([`Tickets::asked`](crate::Tickets::asked)): in memory, or sealed
+/// elsewhere. Clones are the same session, which is still to be used once.
+#[derive(Clone)]
+pub struct KeptSession(Arc<Session>);
+
+impl KeptSession {
+    /// Seals the session, so that it can be saved; [`Session::open`] opens it.
+    ///
+    /// # Errors
+    /// As [`Session::seal`].
+    pub fn seal(&self, key: &SessionKey) -> Result<Vec<u8>, Error> {
+        self.0.seal_shared(key)
+    }
+
+    pub(crate) fn new(state: ServerState) -> Self {
+        Session(Side::Server(Box::new(state))).into()
+    }
+
+    /// What it holds, if it is a server's.
+    pub(crate) fn state(&self) -> Option<&ServerState> {
+        match &self.0.0 {
+            Side::Server(state) => Some(state),
+            Side::Client(_) => None,
+        }
+    }
+}
+
+impl From<Session> for KeptSession {
+    fn from(session: Session) -> Self {
+        Self(Arc::new(session))
+    }
+}
+
+impl fmt::Debug for KeptSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeptSession")
     }
 }
 

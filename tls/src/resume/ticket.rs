@@ -78,7 +78,8 @@ impl Tickets {
         )))))
     }
 
-    /// Kept by the application: each ticket is a question, [`Topic::Ticket`](crate::Topic).
+    /// Kept by the application: it is asked to keep each session ([`Topic::KeepSession`](crate::Topic::KeepSession)), after the
+    /// handshake, and to find what a client comes back with ([`Topic::FindSession`](crate::Topic::FindSession)).
     #[must_use]
     pub fn asked() -> Self {
         Self::new(Source::Asked)

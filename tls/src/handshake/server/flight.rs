@@ -133,6 +133,7 @@ impl Accepted {
             auth,
             protocol,
             types,
+            refused: _,
         } = self.choice;
         // rfc9846#4.2.3-3, rfc9846#4.2.3-4
         let mut own_random = [0; 32];

@@ -8,16 +8,18 @@ use pith_pq::answer;
 use super::State;
 use super::flight::{Accepted, AskingParameters, TicketsDue};
 use super::negotiate::{Auth, Choice, negotiate};
-use super::psk::{AcceptedPsk, known};
+use super::psk::{AcceptedPsk, Found, known, unknown};
 use crate::auth::compress::Algorithm;
 use crate::config::ServerConfig;
 use crate::error::{Error, Fault, Local};
+use crate::event::{Event, Role};
 use crate::handshake::Context;
 use crate::handshake::carrier::Rules;
 use crate::handshake::client::peer_share;
 use crate::handshake::joiner::Message;
 use crate::handshake::output::{Level, Offered, Output, Topic};
 use crate::keylog::ConnectionLog;
+use crate::resume::{ImportedPsk, KeptSession};
 use crate::schedule::transcript::Transcript;
 use crate::wire::client_hello::ClientHello;
 use crate::wire::server_hello::encode_retry;
@@ -30,6 +32,12 @@ pub(crate) struct WaitClientHello {
 
 /// A server that waits for the configuration to use.
 pub(crate) struct AskingConfig {
+    hello: Vec<u8>,
+}
+
+/// A server that waits for the sessions or keys which its application holds.
+pub(crate) struct AskingKeys {
+    config: Arc<ServerConfig>,
     hello: Vec<u8>,
 }
 
@@ -145,14 +153,81 @@ fn offered(hello: &ClientHello<'_>, raw: &[u8]) -> Offered {
     }
 }
 
-/// Chooses from the first hello: goes on, or asks for another share.
+impl AskingKeys {
+    pub(super) fn on_session(
+        self: Box<Self>,
+        found: Option<(usize, KeptSession)>,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Error> {
+        let hello = self.hello.get(MESSAGE_HEADER..).unwrap_or_default();
+        let hello = decode(hello, cx.rules)?;
+        let identities = unknown(&hello, &self.config);
+        let session = found.and_then(|(place, session)| {
+            let identity = identities.get(place)?.clone();
+            Some((identity, session))
+        });
+        if self.config.ask_psks && session.is_none() {
+            cx.outputs.ask(Topic::Psk { identities })?;
+            return Ok(State::AskingKeys(self));
+        }
+        let psks = Vec::new();
+        let found = Found { psks, session };
+        choose(self.config, &hello, &self.hello, &found, cx)
+    }
+
+    pub(super) fn on_psks(
+        self: Box<Self>,
+        psks: Vec<ImportedPsk>,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Error> {
+        let hello = self.hello.get(MESSAGE_HEADER..).unwrap_or_default();
+        let hello = decode(hello, cx.rules)?;
+        // One for the other role was given by mistake, and would let this server talk to itself (T07).
+        let own = psks.into_iter().filter(|psk| psk.role == Role::Server);
+        let found = Found {
+            psks: own.map(Arc::new).collect(),
+            session: None,
+        };
+        choose(self.config, &hello, &self.hello, &found, cx)
+    }
+}
+
+/// Asks the application for what it may know of the client's keys, if it keeps any.
 fn start(
     config: Arc<ServerConfig>,
     hello: &ClientHello<'_>,
     whole: &[u8],
     cx: &mut Context<'_>,
 ) -> Result<State, Error> {
-    let choice = negotiate(hello, &config, cx.rules, known(hello, &config, cx))?;
+    let identities = unknown(hello, &config);
+    let topic = match config.tickets.are_asked() {
+        _ if identities.is_empty() => None,
+        true => Some(Topic::FindSession { identities }),
+        false => config.ask_psks.then_some(Topic::Psk { identities }),
+    };
+    let Some(topic) = topic else {
+        return choose(config, hello, whole, &Found::default(), cx);
+    };
+    cx.outputs.ask(topic)?;
+    Ok(State::AskingKeys(Box::new(AskingKeys {
+        config,
+        hello: whole.to_vec(),
+    })))
+}
+
+/// Chooses from the first hello: goes on, or asks for another share.
+fn choose(
+    config: Arc<ServerConfig>,
+    hello: &ClientHello<'_>,
+    whole: &[u8],
+    found: &Found,
+    cx: &mut Context<'_>,
+) -> Result<State, Error> {
+    let known = known(hello, &config, found, cx.now);
+    let choice = negotiate(hello, &config, cx.rules, known)?;
+    if let Some(mismatch) = choice.refused {
+        cx.tell(&Event::TicketRefused(mismatch.text()));
+    }
     // Before a HelloRetryRequest too: who does not hold the key gets no other answer.
     let psk = choice.verify_psk(hello, whole, None)?;
     // rfc9846#4.3.10-4

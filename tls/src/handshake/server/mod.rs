@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use self::client_auth::{AskingVerdict, WaitCertificate, WaitCertificateVerify};
 use self::flight::{AskingParameters, AskingSignature, WaitFinished};
-use self::hello::{AskingConfig, WaitClientHello, WaitSecondClientHello};
+use self::hello::{AskingConfig, AskingKeys, WaitClientHello, WaitSecondClientHello};
 use super::Context;
 use super::connected::Connected;
 use super::joiner::Message;
@@ -25,6 +25,8 @@ pub(crate) enum State {
     WaitClientHello(WaitClientHello),
     /// START, the choice of a configuration pending.
     AskingConfig(Box<AskingConfig>),
+    /// START, the lookup of sessions or keys pending.
+    AskingKeys(Box<AskingKeys>),
     /// START again, after a HelloRetryRequest.
     WaitSecondClientHello(Box<WaitSecondClientHello>),
     /// RECVD_CH, the transport parameters pending.
@@ -83,6 +85,10 @@ impl State {
                 | (Self::AskingParameters(_), Reply::TransportParameters(_))
                 | (Self::AskingSignature(_), Reply::Signature(_))
                 | (Self::AskingVerdict(_), Reply::Verdict(_))
+                | (Self::AskingKeys(_), Reply::Session(_) | Reply::Psks(_))
+        ) || matches!(
+            (self, reply),
+            (Self::Connected(state), Reply::Kept(_)) if state.is_asking()
         )
     }
 
@@ -97,6 +103,12 @@ impl State {
                 state.on_signature(signature, cx)
             }
             (Self::AskingVerdict(state), Reply::Verdict(verdict)) => state.on_verdict(verdict),
+            (Self::AskingKeys(state), Reply::Session(found)) => state.on_session(found, cx),
+            (Self::AskingKeys(state), Reply::Psks(psks)) => state.on_psks(psks, cx),
+            (Self::Connected(mut state), Reply::Kept(identity)) => {
+                state.on_kept(identity, cx)?;
+                Ok(Self::Connected(state))
+            }
             _ => Err(Local::Internal("an answer without its question").into()),
         }
     }
@@ -111,6 +123,7 @@ impl State {
         match self {
             Self::WaitClientHello(_) => "START",
             Self::AskingConfig(_) => "START, the configuration pending",
+            Self::AskingKeys(_) => "START, the lookup of keys pending",
             Self::WaitSecondClientHello(_) => "START after a retry",
             Self::AskingParameters(_) => "RECVD_CH, the transport parameters pending",
             Self::AskingSignature(_) => "NEGOTIATED, the signature pending",

@@ -10,6 +10,7 @@ use crate::error::{Error, Fault};
 use crate::handshake::carrier::Rules;
 use crate::handshake::output::Psk;
 use crate::policy::Policy;
+use crate::resume::binding::Mismatch;
 use crate::schedule::transcript::Transcript;
 use crate::suite::CipherSuite;
 use crate::wire::client_hello::ClientHello;
@@ -25,6 +26,8 @@ pub(super) struct Choice {
     pub(super) protocol: Option<Box<[u8]>>,
     /// What is said about certificate types.
     pub(super) types: NegotiatedTypes,
+    /// Why a key that is known was passed over, if one was.
+    pub(super) refused: Option<Mismatch>,
 }
 
 impl Choice {
@@ -87,11 +90,21 @@ pub(super) fn negotiate(
     let suite = common().next().ok_or(Fault::NoCommonSuite)?;
     let group = group(hello, &config.groups).ok_or_else(|| no_group(hello, config.policy))?;
     let protocol = protocol(hello, &config.protocols, rules)?;
+    let mut refused = None;
     let resumed = known.find_map(|candidate| {
-        let suite = common().find(|suite| suite.hash() == candidate.key.hash())?;
+        let Some(suite) = common().find(|suite| candidate.key.is_for(suite.hash())) else {
+            refused = Some(Mismatch::Hash);
+            return None;
+        };
         let name = hello.server_name.as_ref().map(AsRef::as_ref);
         let now = config.origin.binding(name, suite, group, rules);
-        candidate.key.fits(&now).then_some((suite, candidate))
+        match candidate.key.mismatch(&now) {
+            None => Some((suite, candidate)),
+            mismatch => {
+                refused = mismatch;
+                None
+            }
+        }
     });
     let mut types = NegotiatedTypes::default();
     let (suite, auth) = match resumed {
@@ -101,6 +114,7 @@ pub(super) fn negotiate(
             let would_show =
                 Credential::choose(&config.credentials, &wanted(hello, config, &kinds));
             types.server = would_show.map(|(credential, _)| credential.kind());
+            refused = None;
             (suite, Auth::Psk(candidate))
         }
         None => {
@@ -118,6 +132,7 @@ pub(super) fn negotiate(
         auth,
         protocol,
         types,
+        refused,
     })
 }
 

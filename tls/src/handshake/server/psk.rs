@@ -7,21 +7,20 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use pith_crypto::Hash;
+use pith_crypto::{Hash, Secret};
 
+use crate::Now;
 use crate::config::ServerConfig;
-use crate::error::{Error, Fault};
-use crate::handshake::Context;
+use crate::error::{Error, Fault, Local};
 use crate::handshake::output::Psk;
 use crate::handshake::tickets::external;
 use crate::limits;
-use crate::resume::ImportedPsk;
-use crate::resume::binding::Binding;
+use crate::resume::binding::{Binding, Mismatch};
 use crate::resume::state::ServerState;
+use crate::resume::{ImportedPsk, KeptSession};
 use crate::schedule::early::{BinderVerified, PskOrigin, PskSecret};
 use crate::schedule::transcript::Transcript;
 use crate::wire::client_hello::ClientHello;
-use crate::wire::pre_shared_key::OfferedPsk;
 
 /// A key that the client offers and this server knows.
 pub(super) struct Candidate {
@@ -32,6 +31,8 @@ pub(super) struct Candidate {
 /// A pre-shared key.
 pub(super) enum Key {
     Ticket(Box<ServerState>),
+    /// A ticket that the application kept.
+    Kept(KeptSession),
     Imported(Arc<ImportedPsk>),
 }
 
@@ -43,34 +44,54 @@ pub(super) struct AcceptedPsk {
     pub(super) binder: BinderVerified,
 }
 
+/// What the application found for a hello.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) psks: Vec<Arc<ImportedPsk>>,
+    /// With its identity.
+    pub(super) session: Option<(Box<[u8]>, KeptSession)>,
+}
+
+/// The identities of this hello that are looked at.
+fn offered<'a>(hello: &'a ClientHello<'a>) -> impl Iterator<Item = &'a [u8]> + 'a {
+    let offered = hello.psks.iter().filter(|_| hello.takes_psks);
+    let psks = offered.flat_map(|offered| &offered.psks);
+    psks.map(|psk| psk.identity).take(limits::PSK_IDENTITIES)
+}
+
+/// The identities of this hello that the application may know, if the configuration knows none before them.
+pub(super) fn unknown(hello: &ClientHello<'_>, config: &ServerConfig) -> Vec<Box<[u8]>> {
+    let held = |identity: &&[u8]| config.psks.iter().any(|own| *own.identity == **identity);
+    let unknown = offered(hello).take_while(|identity| !held(identity));
+    unknown.map(Box::from).collect()
+}
+
 /// The keys of this hello that are known here, in the client's order.
 pub(super) fn known<'a>(
     hello: &'a ClientHello<'_>,
     config: &'a ServerConfig,
-    cx: &'a Context<'_>,
+    found: &'a Found,
+    now: Now,
 ) -> impl Iterator<Item = Candidate> + 'a {
-    let offered = hello.psks.iter().filter(|_| hello.takes_psks);
-    offered
-        .flat_map(|offered| &offered.psks)
-        .take(limits::PSK_IDENTITIES)
-        .filter_map(|psk| {
-            let key = find(psk, config, cx)?;
-            Some(Candidate {
-                identity: psk.identity.into(),
-                key,
-            })
-        })
+    offered(hello).filter_map(move |identity| {
+        let key = find(identity, config, found, now)?;
+        let identity = identity.into();
+        Some(Candidate { identity, key })
+    })
 }
 
-fn find(psk: &OfferedPsk<'_>, config: &ServerConfig, cx: &Context<'_>) -> Option<Key> {
-    let imported = config
-        .psks
-        .iter()
-        .find(|own| *own.identity == *psk.identity);
-    if let Some(imported) = imported {
+fn find(identity: &[u8], config: &ServerConfig, found: &Found, now: Now) -> Option<Key> {
+    let mut imported = config.psks.iter().chain(&found.psks);
+    if let Some(imported) = imported.find(|own| *own.identity == *identity) {
         return Some(Key::Imported(imported.clone()));
     }
-    let state = config.tickets.open(psk.identity, cx.now)?;
+    if let Some((of, session)) = &found.session {
+        let current = session.state().is_some_and(|state| state.is_current(now));
+        if **of == *identity && current {
+            return Some(Key::Kept(session.clone()));
+        }
+    }
+    let state = config.tickets.open(identity, now)?;
     Some(Key::Ticket(Box::new(state)))
 }
 
@@ -106,51 +127,55 @@ impl Candidate {
 }
 
 impl Key {
-    /// The hash that this key is for.
-    pub(super) fn hash(&self) -> Hash {
+    /// What a ticket holds.
+    fn state(&self) -> Option<&ServerState> {
         match self {
-            Self::Ticket(state) => state.binding.hash,
-            Self::Imported(psk) => psk.hash,
+            Self::Ticket(state) => Some(state),
+            Self::Kept(session) => session.state(),
+            Self::Imported(_) => None,
         }
+    }
+
+    /// The hash that this key is for, and where it comes from.
+    fn parts(&self) -> Result<(Hash, PskOrigin, &Secret), Local> {
+        if let Self::Imported(psk) = self {
+            return Ok((psk.hash, PskOrigin::Imported, &psk.secret));
+        }
+        let state = self.state().ok_or(Local::Internal("a key of nothing"))?;
+        Ok((state.binding.hash, PskOrigin::Ticket, &state.secret))
+    }
+
+    /// Whether it is for this hash.
+    pub(super) fn is_for(&self, hash: Hash) -> bool {
+        self.parts().is_ok_and(|(of, _, _)| of == hash)
     }
 
     /// Whether a full handshake would lead to the same as it did when this key came to be (T01). An external key is bound to
     /// nothing but its hash.
-    pub(super) fn fits(&self, now: &Binding) -> bool {
-        match self {
-            Self::Ticket(state) => state.binding.mismatch(now).is_none(),
-            Self::Imported(_) => true,
-        }
+    pub(super) fn mismatch(&self, now: &Binding) -> Option<Mismatch> {
+        self.state().and_then(|state| state.binding.mismatch(now))
     }
 
     fn secret(&self) -> Result<PskSecret, Error> {
-        let (origin, secret) = match self {
-            Self::Ticket(state) => (PskOrigin::Ticket, &state.secret),
-            Self::Imported(psk) => (PskOrigin::Imported, &psk.secret),
-        };
-        Ok(PskSecret::new(self.hash(), origin, secret)?)
+        let (hash, origin, secret) = self.parts()?;
+        Ok(PskSecret::new(hash, origin, secret)?)
     }
 
     /// When the line of sessions ends. No session comes of an external key.
     pub(super) fn until(&self) -> Option<Duration> {
-        match self {
-            Self::Ticket(state) => Some(state.until),
-            Self::Imported(_) => None,
-        }
+        self.state().map(|state| state.until)
     }
 
     /// The key that the client proved to have when the line of sessions began, if it did.
     pub(super) fn peer_key(&self) -> Option<[u8; 32]> {
-        match self {
-            Self::Ticket(state) => state.peer.as_ref().map(|peer| peer.key),
-            Self::Imported(_) => None,
-        }
+        let state = self.state()?;
+        state.peer.as_ref().map(|peer| peer.key)
     }
 
     /// What of it the summary tells.
     pub(super) fn summary(&self) -> Psk {
         match self {
-            Self::Ticket(_) => Psk::Ticket,
+            Self::Ticket(_) | Self::Kept(_) => Psk::Ticket,
             Self::Imported(psk) => Psk::External {
                 identity: external(psk),
             },
