@@ -8,16 +8,19 @@
 
 use std::sync::Arc;
 
-use pith_tests::engine::{Duo, Outcome};
-use pith_tests::message::{Hello, kind};
+use pith_crypto::Secret;
+use pith_crypto::hkdf::{derive_secret, extract};
+use pith_crypto::mac::hmac;
+use pith_tests::engine::{Duo, Engine, Outcome};
+use pith_tests::message::{Hello, kind, offered_psks, vec8, vec16};
 use pith_tests::pair::{NAME, Pair, credential, trust};
 use pith_tests::pki::Pki;
-use pith_tests::script::ScriptedServer;
+use pith_tests::script::{ScriptedClient, ScriptedServer};
 use pith_tests::scripted::{Bench, HANDSHAKE, Role as Side};
 use pith_tls::{
-    AlertDescription, CipherSuite, ClientConfig, ClientConfigBuilder, ConfigError, Error,
-    ExternalPsk, Fault, Group, Hash, Psk, Role, ServerConfig, ServerConfigBuilder, SessionStore,
-    Trust, limits, role_context,
+    AlertDescription, Carrier, CipherSuite, ClientConfig, ClientConfigBuilder, ConfigError, Error,
+    ExternalPsk, Fault, Group, Hash, Level, Psk, Role, ServerConfig, ServerConfigBuilder,
+    SessionStore, Trust, limits, role_context,
 };
 
 fn key(role: Role, identity: &[u8], byte: u8) -> ExternalPsk {
@@ -253,5 +256,52 @@ fn as_many_keys_as_a_server_looks_at() {
         let client = keys(Role::Client).fold(client(), ClientConfigBuilder::psk);
         assert_eq!(server.build().is_ok(), good, "{count}");
         assert_eq!(client.build().is_ok(), good, "{count}");
+    }
+}
+
+/// The binder of an imported key for SHA-256 (RFC 9258 sections 5.1 and 5.2), by another road than the library's.
+fn bind(hello: &[u8], identity: &[u8]) -> Vec<u8> {
+    let hash = Hash::Sha256;
+    let expand = |secret: &Secret, label: &str, context: &[u8]| {
+        derive_secret(hash, secret, label, context).unwrap()
+    };
+    let external = extract(hash, &[], &[1; 32]).unwrap();
+    let imported = expand(&external, "derived psk", hash.digest(identity).as_ref());
+    let early = extract(hash, &[0; 32], imported.expose()).unwrap();
+    let binder_key = expand(&early, "imp binder", hash.digest(&[]).as_ref());
+    let finished = expand(&binder_key, "finished", &[]);
+    let covered = &hello[..hello.len() - 35];
+    let binder = hmac(hash, finished.expose(), hash.digest(covered).as_ref()).unwrap();
+    [covered, &hello[hello.len() - 35..][..3], binder.expose()].concat()
+}
+
+/// rfc9846#4.3.11-1. And it is the mode that counts, not the offer: without a key exchange no key is looked at (S03).
+#[test]
+fn an_age_means_nothing_and_a_mode_does() {
+    let server = server().psk(key(Role::Server, b"a", 1)).build().unwrap();
+    let identity = [&vec16(b"a")[..], &vec16(b"test"), &[3, 4, 0, 1]].concat();
+    let rows: [(&str, u8, [u8; 4], Option<Fault>); 4] = [
+        ("no age", 1, [0; 4], None),
+        ("an age", 1, [1, 2, 3, 4], None),
+        ("the greatest age", 1, [0xff; 4], None),
+        ("no key exchange", 0, [0; 4], Some(Fault::UnknownPsk)),
+    ];
+    for (row, mode, age, want) in rows {
+        let mut script = ScriptedClient::new(&[Group::X25519]);
+        script.hello.suites = vec![0x1301];
+        script.hello.extensions.push(45, vec8(&[mode]));
+        let mut offer = offered_psks(&[&identity], &[[0; 32]]);
+        let at = 4 + identity.len();
+        offer[at..at + 4].copy_from_slice(&age);
+        script.hello.extensions.push(41, offer);
+        let hello = bind(&script.send(), &identity);
+        let mut engine = Engine::server(&server, Carrier::Records);
+        let got = engine.read(Level::Initial, &hello).err();
+        assert_eq!(got, want.map(Error::from), "{row}");
+        if want.is_none() {
+            let answer = Hello::parse(&engine.take()[0].bytes);
+            assert_eq!(answer.extensions.body(41), [0, 0], "{row}");
+            assert!(answer.extensions.has(51), "{row}: no key exchange");
+        }
     }
 }

@@ -13,10 +13,11 @@ use pith_tests::message::{Extensions, Hello, kind, offered_psks};
 use pith_tests::pair::{NAME, NOW, Pair, credential, trust};
 use pith_tests::pki::Pki;
 use pith_tests::script::ScriptedClient;
-use pith_tests::scripted::Role;
+use pith_tests::scripted::{Bench, HANDSHAKE, Role};
 use pith_tls::{
     Carrier, CipherSuite, ClientAuth, ClientConfig, ClientConfigBuilder, Error, ExternalPsk, Fault,
-    Group, Hash, KeyLog, Level, ServerConfig, ServerConfigBuilder, SessionStore, Tickets, limits,
+    Group, Hash, KeyLog, Level, MessageKind, ServerConfig, ServerConfigBuilder, SessionStore,
+    Tickets, limits,
 };
 
 /// A client and a server that would resume, before anything was changed.
@@ -492,4 +493,85 @@ fn the_key_log_has_the_early_secrets() {
         assert!(early.iter().all(|line| line == &early[0]), "both agree");
         assert_eq!(lines.len(), if resumed { 12 } else { 10 });
     }
+}
+
+/// The extensions of a client's hello: modes where tickets are taken, a key and its binder at the end where there is one.
+#[test]
+fn what_a_hello_says_of_keys() {
+    let sides = Sides::new();
+    let without = ClientConfig::new(trust(&sides.pki)).build().unwrap();
+    let (client, server) = (
+        sides.client().build().unwrap(),
+        sides.server().build().unwrap(),
+    );
+    let hello = |config: &Arc<ClientConfig>| {
+        let engine = Engine::client(config, Carrier::Records);
+        Hello::parse(&engine.outbox[0].bytes).extensions
+    };
+    let none = hello(&without);
+    assert!(!none.has(41) && !none.has(45) && !none.has(58));
+    let first = hello(&client);
+    assert!(!first.has(41) && first.has(51));
+    assert_eq!((first.body(45), first.body(58)), (&[1, 1][..], &[4, 1][..]));
+    Pair::connected(&client, &server);
+    let second = hello(&client);
+    assert_eq!(second.codes().last(), Some(&41));
+    assert_eq!(second.body(45), [1, 1], "with a key exchange, and only so");
+    assert!(second.has(51) && second.has(13));
+}
+
+/// Neither side shows or asks for a certificate where a key stands for it, and a server that does is refused.
+#[test]
+fn a_resumption_has_no_certificates() {
+    let sides = Sides::new();
+    let own = credential(&sides.pki.leaf("client.example"));
+    let client = sides.client().credential(own).build().unwrap();
+    let auth = ClientAuth::Required(trust(&sides.pki));
+    let server = sides.server().client_auth(auth).build().unwrap();
+    Pair::connected(&client, &server);
+    let mut messages = Vec::new();
+    let outcome = Duo::records(&client, &server).run_with(|flight| {
+        messages.extend(flight.pieces.iter().map(|piece| piece.bytes[0]));
+        flight.pieces
+    });
+    assert_eq!(outcome, Outcome::Complete);
+    let want = [
+        kind::CLIENT_HELLO,
+        kind::SERVER_HELLO,
+        kind::ENCRYPTED_EXTENSIONS,
+        kind::FINISHED,
+        kind::FINISHED,
+        kind::NEW_SESSION_TICKET,
+    ];
+    assert_eq!(messages, want);
+    for unexpected in [
+        kind::CERTIFICATE_REQUEST,
+        kind::CERTIFICATE,
+        kind::CERTIFICATE_VERIFY,
+        kind::NEW_SESSION_TICKET,
+    ] {
+        let mut bench = Bench::with(Role::Client, &client, &server);
+        let before = bench.peer.honest(2);
+        bench.feed(&before).unwrap();
+        let wire = bench.peer.record(HANDSHAKE, &[unexpected, 0, 0, 0]);
+        let want = Fault::UnexpectedMessage {
+            state: "WAIT_FINISHED",
+            message: match unexpected {
+                kind::CERTIFICATE_REQUEST => MessageKind::CertificateRequest,
+                kind::CERTIFICATE => MessageKind::Certificate,
+                kind::CERTIFICATE_VERIFY => MessageKind::CertificateVerify,
+                _ => MessageKind::NewSessionTicket,
+            },
+        };
+        bench.fails("in place of Finished", &wire, want);
+    }
+    // The Finished is what proves that the server holds the key.
+    Pair::connected(&client, &server);
+    let mut bench = Bench::with(Role::Client, &client, &server);
+    let before = bench.peer.honest(2);
+    bench.feed(&before).unwrap();
+    let mut finished = bench.peer.next_message().unwrap();
+    *finished.last_mut().unwrap() ^= 1;
+    let wire = bench.peer.record(HANDSHAKE, &finished);
+    bench.fails("another Finished", &wire, Fault::Finished);
 }

@@ -118,7 +118,7 @@ impl<'a> ClientHello<'a> {
         if compression != [0] {
             return Err(Fault::Compression);
         }
-        // rfc9846#4.3-6, rfc9846#4.3.11-10, rfc9846#4.3.11-11, rfc9846#4.3.9-3
+        // rfc9846#9.2-8, rfc9846#4.3-6, rfc9846#4.3.11-10, rfc9846#4.3.11-11, rfc9846#4.3.9-3
         if find(E::PRE_SHARED_KEY).is_some() {
             if extensions.last().map(|last| last.kind) != Some(E::PRE_SHARED_KEY) {
                 return Err(Fault::PreSharedKeyNotLast);
@@ -373,7 +373,7 @@ impl ClientOffer<'_> {
                     written: &mut written,
                 };
                 self.extensions(shares, cookie, &mut block);
-                // rfc9846#4.3.11-10
+                // rfc9846#9.2-7, rfc9846#4.3.11-10
                 if !psks.is_empty() {
                     block.put(E::PRE_SHARED_KEY, |w| encode_offer(w, psks));
                 }

@@ -158,7 +158,7 @@ impl WaitEncryptedExtensions {
             own: Own::NotRequested,
         };
         Ok(match psk {
-            // rfc9846#4.4.2-1: neither a certificate nor a request for one follows.
+            // rfc9846#F.1-1: neither a certificate nor a request for one follows.
             Some(psk) => State::WaitFinished(Box::new(WaitFinished {
                 base,
                 shown: Shown::Psk(psk),

@@ -223,7 +223,7 @@ impl Accepted {
         };
         match shown {
             Some(shown) => base.show(flight, &shown, (self.wants_ocsp, self.compression), cx),
-            // rfc9846#4.4.2-1: the key stands for both certificates.
+            // rfc9846#4.4.2-6, rfc9846#4.4.2-7, rfc9846#F.1-1: the key stands for both certificates.
             None => base.finish(Vec::new(), flight.finish()?, cx),
         }
     }

@@ -291,6 +291,7 @@ impl Chosen {
         let (reply, shared) = answer(group, share).map_err(|error| peer_share(error, group))?;
         let accepted = Accepted {
             session_id: hello.session_id.to_vec(),
+            // rfc9846#4.7.1-4
             server_name: hello.server_name.as_ref().map(|name| name.as_ref().into()),
             wants_ocsp: hello.wants_ocsp(),
             compression: Algorithm::choose(self.config.compression, hello.compression),

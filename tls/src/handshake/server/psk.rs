@@ -52,7 +52,7 @@ pub(super) struct Found {
     pub(super) session: Option<(Box<[u8]>, KeptSession)>,
 }
 
-/// The identities of this hello that are looked at.
+/// The identities of this hello that are looked at: none where the client takes no key exchange with them (rfc9846#4.2.1-2).
 fn offered<'a>(hello: &'a ClientHello<'a>) -> impl Iterator<Item = &'a [u8]> + 'a {
     let offered = hello.psks.iter().filter(|_| hello.takes_psks);
     let psks = offered.flat_map(|offered| &offered.psks);
