@@ -65,6 +65,7 @@ fn fault_name(fault: &Fault) -> &'static str {
         Fault::NoCommonCertificateType | Fault::CertificateTypeNotOffered => {
             "UNSUPPORTED_CERTIFICATE"
         }
+        Fault::CompressedCertificate => "CERT_DECOMPRESSION_FAILED",
         Fault::RawKeyList => "INVALID_RAW_PUBLIC_KEY",
         Fault::PskCounts => "PSK_IDENTITY_BINDER_COUNT_MISMATCH",
         Fault::Binder => "DIGEST_CHECK_FAILED",

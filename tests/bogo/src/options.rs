@@ -306,6 +306,8 @@ impl Options {
             | "-renegotiate-freely"
             | "-expect-secure-renegotiation"
             | "-expect-extended-master-secret" => {}
+            // Pith has the algorithms of the registry, of which no test installs one.
+            "-install-one-cert-compression-alg" => drop(text()?),
             // The other code point is the one that drafts of RFC 9001 had.
             "-quic-use-legacy-codepoint" => only(flag, &text()?, "0")?,
             "-expect-early-data-reason" => only(flag, &text()?, "disabled")?,
