@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pith_io::std::{HANDSHAKE_LIMIT, Socket, Stream, Timeouts};
-use pith_tls::{Role, ServerConfig, Summary, key_pin};
+use pith_tls::{Role, ServerConfig, Summary};
 use time::OffsetDateTime;
 
 use crate::cli::ServerOptions;
@@ -77,11 +77,10 @@ fn prepare(options: &ServerOptions, service: Service) -> Result<(Server, Vec<Str
         )));
     }
     let credentials = input::credentials(&options.identity)?;
-    let pins = credentials.iter().filter_map(|credential| {
-        let pin = key_pin(credential.chain().first()?).ok()?;
-        Some(escape::hex(&pin))
-    });
-    let pins = pins.collect();
+    let pins = credentials.iter();
+    let pins = pins
+        .map(|credential| escape::hex(&credential.key_pin()))
+        .collect();
     let mut credentials = credentials.into_iter();
     let Some(first) = credentials.next() else {
         return Err(Failure::input(

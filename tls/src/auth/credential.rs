@@ -137,6 +137,26 @@ impl Credential {
     /// Reads a private key, in PEM as for [`from_pem`](Self::from_pem), to be shown as a raw public key (RFC 7250): without a
     /// certificate, to peers that have it pinned and agree to raw keys.
     ///
+    /// ```
+    /// use pith_tls::{ClientAuth, ClientConfig, Credential, RawKeys, ServerConfig, Trust};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server_pem = b"-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIEi2BuVIOWNvwUS8FgHaRIswgDGfMKC5dYyAsghuDctw\n-----END PRIVATE KEY-----\n";
+    /// # let device_pem = server_pem;
+    /// let (server, device) = (Credential::raw_key_from_pem(server_pem)?, Credential::raw_key_from_pem(device_pem)?);
+    /// let (server_pin, device_pin) = (server.key_pin(), device.key_pin()); // each side knows the other's, from elsewhere
+    ///
+    /// let on_the_server = ServerConfig::new(server)
+    ///     .client_auth(ClientAuth::Required(Trust::pinned_keys([device_pin])?))
+    ///     .build()?;
+    /// let on_the_device = ClientConfig::new(Trust::pinned_keys([server_pin])?)
+    ///     .raw_keys(RawKeys::Only)
+    ///     .credential(device)
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ConfigError::Missing`], `Pem`, `KeyEncrypted`, `KeyUnsupported` or `RsaPssKey` for what cannot be used.
     pub fn raw_key_from_pem(key: &[u8]) -> Result<Self, ConfigError> {
