@@ -14,16 +14,16 @@
 )]
 
 use std::collections::VecDeque;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Once, OnceLock};
 
 use pith_crypto::hkdf::{derive_secret, expand_label};
 use pith_crypto::{Aead, OpeningKey, SealingKey, Secret};
 use pith_tls::{
     Carrier, CipherSuite, ClientAuth, ClientConfig, Connection, Direction, Error, Flow, Group,
-    Handshake, Level, Output, ServerConfig, TrafficSecret,
+    Handshake, Level, Output, ServerConfig, SessionStore, TrafficSecret,
 };
 
-use crate::pair::{NAME, NOW, Side, credential, name, trust};
+use crate::pair::{NAME, NOW, Pair, Side, credential, name, trust};
 use crate::pki::Pki;
 
 /// Content types.
@@ -58,6 +58,8 @@ pub enum Course {
     Retry,
     /// The server asks for a certificate, and the client has one.
     ClientAuth,
+    /// The client has a ticket, which the server takes.
+    Resumed,
 }
 
 /// A moment of a handshake.
@@ -542,17 +544,19 @@ fn skip_lost_numbers(key: &mut OpeningKey, header: &[u8], body: &[u8]) {
 
 /// A client and a server for this course, without compressed certificates. The same all through a test binary.
 pub fn configs(course: Course) -> &'static (Arc<ClientConfig>, Arc<ServerConfig>) {
-    static CONFIGS: OnceLock<[(Arc<ClientConfig>, Arc<ServerConfig>); 3]> = OnceLock::new();
-    let [straight, retry, client_auth] = CONFIGS.get_or_init(|| {
+    static CONFIGS: OnceLock<[(Arc<ClientConfig>, Arc<ServerConfig>); 4]> = OnceLock::new();
+    let [straight, retry, client_auth, resumed] = CONFIGS.get_or_init(|| {
         let pki = Pki::new();
         let client = || ClientConfig::new(trust(&pki));
         let server = || ServerConfig::new(credential(&pki.leaf(NAME)));
         let knowing = client().credential(credential(&pki.leaf("client.example")));
+        let reused = SessionStore::new().reuse_last_ticket(true);
         let asking = server().client_auth(ClientAuth::Required(trust(&pki)));
         [
             (client(), server()),
             (client(), server().groups(&[Group::Secp384r1])),
             (knowing, asking),
+            (client().sessions(reused), server()),
         ]
         .map(|(client, server)| {
             (
@@ -561,9 +565,15 @@ pub fn configs(course: Course) -> &'static (Arc<ClientConfig>, Arc<ServerConfig>
             )
         })
     });
+    // The first connection of that course brings the ticket.
+    static FIRST: Once = Once::new();
+    if course == Course::Resumed {
+        FIRST.call_once(|| drop(Pair::connected(&resumed.0, &resumed.1)));
+    }
     match course {
         Course::Straight => straight,
         Course::Retry => retry,
         Course::ClientAuth => client_auth,
+        Course::Resumed => resumed,
     }
 }

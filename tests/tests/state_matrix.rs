@@ -16,7 +16,7 @@ use std::fmt::Write;
 
 use pith_tests::message::{self, Extensions, is_retry, kind, vec16};
 use pith_tests::scripted::{
-    Bench, Course, HANDSHAKE, KEY_UPDATE_REQUEST, Stage, Step, configs, message,
+    Bench, Course, HANDSHAKE, KEY_UPDATE_REQUEST, Role, Stage, Step, configs, message,
 };
 use pith_tls::{AlertDescription, Error, Fault};
 
@@ -132,6 +132,22 @@ fn matrix() -> String {
     ] {
         let stage = Stage::SERVER_START;
         rows.insert(start + 1, (row, Stage { course, ..stage }));
+    }
+    // And the states of a handshake without certificates.
+    for (row, role, messages, state) in [
+        ("WAIT_EE, resuming", Role::Client, 1, "WAIT_EE"),
+        ("WAIT_FINISHED, resuming", Role::Client, 2, "WAIT_FINISHED"),
+        ("START, with a ticket", Role::Server, 0, "START"),
+        ("WAIT_FINISHED, resuming", Role::Server, 1, "WAIT_FINISHED"),
+    ] {
+        let course = Course::Resumed;
+        let stage = Stage {
+            role,
+            course,
+            messages,
+            state,
+        };
+        rows.push((row, stage));
     }
     for (row, stage) in rows {
         let (role, state) = (stage.role, stage.state);
