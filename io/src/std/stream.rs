@@ -265,7 +265,8 @@ impl<S: Socket> Stream<S> {
     /// Goes on with the handshake until it is done or the socket stalls. All that is at hand is handled before anything is written
     /// or read, so that a flight goes out in one write if the socket takes it.
     fn drive(&mut self, own: Timeouts, deadline: Deadline) -> io::Result<()> {
-        while self.tls.summary().is_none() {
+        // What a server's application is asked about its tickets comes right behind the handshake.
+        while self.tls.summary().is_none() || self.tls.question().is_some() {
             match self.step()? {
                 Step::Again => {}
                 Step::NeedMore => {

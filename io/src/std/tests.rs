@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use pith_tests::pki::Pki;
-use pith_tls::{Answer, ClientConfig, Connection, Error, ServerConfig, Trust};
+use pith_tls::{
+    Answer, ClientConfig, Connection, Error, ServerConfig, SessionStore, Tickets, Trust,
+};
 
 use super::{Acceptor, HANDSHAKE_LIMIT, Socket, Stream, Timeouts};
 use crate::buffer::{BATCH, RECORD};
@@ -617,6 +619,39 @@ fn a_question_waits_for_its_answer() {
     server.answer(answer).unwrap();
     together("answered", || client.handshake(), || server.handshake());
     assert!(server.question().is_none());
+}
+
+/// What is asked right behind the handshake, for tickets that the application keeps, is a question like the others.
+#[test]
+fn a_server_is_asked_to_keep_its_sessions() {
+    let pki = Pki::new();
+    let trust = Trust::roots_from_pem(pki.root_pem().as_bytes()).unwrap();
+    let store = SessionStore::bounded(2, 2);
+    let client = ClientConfig::new(trust).sessions(store.clone());
+    let server = ServerConfig::new(credential(&pki.leaf("example.org"))).tickets(Tickets::asked());
+    let (client, server) = (client.build().unwrap(), server.build().unwrap());
+    let time = Arc::new(AtomicU64::new(0));
+    let clock = Clock::Test(Arc::clone(&time));
+    let (ours, theirs) = End::pair(EASY, &time);
+    let mut client = Stream::client_at(clock.clone(), client, "example.org", ours).unwrap();
+    let mut server = Stream::new(clock, Connection::server(server), theirs);
+    let mut kept = 0;
+    while kept < 2 {
+        drop(client.handshake());
+        if server.handshake().is_err() {
+            if let Some(question) = server.question() {
+                kept += 1;
+                let answer = Answer::kept(question, Some(vec![kept]));
+                server.answer(answer).unwrap();
+            }
+        }
+    }
+    together("answered", || client.handshake(), || server.handshake());
+    server.write_all(b"hi").unwrap();
+    server.flush().unwrap();
+    let mut received = [0; 2];
+    client.read_exact(&mut received).unwrap();
+    assert_eq!((&received, store.len()), (b"hi", 2));
 }
 
 #[test]

@@ -251,7 +251,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
     /// so that a flight goes out in one write if the socket takes it.
     fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Turn>> {
         while let Phase::Handshake { .. } = self.phase {
-            if self.tls.summary().is_some() {
+            // What a server's application is asked about its tickets comes right behind the handshake.
+            if self.tls.summary().is_some() && self.tls.question().is_none() {
                 ready!(self.poll_drain(cx))?;
                 self.phase = Phase::Open;
                 break;

@@ -12,7 +12,7 @@ use pith_crypto::SigningKey;
 use pith_tests::pki::Pki;
 use pith_tls::{
     Answer, ChainVerifier, ClientConfig, Credential, Error, PeerChain, Question, ServerConfig,
-    Signature, SignatureScheme, Signer, Topic, Trust, Verdict,
+    SessionStore, Signature, SignatureScheme, Signer, Tickets, Topic, Trust, Verdict,
 };
 use tokio::io::{
     AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf,
@@ -603,6 +603,36 @@ async fn questions_are_answered_by_async_functions_in_tasks() {
     let mut received = [0; 2];
     server.read_exact(&mut received).await.unwrap();
     assert_eq!(&received, b"hi");
+}
+
+/// What is asked right behind the handshake, for tickets that the application keeps, is a question like the others.
+#[tokio::test]
+async fn a_server_is_asked_to_keep_its_sessions() {
+    let pki = Pki::new();
+    let trust = Trust::roots_from_pem(pki.root_pem().as_bytes()).unwrap();
+    let store = SessionStore::bounded(2, 2);
+    let client = ClientConfig::new(trust).sessions(store.clone());
+    let server = ServerConfig::new(credential(&pki.leaf("example.org"))).tickets(Tickets::asked());
+    let client = Connector::new(client.build().unwrap());
+    let server = Acceptor::new(server.build().unwrap());
+    let (ours, theirs) = duplex(100_000);
+    let asked = AtomicUsize::new(0);
+    let accepting = server.accept_with(theirs, |question| {
+        let number = asked.fetch_add(1, Ordering::Relaxed);
+        async move {
+            assert!(matches!(question.topic, Topic::KeepSession(_)));
+            let identity = number.to_be_bytes().to_vec();
+            Ok(Answer::kept(&question, Some(identity)))
+        }
+    });
+    let (client, server) = join!(client.connect("example.org", ours), accepting);
+    let (mut client, mut server) = (client.unwrap(), server.unwrap());
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+    write(&mut server, b"hi").await.unwrap();
+    let mut received = [0; 2];
+    client.read_exact(&mut received).await.unwrap();
+    assert_eq!(&received, b"hi");
+    assert_eq!(store.len(), 2);
 }
 
 /// The server asks for its configuration, and the client has said its hello.
