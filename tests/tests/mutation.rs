@@ -17,11 +17,14 @@ use std::sync::{Arc, OnceLock};
 use pith_tests::engine::{Duo, Outcome, Piece, Role};
 use pith_tests::message::kind;
 use pith_tests::pair::{NAME, credential, trust};
-use pith_tests::pki::{Kind, Pki};
+use pith_tests::pki::{Kind, Pki, self_signed};
 use pith_tls::{
-    AlertDescription as Alert, ClientAuth, ClientConfig, Error, Fault, Group, Level, MessageKind,
-    ServerConfig,
+    AlertDescription as Alert, ClientAuth, ClientConfig, Credential, Error, Fault, Group, Level,
+    MessageKind, RawKeys, ServerConfig, Trust,
 };
+
+/// The scenario in which both sides show raw public keys.
+const RAW_KEYS: &str = "records, raw keys";
 
 /// A way to run a handshake, whose messages have the same lengths in every run.
 struct Scenario {
@@ -75,7 +78,7 @@ impl Scenario {
     }
 }
 
-/// Both carriers, with and without a retry, and a client that shows a certificate.
+/// Both carriers, with and without a retry, a client that shows a certificate, and two sides that show raw public keys.
 fn scenarios() -> &'static [Scenario] {
     static SCENARIOS: OnceLock<Vec<Scenario>> = OnceLock::new();
     SCENARIOS.get_or_init(|| {
@@ -93,14 +96,38 @@ fn scenarios() -> &'static [Scenario] {
         let plain = server().build().unwrap();
         let asking = server().client_auth(ClientAuth::Required(trust(&pki)));
         let asking = asking.build().unwrap();
+        let key = |name| {
+            let identity = self_signed(Kind::Ed25519, name);
+            Credential::raw_key_from_der(&identity.key).unwrap()
+        };
+        let (one, other) = (key(NAME), key("client.example"));
+        let pin = |key: &Credential| Trust::pinned_keys([key.key_pin()]).unwrap();
+        let raw_server = ServerConfig::new(one.clone())
+            .alpn(&[b"h2"])
+            .client_auth(ClientAuth::Required(pin(&other)))
+            .build()
+            .unwrap();
+        let raw_client = ClientConfig::new(pin(&one))
+            .alpn(&[b"h2"])
+            .raw_keys(RawKeys::Only)
+            .credential(other)
+            .build()
+            .unwrap();
         let rows = [
-            ("records", &plain, false),
-            ("records, retried", &retrying, false),
-            ("records, mutual", &asking, false),
-            ("QUIC", &plain, true),
-            ("QUIC, retried", &retrying, true),
+            ("records", &client, &plain, false),
+            ("records, retried", &client, &retrying, false),
+            ("records, mutual", &client, &asking, false),
+            (RAW_KEYS, &raw_client, &raw_server, false),
+            ("QUIC", &client, &plain, true),
+            ("QUIC, retried", &client, &retrying, true),
         ];
-        let scenario = |(name, server, quic): (&'static str, &Arc<ServerConfig>, bool)| {
+        type Row<'a> = (
+            &'static str,
+            &'a Arc<ClientConfig>,
+            &'a Arc<ServerConfig>,
+            bool,
+        );
+        let scenario = |(name, client, server, quic): Row<'_>| {
             let mut scenario = Scenario {
                 name,
                 client: client.clone(),
@@ -197,7 +224,7 @@ fn no_proof_of_identity_can_be_left_out() {
             MessageKind::Certificate,
         ),
     ];
-    let asking = &scenarios()[2];
+    let asks = |scenario: &&Scenario| ["records, mutual", RAW_KEYS].contains(&scenario.name);
     let without = |scenario: &Scenario, from, without: &[u8]| {
         scenario.duo().run_with(|mut flight| {
             if flight.from == from {
@@ -210,9 +237,9 @@ fn no_proof_of_identity_can_be_left_out() {
     };
     for scenario in scenarios() {
         for (left_out, state, message) in rows {
-            let asked = scenario.name == asking.name && state == "WAIT_CERT_CR";
+            let asked = asks(&scenario) && state == "WAIT_CERT_CR";
             let state = if asked { "WAIT_CERT" } else { state };
-            let message = match (scenario.name == asking.name, state) {
+            let message = match (asks(&scenario), state) {
                 (true, "WAIT_EE") => MessageKind::CertificateRequest,
                 _ => message,
             };
@@ -232,10 +259,13 @@ fn no_proof_of_identity_can_be_left_out() {
             MessageKind::Finished,
         ),
     ];
-    for (left_out, state, message) in rows {
-        let want = Error::Fault(Fault::UnexpectedMessage { state, message });
-        let outcome = without(asking, Role::Client, left_out);
-        assert_eq!(outcome, Outcome::Failed(Role::Server, want), "{left_out:?}");
+    for scenario in scenarios().iter().filter(asks) {
+        for (left_out, state, message) in rows {
+            let want = Error::Fault(Fault::UnexpectedMessage { state, message });
+            let outcome = without(scenario, Role::Client, left_out);
+            let row = format!("{} {left_out:?}", scenario.name);
+            assert_eq!(outcome, Outcome::Failed(Role::Server, want), "{row}");
+        }
     }
 }
 
