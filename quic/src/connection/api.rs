@@ -11,7 +11,7 @@ use super::{Connection, Stats};
 use crate::error::ConnectionError;
 use crate::path::{NewId, Route};
 use crate::streams::{DatagramError, Misuse, Order, Read, ReadError, SendError};
-use crate::wire::{ConnectionId, Dir, StreamId, VarInt};
+use crate::wire::{ConnectionId, Dir, Side, StreamId, VarInt};
 
 /// Streams (RFC 9000 section 2).
 impl Connection {
@@ -89,8 +89,12 @@ impl Connection {
     /// Sends a datagram, once. Where too many wait, the oldest is dropped.
     ///
     /// # Errors
-    /// [`DatagramError`] if the peer takes none, or none of this size.
+    /// [`DatagramError`] if the peer takes none, or none of this size, or no packet holds it.
     pub fn send_datagram(&mut self, bytes: Bytes) -> Result<(), DatagramError> {
+        let largest = self.largest_datagram();
+        if largest.is_some_and(|largest| bytes.len() > largest) {
+            return Err(DatagramError::TooLarge);
+        }
         self.datagrams.send(bytes).map(drop)
     }
 
@@ -99,10 +103,11 @@ impl Connection {
         self.datagrams.read()
     }
 
-    /// The most bytes that a datagram may have, as far as the peer's limit goes; `None` if it takes none.
+    /// The most bytes that a datagram may have now; `None` if the peer takes none.
     #[must_use]
     pub fn largest_datagram(&self) -> Option<usize> {
-        self.datagrams.largest()
+        let fits = self.datagram_room().saturating_sub(DATAGRAM_HEAD);
+        self.datagrams.largest().map(|largest| largest.min(fits))
     }
 }
 
@@ -162,6 +167,13 @@ impl Connection {
             Err(error) => self.fail(error.clone(), now.monotonic),
         }
         answered
+    }
+
+    /// Gives a client a token that it may show at its next connection: a NEW_TOKEN frame, until it has arrived. One at a time; nothing on a client.
+    pub fn give_token(&mut self, token: Bytes) {
+        if self.side == Side::Server {
+            self.signals.owe_token(token);
+        }
     }
 
     /// Closes the connection with a code and a reason of the application. What was not sent or has not arrived never will.
@@ -236,3 +248,6 @@ impl Connection {
         }
     }
 }
+
+/// Bytes of a DATAGRAM frame beside its data: type and length.
+const DATAGRAM_HEAD: usize = 3;

@@ -140,9 +140,8 @@ impl Connection {
             | Token::DataBlocked
             | Token::StreamDataBlocked(_)
             | Token::StreamsBlocked(_) => self.streams.acked(token),
+            Token::HandshakeDone | Token::NewToken => self.signals.acked(token),
             Token::NewConnectionId { .. }
-            | Token::NewToken
-            | Token::HandshakeDone
             | Token::PathChallenge
             | Token::PathResponse
             | Token::Datagram
@@ -156,7 +155,7 @@ impl Connection {
             Token::Crypto { space, offset, len } => self.crypto.lost(space, offset, len),
             Token::RetireConnectionId { sequence } => self.ids.remote.lost(sequence),
             Token::NewConnectionId { sequence } => self.ids.local.lost(sequence),
-            Token::HandshakeDone => self.signals.lost(),
+            Token::HandshakeDone | Token::NewToken => self.signals.lost(token),
             Token::Stream { .. }
             | Token::ResetStream(_)
             | Token::StopSending(_)
@@ -167,7 +166,6 @@ impl Connection {
             | Token::StreamDataBlocked(_)
             | Token::StreamsBlocked(_) => self.streams.lost(token),
             Token::Ack { .. }
-            | Token::NewToken
             | Token::PathChallenge
             | Token::PathResponse
             | Token::Datagram

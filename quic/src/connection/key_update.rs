@@ -13,8 +13,9 @@ pub(crate) struct KeyUpdates {
     not_before: Option<Duration>,
     /// When keys from before the peer's last update go.
     drop_previous: Option<Duration>,
-    /// The generation of the peer's packets.
+    /// The generation of the peer's packets, and that of this side's.
     generation: u64,
+    sending: u64,
 }
 
 impl KeyUpdates {
@@ -22,9 +23,10 @@ impl KeyUpdates {
         self.wanted = true;
     }
 
-    /// Whether it is time to update, if the keys allow it: because somebody wants to, or `worn` says that the keys have been used often.
-    pub(crate) fn is_due(&self, worn: bool, now: Duration) -> bool {
-        let waited = self.not_before.is_none_or(|at| at <= now);
+    /// Whether it is time to update, if the keys allow it: because somebody wants to, or the keys are `worn`. Where it is `urgent` no time is
+    /// left to wait.
+    pub(crate) fn is_due(&self, worn: bool, urgent: bool, now: Duration) -> bool {
+        let waited = urgent || self.not_before.is_none_or(|at| at <= now);
         (self.wanted || worn) && !self.unconfirmed && waited
     }
 
@@ -32,6 +34,7 @@ impl KeyUpdates {
     pub(crate) fn on_update(&mut self) {
         self.wanted = false;
         self.unconfirmed = true;
+        self.sending = self.sending.saturating_add(1);
     }
 
     /// The peer has acknowledged a packet under the newest keys.
@@ -41,7 +44,7 @@ impl KeyUpdates {
         }
     }
 
-    /// A packet of the peer opened that is of this generation. True if the peer has updated.
+    /// A packet of the peer opened that is of this generation. True if the peer has updated first, and this side followed.
     pub(crate) fn on_received(
         &mut self,
         generation: u64,
@@ -52,9 +55,13 @@ impl KeyUpdates {
             return false;
         }
         self.generation = generation;
-        self.unconfirmed = true;
         self.drop_previous = Some(now.saturating_add(probe_timeout.saturating_mul(TIMEOUTS)));
-        true
+        let followed = generation > self.sending;
+        if followed {
+            self.sending = generation;
+            self.unconfirmed = true;
+        }
+        followed
     }
 
     /// When keys from before the last update are to be dropped.
@@ -81,17 +88,19 @@ mod tests {
     #[test]
     fn updates_wait_for_the_peer_and_three_timeouts_more() {
         let mut updates = KeyUpdates::default();
-        assert!(!updates.is_due(false, ms(0)) && updates.is_due(true, ms(0)));
+        let due = |updates: &KeyUpdates, worn, now| updates.is_due(worn, false, ms(now));
+        assert!(!due(&updates, false, 0) && due(&updates, true, 0));
         updates.want();
-        assert!(updates.is_due(false, ms(0)));
+        assert!(due(&updates, false, 0));
         updates.on_update();
-        assert!(!updates.is_due(true, ms(9000)));
+        assert!(!updates.is_due(true, true, ms(9000)));
         updates.on_confirmed(ms(100), ms(10));
-        assert!(!updates.is_due(true, ms(129)) && updates.is_due(true, ms(130)));
-        assert!(!updates.is_due(false, ms(130)));
+        assert!(!due(&updates, true, 129) && due(&updates, true, 130));
+        assert!(updates.is_due(true, true, ms(129)), "no time to wait");
+        assert!(!due(&updates, false, 130));
         updates.on_confirmed(ms(500), ms(10));
         assert!(
-            updates.is_due(true, ms(130)),
+            due(&updates, true, 130),
             "only the first acknowledgment counts"
         );
     }
@@ -101,13 +110,19 @@ mod tests {
         let mut updates = KeyUpdates::default();
         assert!(!updates.on_received(0, ms(0), ms(10)) && updates.deadline().is_none());
         assert!(updates.on_received(1, ms(5), ms(10)));
-        assert!(!updates.on_received(1, ms(6), ms(10)) && !updates.on_received(0, ms(7), ms(10)));
+        assert!(!updates.on_received(1, ms(6), ms(10)));
+        assert!(!updates.on_received(0, ms(7), ms(10)));
         assert_eq!(updates.deadline(), Some(ms(35)));
-        assert!(
-            !updates.is_due(true, ms(9000)),
-            "until it knows that this side followed"
-        );
+        let early = updates.is_due(true, true, ms(9000));
+        assert!(!early, "until the peer knows that this side followed");
         updates.on_dropped();
         assert_eq!(updates.deadline(), None);
+        // An answer to this side's own update is none that it follows.
+        updates.on_confirmed(ms(40), ms(10));
+        updates.on_update();
+        updates.on_confirmed(ms(90), ms(10));
+        assert!(!updates.on_received(2, ms(95), ms(10)));
+        assert_eq!(updates.deadline(), Some(ms(125)));
+        assert!(updates.is_due(true, false, ms(120)));
     }
 }

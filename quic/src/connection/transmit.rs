@@ -131,6 +131,17 @@ impl Connection {
         self.path.amplification.allowance() >= u64::from(self.path.mtu)
     }
 
+    /// Bytes of the largest frame that a 1-RTT packet holds which holds nothing else.
+    pub(super) fn datagram_room(&self) -> usize {
+        let overhead = self
+            .ids
+            .remote
+            .current()
+            .len()
+            .saturating_add(SHORT_OVERHEAD);
+        usize::from(self.path.mtu).saturating_sub(overhead)
+    }
+
     fn marks(&self, now: Duration) -> Ecn {
         if self.state.is_open() && self.recovery.marks_ecn(now) {
             Ecn::Ect0
@@ -251,6 +262,7 @@ impl Connection {
             self.give_up(error.into());
             return Ok(None);
         };
+        let quic_bit = self.quic_bit(packet_type);
         let dcid = self.ids.remote.current();
         let long = |long_type| NewHeader::Long {
             long_type,
@@ -267,7 +279,7 @@ impl Connection {
         };
         let start = builder.len();
         let largest_acked = self.recovery.largest_acked(space);
-        let draft = Draft::begin(builder, &header, true, number, largest_acked);
+        let draft = Draft::begin(builder, &header, quic_bit, number, largest_acked);
         Ok(draft.map(|draft| Packet {
             space,
             packet_type,
@@ -276,6 +288,18 @@ impl Connection {
             eliciting: false,
             start,
         }))
+    }
+
+    /// The second bit of a packet is set, or is anything to a peer that has said so (RFC 9287 section 3.1).
+    fn quic_bit(&mut self, packet: PacketType) -> bool {
+        let may_clear = packet == PacketType::OneRtt
+            && self.peer.as_ref().is_some_and(|peer| peer.grease_quic_bit);
+        let [random] = if may_clear {
+            self.random.bytes().unwrap_or([1])
+        } else {
+            [1]
+        };
+        random & 1 != 0
     }
 
     /// Writes frames: ACK first, then whatever the permit allows, and a PING if a probe has nothing else.
@@ -337,7 +361,7 @@ impl Connection {
             self.ids.local.write(builder, tokens);
         }
         if packet.space() == Space::Application && self.may_send_streams() {
-            let largest = builder.remaining();
+            let largest = self.datagram_room();
             self.streams.write_control(builder, tokens, clock);
             self.datagrams.write(builder, tokens, largest);
             self.streams.write_data(builder, tokens);
@@ -420,7 +444,8 @@ impl Connection {
     fn update_if_due(&mut self, now: Duration) -> Result<(), ConnectionError> {
         let confirmed = self.state == State::Confirmed;
         let one_rtt = &mut self.spaces.one_rtt;
-        let due = self.updates.is_due(one_rtt.wants_update(), now);
+        let (worn, urgent) = (one_rtt.wants_update(), one_rtt.is_nearly_used_up());
+        let due = self.updates.is_due(worn, urgent, now);
         if due && one_rtt.update(confirmed).map_err(local)? {
             self.updates.on_update();
             count(&mut self.stats.key_updates);
@@ -441,6 +466,9 @@ impl Room<'_> {
         padded.ok_or_else(|| local(pith_crypto::Error::Length))
     }
 }
+
+/// Bytes of a 1-RTT packet beside its frames and its connection id: the first, those of the longest packet number, the tag.
+const SHORT_OVERHEAD: usize = 1 + 4 + TAG_LEN;
 
 /// Bytes of room below which no other packet is begun in a datagram.
 const LEAST_ROOM: usize = 128;

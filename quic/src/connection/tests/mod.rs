@@ -1,8 +1,12 @@
 //! Two connections in memory, joined by a link with a virtual clock that can lose, delay, repeat and change datagrams.
 
 mod close;
+mod data;
+mod frames;
 mod handshake;
+mod keys;
 mod loss;
+mod malformed;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,7 +41,7 @@ struct Pair {
     now: Duration,
     fate: Fate,
     /// By arrival and a number: to whom, and what.
-    flying: BTreeMap<(Duration, u64), (Side, Vec<u8>)>,
+    flying: BTreeMap<(Duration, u64), (Side, Ecn, Vec<u8>)>,
     sent: u64,
     client_events: Vec<Event>,
     server_events: Vec<Event>,
@@ -159,30 +163,39 @@ impl Pair {
                 assert_eq!(batch.route, CLIENT);
                 assert!(batch.segment > 0 && batch.length > 0);
                 for datagram in buffer[..batch.length].chunks(batch.segment) {
-                    self.fly(side, datagram.to_vec());
+                    self.fly_marked(side, batch.ecn, datagram.to_vec());
                 }
             }
         }
     }
 
     /// Hands a datagram of `from` to the link.
-    fn fly(&mut self, from: Side, mut datagram: Vec<u8>) {
+    fn fly(&mut self, from: Side, datagram: Vec<u8>) {
+        self.fly_marked(from, Ecn::NotEct, datagram);
+    }
+
+    fn fly_marked(&mut self, from: Side, ecn: Ecn, mut datagram: Vec<u8>) {
         self.log.push((from, datagram.clone()));
         for delay in (self.fate)(from, &mut datagram) {
             self.sent += 1;
             let key = (self.now + delay, self.sent);
-            self.flying.insert(key, (from.peer(), datagram.clone()));
+            self.flying
+                .insert(key, (from.peer(), ecn, datagram.clone()));
         }
     }
 
     fn deliver(&mut self, to: Side, datagram: &[u8]) {
+        self.deliver_marked(to, Ecn::NotEct, datagram);
+    }
+
+    fn deliver_marked(&mut self, to: Side, ecn: Ecn, datagram: &[u8]) {
         let now = at(self.now);
         let bytes = BytesMut::from(datagram);
         if to == Side::Server && self.server.is_none() {
             self.accept(datagram);
         }
         if to == Side::Client || self.server.is_some() {
-            self.side(to).receive(now, CLIENT, Ecn::NotEct, bytes);
+            self.side(to).receive(now, CLIENT, ecn, bytes);
         }
         // Nobody is accepted before a packet of his has opened.
         let opened = |server: &Connection| server.stats.packets_received > 0;
@@ -226,8 +239,8 @@ impl Pair {
         self.now = self.now.max(next);
         let later = self.flying.split_off(&(self.now, u64::MAX));
         let arrived = core::mem::replace(&mut self.flying, later);
-        for (to, datagram) in arrived.into_values() {
-            self.deliver(to, &datagram);
+        for (to, ecn, datagram) in arrived.into_values() {
+            self.deliver_marked(to, ecn, &datagram);
         }
         let now = at(self.now);
         self.client.on_deadline(now);
