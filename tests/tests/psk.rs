@@ -11,7 +11,7 @@ use std::sync::Arc;
 use pith_crypto::Secret;
 use pith_crypto::hkdf::{derive_secret, extract};
 use pith_crypto::mac::hmac;
-use pith_tests::engine::{Duo, Engine, Outcome};
+use pith_tests::engine::{Duo, Engine, Event, Outcome};
 use pith_tests::message::{Hello, kind, offered_psks, vec8, vec16};
 use pith_tests::pair::{NAME, Pair, credential, trust};
 use pith_tests::pki::Pki;
@@ -90,16 +90,19 @@ fn no_ticket_follows_an_external_key() {
         ClientConfig::new(trust(&pki)).sessions(store.clone()),
         ServerConfig::new(credential(&pki.leaf(NAME))),
     );
-    let mut pair = Pair::connected(&client, &server);
+    let mut duo = Duo::records(&client, &server);
+    assert_eq!(duo.run(), Outcome::Complete);
     assert!(matches!(
-        pair.server.tls.summary().unwrap().psk,
+        duo.server.summary.as_ref().unwrap().psk,
         Some(Psk::External { .. })
     ));
-    pair.server
+    duo.server
         .tls
         .issue_tickets(2, pith_tests::pair::NOW)
         .unwrap();
-    pair.run().unwrap();
+    duo.server.obey();
+    let ticket = Event::Send(Level::Application, kind::NEW_SESSION_TICKET);
+    assert!(!duo.server.events.contains(&ticket));
     assert!(store.is_empty());
 }
 

@@ -7,17 +7,18 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use pith_tests::engine::{Duo, Engine, Outcome};
-use pith_tests::message::{Extensions, Hello, kind, offered_psks};
-use pith_tests::pair::{NAME, NOW, Pair, credential, trust};
+use pith_tests::message::{Extensions, Hello, kind, message, offered_psks, vec8, vec16};
+use pith_tests::pair::{NAME, NOW, Pair, credential, name, trust};
 use pith_tests::pki::Pki;
 use pith_tests::script::ScriptedClient;
 use pith_tests::scripted::{Bench, HANDSHAKE, Role};
 use pith_tls::{
     Carrier, CipherSuite, ClientAuth, ClientConfig, ClientConfigBuilder, Error, ExternalPsk, Fault,
-    Group, Hash, KeyLog, Level, MessageKind, ServerConfig, ServerConfigBuilder, SessionStore,
-    Tickets, limits,
+    Group, Handshake, Hash, KeyLog, Level, MessageKind, Now, Output, ServerConfig,
+    ServerConfigBuilder, SessionStore, Tickets, limits,
 };
 
 /// A client and a server that would resume, before anything was changed.
@@ -173,8 +174,13 @@ fn a_second_hello_has_the_key_of_the_first() {
         (
             "a key besides",
             |h| {
-                let body = offered_psks(&[b"other", b"more"], &[[9; 32]; 2]);
-                h.extensions.set(41, body);
+                let body = h.extensions.body(41).to_vec();
+                let length = usize::from(u16::from_be_bytes([body[0], body[1]]));
+                let (identities, binders) = body[2..].split_at(length);
+                let identities = [identities, &[0, 1, 7, 0, 0, 0, 0]].concat();
+                let binders = [&binders[2..], &vec8(&[9; 32])].concat();
+                h.extensions
+                    .set(41, [vec16(&identities), vec16(&binders)].concat());
             },
             Fault::SecondHelloChanged,
         ),
@@ -574,4 +580,104 @@ fn a_resumption_has_no_certificates() {
     *finished.last_mut().unwrap() ^= 1;
     let wire = bench.peer.record(HANDSHAKE, &finished);
     bench.fails("another Finished", &wire, Fault::Finished);
+}
+
+/// Runs a handshake in which each side has a clock of its own, and says whether it resumed.
+fn resumes_at(
+    (client, server): (&Arc<ClientConfig>, &Arc<ServerConfig>),
+    ours: Now,
+    theirs: Now,
+) -> bool {
+    let mut client = Handshake::client(client.clone(), name(), Carrier::Records, ours).unwrap();
+    let mut server = Handshake::server(server.clone(), Carrier::Records);
+    let mut resumed = None;
+    loop {
+        let mut idle = true;
+        while let Some(output) = client.next() {
+            match output {
+                Output::Send { level, bytes } => {
+                    server.read(level, &bytes, theirs).unwrap();
+                    idle = false;
+                }
+                Output::Complete(summary) => resumed = Some(summary.resumed()),
+                _ => {}
+            }
+        }
+        while let Some(output) = server.next() {
+            if let Output::Send { level, bytes } = output {
+                client.read(level, &bytes, ours).unwrap();
+                idle = false;
+            }
+        }
+        if idle {
+            return resumed.unwrap();
+        }
+    }
+}
+
+/// However often it is resumed, a line of sessions ends a week after its full handshake. Each side sees to that by itself, so here
+/// the clock of the other stands still.
+#[test]
+fn a_line_of_sessions_ends() {
+    let day = |number: u64| Now {
+        unix: NOW.unix + Duration::from_secs(number * 24 * 60 * 60),
+        ..NOW
+    };
+    for clients_clock in [false, true] {
+        let sides = Sides {
+            tickets: Tickets::rotating()
+                .lifetime(limits::TICKET_LIFETIME)
+                .unwrap(),
+            ..Sides::new()
+        };
+        let (client, server) = (
+            sides.client().build().unwrap(),
+            sides.server().build().unwrap(),
+        );
+        let at = |number| match clients_clock {
+            true => resumes_at((&client, &server), day(number), NOW),
+            false => resumes_at((&client, &server), NOW, day(number)),
+        };
+        let got = [0, 3, 6, 8, 9].map(at);
+        let want = [false, true, true, false, true];
+        assert_eq!(got, want, "the client's clock: {clients_clock}");
+    }
+}
+
+/// A ticket that is to be thrown away at once, or that is too long, is not kept, and is no fault.
+#[test]
+fn a_ticket_that_is_worth_nothing_is_not_kept() {
+    let rows = [
+        ("no lifetime", 0_u32, 100, false),
+        ("a second", 1, 100, true),
+        ("longer than a week", u32::MAX, 100, true),
+        ("the longest", 1, limits::SESSION_TICKET, true),
+        ("too long", 1, limits::SESSION_TICKET + 1, false),
+    ];
+    for (row, lifetime, length, kept) in rows {
+        let sides = Sides {
+            tickets: Tickets::none(),
+            ..Sides::new()
+        };
+        let (client, server) = (
+            sides.client().build().unwrap(),
+            sides.server().build().unwrap(),
+        );
+        let mut bench = Bench::with(Role::Client, &client, &server);
+        bench.finish().unwrap();
+        let ticket = [
+            &lifetime.to_be_bytes()[..],
+            &[1, 2, 3, 4],
+            &vec8(b"nonce"),
+            &vec16(&vec![9; length]),
+            &vec16(&[]),
+        ]
+        .concat();
+        let wire = bench
+            .peer
+            .record(HANDSHAKE, &message(kind::NEW_SESSION_TICKET, &ticket));
+        assert_eq!(bench.feed(&wire), Ok(()), "{row}");
+        assert_eq!(sides.store.len(), usize::from(kept), "{row}");
+        bench.assert_works(row);
+    }
 }
