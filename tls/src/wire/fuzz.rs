@@ -5,6 +5,7 @@ use super::client_hello::ClientHello;
 use super::encrypted_extensions::EncryptedExtensions;
 use super::extensions::read_requests;
 use super::post_handshake::{NewSessionTicket, decode_key_update, encode_key_update};
+use super::pre_shared_key::OfferedPsks;
 use super::reader::Reader;
 use super::registry::{ExtensionType as E, MessageKind as M};
 use super::server_hello::{HelloRetryRequest, ServerHello};
@@ -122,6 +123,38 @@ fn certificate_verify() {
                 let mut writer = Writer::default();
                 encode_verify(&mut writer, verify.scheme, verify.signature);
                 assert_eq!(writer.finish().unwrap()[4..], *bytes, "one encoding");
+            }
+        });
+}
+
+#[test]
+fn pre_shared_keys() {
+    bolero::check!()
+        .with_type::<(Vec<(Vec<u8>, u32)>, Vec<Vec<u8>>, Vec<u8>)>()
+        .with_iterations(ITERATIONS)
+        .for_each(|(identities, binders, rest)| {
+            let mut writer = Writer::default();
+            writer.vec16(|w| {
+                for (identity, age) in identities {
+                    w.vec16(|w| w.bytes(identity));
+                    w.u32(*age);
+                }
+            });
+            writer.vec16(|w| {
+                for binder in binders {
+                    w.vec8(|w| w.bytes(&[binder, &[0; 32][..]].concat()));
+                }
+            });
+            let offer = writer.finish().unwrap_or_default();
+            for body in [rest, &offer, &[&offer[..], rest].concat()] {
+                if let Ok(offered) = OfferedPsks::decode(Reader::new(body, M::ClientHello)) {
+                    let covered = offered.covered(body).len();
+                    assert_eq!(covered + offered.binders_len, body.len());
+                    assert!(!offered.psks.is_empty());
+                    for psk in &offered.psks {
+                        assert!(!psk.identity.is_empty() && psk.binder.len() >= 32);
+                    }
+                }
             }
         });
 }
