@@ -8,7 +8,7 @@ use pith_tests::pki::{Kind, Pki};
 use pith_tls::policy::V2026_11_PQ_ONLY;
 use pith_tls::{
     Answer, ClientAuth, ClientConfig, ClientConfigBuilder, Event, Group, Observer, ServerConfig,
-    ServerConfigBuilder,
+    ServerConfigBuilder, SessionStore, Tickets,
 };
 
 /// Keeps what it is told.
@@ -84,6 +84,35 @@ fn a_connection_from_its_start_to_its_end() {
     let (here, there) = ("closed by this side", "closed by the peer");
     assert_eq!(of_client.take(), [here, there]);
     assert_eq!(of_server.take(), [there, here]);
+}
+
+/// Tickets that go and come, a connection that resumes, and why one does not.
+#[test]
+fn what_becomes_of_tickets() {
+    let pki = Pki::new();
+    let (tickets, store) = (Tickets::rotating(), SessionStore::bounded(1, 1));
+    let connect = |scope: &str| {
+        let (client, server) = sides(&pki);
+        let server = server.tickets(tickets.clone()).ticket_scope(scope);
+        let (mut pair, of_client, of_server) = observed(client.sessions(store.clone()), server);
+        pair.run().unwrap();
+        (of_client.take(), of_server.take())
+    };
+    let full = "negotiated TLS_AES_128_GCM_SHA256, X25519MLKEM768, ecdsa_secp256r1_sha256";
+    let resumed = "negotiated TLS_AES_128_GCM_SHA256, X25519MLKEM768, resumed";
+    let refused = "ticket refused: its scope is another";
+    let rows: [(&str, &str, Option<&str>); 3] = [
+        ("one", full, None),
+        ("one", resumed, None),
+        ("other", full, Some(refused)),
+    ];
+    for (scope, negotiated, refused) in rows {
+        let (of_client, of_server) = connect(scope);
+        assert_eq!(of_client[3..], [negotiated, "ticket received"], "{scope}");
+        let want = refused.into_iter();
+        let want = want.chain(["ServerHello sent", negotiated, "ticket sent"]);
+        assert_eq!(of_server[2..], want.collect::<Vec<_>>(), "{scope}");
+    }
 }
 
 #[test]

@@ -78,7 +78,7 @@ pub enum Event<'a> {
         /// The alert.
         description: AlertDescription,
     },
-    /// A ticket was issued (`Write`), or came and is stored (`Read`).
+    /// One or more tickets are sent (`Write`), or one came and is stored (`Read`).
     Ticket(Direction),
     /// A ticket came whose key is known, and a full handshake follows; says why.
     TicketRefused(&'static str),
@@ -114,6 +114,13 @@ impl Event<'_> {
                 direction: Direction::Write,
                 message: first_message(bytes, usize::MAX).ok()??.kind,
             }),
+            // Besides those, only KeyUpdates go out at this level.
+            Output::Send {
+                level: Level::Application,
+                bytes,
+            } if bytes.first() == Some(&MessageKind::NewSessionTicket.code()) => {
+                Some(Self::Ticket(Direction::Write))
+            }
             Output::UpdateKeys(direction) => Some(Self::KeysUpdated(*direction)),
             Output::Complete(summary) => Some(Self::Negotiated {
                 suite: summary.suite,

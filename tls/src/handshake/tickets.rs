@@ -110,7 +110,6 @@ impl Tickets {
         if let Some(identity) = identity.filter(fits) {
             cx.outputs
                 .send(Level::Application, made.message(&identity)?);
-            cx.tell(&Event::Ticket(Direction::Write));
         }
         *self = issuer.ask(left, cx)?;
         Ok(())
@@ -175,7 +174,6 @@ impl Issuer {
             };
             let ticket = self.config.tickets.seal(&state, cx.now)?;
             flight.extend_from_slice(&made.message(&ticket)?);
-            cx.tell(&Event::Ticket(Direction::Write));
         }
         if !flight.is_empty() {
             cx.outputs.send(Level::Application, flight);
