@@ -142,22 +142,9 @@ impl CryptoStream {
         }
     }
 
-    /// Everything of this space is sent again, as after a Retry (rfc9000#17.2.5.3-1).
-    pub(crate) fn rewind(&mut self, space: Space) {
-        if let Some(flow) = self.flows.get_mut(space) {
-            flow.send.rewind();
-        }
-    }
-
     /// The keys of this space are gone.
     pub(crate) fn discard(&mut self, space: Space) {
         *self.flows.get_mut(space) = None;
-    }
-
-    /// Whether everything that TLS sent in this space has arrived.
-    pub(crate) fn is_delivered(&self, space: Space) -> bool {
-        let flow = self.flows.get(space).as_ref();
-        flow.is_none_or(|flow| flow.send.held() == 0)
     }
 
     /// Whether a question waits for its answer.

@@ -58,12 +58,6 @@ impl Random {
         Ok(bytes)
     }
 
-    /// A number below `end`, or zero. Biased by less than one in 2^32 for what is below 2^32.
-    pub(crate) fn below(&mut self, end: u64) -> Result<u64, Error> {
-        let number = u64::from_be_bytes(self.bytes()?);
-        Ok(number.checked_rem(end).unwrap_or_default())
-    }
-
     fn refill(&mut self) -> Result<(), Error> {
         let stream = Wiped::<STREAM>::filled(STREAM, |out| {
             let key = self.key.expose();
@@ -107,19 +101,5 @@ mod tests {
             let again = whole.windows(8).rposition(|other| other == window);
             assert_eq!(again, Some(at), "eight bytes come twice");
         }
-    }
-
-    #[test]
-    fn numbers_are_below_their_end() {
-        let mut random = Random::new().unwrap();
-        for end in [0, 1, 2, 3, 100, u64::MAX] {
-            let number = random.below(end).unwrap();
-            assert!(number < end || end == 0 && number == 0, "{number} of {end}");
-        }
-        let mut seen = [0; 4];
-        for _ in 0..400 {
-            seen[usize::try_from(random.below(4).unwrap()).unwrap()] += 1;
-        }
-        assert!(seen.iter().all(|count| *count > 40), "{seen:?}");
     }
 }

@@ -67,7 +67,10 @@ impl Connection {
             }
             Timer::Handshake => self.fail(ConnectionError::HandshakeTimeout, now),
             Timer::Idle => self.give_up(ConnectionError::IdleTimeout),
-            Timer::KeepAlive => self.signals.owe_ping(),
+            Timer::KeepAlive => {
+                self.signals.owe_ping();
+                self.streams.repeat_blocked();
+            }
             Timer::Recovery => {
                 let outcome = self.recovery.on_timeout(now, &mut self.settled);
                 self.on_outcome(&outcome);

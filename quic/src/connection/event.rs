@@ -50,6 +50,8 @@ pub(crate) struct Events {
     endpoint: VecDeque<EndpointEvent>,
     datagram: bool,
     tokens: usize,
+    /// One frame may come several times.
+    last_token: Bytes,
 }
 
 impl Events {
@@ -65,14 +67,17 @@ impl Events {
         event
     }
 
-    /// A NEW_TOKEN frame came. False if the application has as many as it will be told of, or the token is longer than what is worth keeping.
+    /// A NEW_TOKEN frame came. False if it is the same as the last, the application has as many as it will be told of, or the token is longer than what
+    /// is worth keeping.
     pub(crate) fn on_token(&mut self, token: &[u8]) -> bool {
         let fits = token.len() <= limits::TOKEN && self.tokens < limits::TOKENS;
-        if fits {
-            self.tokens = self.tokens.saturating_add(1);
-            self.push(Event::Token(Bytes::copy_from_slice(token)));
+        if !fits || self.last_token == token {
+            return false;
         }
-        fits
+        self.tokens = self.tokens.saturating_add(1);
+        self.last_token = Bytes::copy_from_slice(token);
+        self.push(Event::Token(self.last_token.clone()));
+        true
     }
 
     /// A datagram came: told once until the application has been here.

@@ -106,23 +106,20 @@ impl Connection {
         if !self.can_send() {
             return None;
         }
-        let room = Room {
-            builder: Builder::new(buffer),
-            now,
-            ecn,
-            expand: false,
-        };
-        let written = match self.state {
+        let written = self.write_datagram(Room::new(buffer, now, ecn));
+        let written = written.or_else(|error| {
+            // What was written is overwritten by what is to be said of it.
+            self.fail(error, now);
+            self.write_datagram(Room::new(buffer, now, ecn))
+        });
+        written.ok().filter(|length| *length > 0)
+    }
+
+    fn write_datagram(&mut self, room: Room<'_>) -> Result<usize, ConnectionError> {
+        match self.state {
             State::Closing => self.goodbye(room),
             state if state.is_open() => self.packets_of(room),
             _ => Ok(0),
-        };
-        match written {
-            Ok(length) => (length > 0).then_some(length),
-            Err(error) => {
-                self.fail(error, now);
-                None
-            }
         }
     }
 
@@ -458,7 +455,16 @@ impl Connection {
     }
 }
 
-impl Room<'_> {
+impl<'a> Room<'a> {
+    fn new(buffer: &'a mut [u8], now: Duration, ecn: Ecn) -> Self {
+        Self {
+            builder: Builder::new(buffer),
+            now,
+            ecn,
+            expand: false,
+        }
+    }
+
     /// Fills the open packet with PADDING, so that the datagram is as long as every path carries.
     fn expand(&mut self) -> Result<(), ConnectionError> {
         let least = limits::DATAGRAM.saturating_sub(TAG_LEN);

@@ -4,9 +4,11 @@ mod close;
 mod data;
 mod frames;
 mod handshake;
+mod ids;
 mod keys;
 mod loss;
 mod malformed;
+mod questions;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
