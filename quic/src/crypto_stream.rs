@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pith_tls::{
-    Answer, Direction, Handshake, Level, Now, Output, Question, Summary, TrafficSecret,
+    Answer, Direction, Handshake, Level, MessageKind, Now, Output, Question, Summary, TrafficSecret,
 };
 
 use crate::Fault;
@@ -173,7 +173,7 @@ impl CryptoStream {
     /// Takes what a call of the engine queued, also where it failed: what was queued before is still to be sent.
     fn settle(&mut self, result: Result<(), pith_tls::Error>) -> Result<(), ConnectionError> {
         let collected = self.collect();
-        result.map_err(ConnectionError::Tls)?;
+        result.map_err(failed)?;
         collected.map_err(|fault| ConnectionError::Transport(fault.into()))
     }
 
@@ -239,6 +239,17 @@ impl Flow {
             offset: piece.offset,
             len: u16::try_from(written).ok()?,
         })
+    }
+}
+
+/// An error of TLS, which has a code by its alert but for one (rfc9001#4.4-3).
+fn failed(error: pith_tls::Error) -> ConnectionError {
+    match error {
+        pith_tls::Error::Fault(pith_tls::Fault::UnexpectedMessage {
+            state: "CONNECTED",
+            message: MessageKind::CertificateRequest,
+        }) => ConnectionError::Transport(Fault::LateClientAuth.into()),
+        error => ConnectionError::Tls(error),
     }
 }
 

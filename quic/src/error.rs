@@ -288,6 +288,7 @@ faults! {
     // CRYPTO and levels.
     CryptoAfterLevel => PROTOCOL_VIOLATION, "RFC 9001 4.1.3", "CRYPTO data came at a level that TLS has left";
     CryptoUnread => PROTOCOL_VIOLATION, "RFC 9001 4.1.3", "CRYPTO data was left over at a level when keys of a higher one came";
+    LateClientAuth => PROTOCOL_VIOLATION, "RFC 9001 4.4", "a server asked for a certificate after the handshake";
 
     // Connection ids.
     TooManyIds => CONNECTION_ID_LIMIT_ERROR, "5.1.1", "more connection ids came than the advertised limit allows";

@@ -122,3 +122,66 @@ pub(super) const ACK_DELAY_EXPONENT: u8 = 3;
 
 /// More than there are parameters to be shuffled, and those for the reserved one.
 const DRAWN: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits;
+    use crate::wire::ConnectionId;
+
+    #[test]
+    fn own_parameters_are_legal_and_say_what_the_configuration_does() {
+        let id = |value: u8| ConnectionId::new(&[value; 8]).unwrap();
+        let token = Some(ResetToken([5; 16]));
+        let client = (Side::Client, Ids::client(id(1), id(2)), None);
+        let server = (
+            Side::Server,
+            Ids::server(id(3), id(2), Some(id(4)), id(1)),
+            token,
+        );
+        let transport = Transport {
+            idle_timeout: Some(Duration::from_millis(1234)),
+            datagrams: 777,
+            ..Transport::default()
+        };
+        let mut random = Random::seeded(&[3; 32]).unwrap();
+        for (side, ids, token) in [client, server] {
+            let bytes = transport
+                .parameters(&ids, side, token, &mut random)
+                .unwrap();
+            let read = Parameters::decode(&bytes, side).unwrap();
+            assert_eq!(read.max_idle_timeout.get(), 1234);
+            assert_eq!(read.max_datagram_frame_size.get(), 777);
+            assert_eq!(read.initial_source_connection_id, Some(ids.own()));
+            assert!(read.active_connection_id_limit.get() >= 2 && read.grease_quic_bit);
+            assert_eq!(read.initial_max_streams_bidi.get(), limits::OPEN_STREAMS);
+            let server = side == Side::Server;
+            assert_eq!(
+                read.original_destination_connection_id,
+                server.then(|| id(2))
+            );
+            assert_eq!(read.retry_source_connection_id, server.then(|| id(4)));
+            assert_eq!(read.stateless_reset_token, token);
+            // In another order each time.
+            let again = transport
+                .parameters(&ids, side, token, &mut random)
+                .unwrap();
+            assert!(again != bytes && Parameters::decode(&again, side) == Ok(read));
+        }
+        let endless = Transport {
+            idle_timeout: None,
+            ..Transport::default()
+        };
+        let ids = Ids::client(id(1), id(2));
+        let bytes = endless
+            .parameters(&ids, Side::Client, None, &mut random)
+            .unwrap();
+        assert_eq!(
+            Parameters::decode(&bytes, Side::Client)
+                .unwrap()
+                .max_idle_timeout
+                .get(),
+            0
+        );
+    }
+}

@@ -310,6 +310,72 @@ fn a_tls_message_at_a_wrong_level_or_of_a_wrong_kind_is_unexpected() {
 }
 
 #[test]
+fn a_server_that_asks_for_a_certificate_after_the_handshake_violates_the_protocol() {
+    let mut pair = Pair::connected();
+    let now = pair.now;
+    let payload = [0x06, 0x00, 0x07, 13, 0, 0, 3, 0, 0, 0];
+    let datagram = pair.server().forge(Space::Application, &payload, now);
+    pair.deliver(Side::Client, &datagram);
+    assert_eq!(
+        code_of(&pair.client).map(|(code, _)| code),
+        Some(Code::PROTOCOL_VIOLATION)
+    );
+    assert_eq!(
+        pair.client.error,
+        Some(TransportError::from(crate::Fault::LateClientAuth).into())
+    );
+}
+
+#[test]
+fn a_packet_counts_once_however_often_it_comes() {
+    let mut pair = Pair::connected();
+    pair.run(Duration::from_millis(200));
+    let now = pair.now;
+    let datagram = pair
+        .client
+        .forge(Space::Application, &[0x0b, 0x00, 1, 7], now);
+    let before = pair.server().stats();
+    for _ in 0..5 {
+        pair.deliver(Side::Server, &datagram);
+    }
+    let after = pair.server().stats();
+    assert_eq!(after.packets_received, before.packets_received + 1);
+    assert_eq!(after.duplicates, before.duplicates + 4);
+    // A forged copy is no duplicate: whether it was there before is asked once it is known to be genuine.
+    let mut forged = datagram.clone();
+    let last = forged.len() - 1;
+    forged[last] ^= 1;
+    pair.deliver(Side::Server, &forged);
+    let last = pair.server().stats();
+    assert_eq!(
+        (last.duplicates, last.undecryptable),
+        (after.duplicates, after.undecryptable + 1)
+    );
+}
+
+#[test]
+fn a_packet_with_a_fault_is_not_acknowledged() {
+    let mut pair = ready(PacketType::OneRtt, Side::Client);
+    pair.run(Duration::from_millis(200));
+    let now = pair.now;
+    let before = pair
+        .server()
+        .spaces
+        .received_ref(Space::Application)
+        .largest();
+    let datagram = pair.client.forge(Space::Application, &[0x01, 0x1f], now);
+    pair.deliver(Side::Server, &datagram);
+    assert!(code_of(pair.server()).is_some());
+    assert_eq!(
+        pair.server()
+            .spaces
+            .received_ref(Space::Application)
+            .largest(),
+        before
+    );
+}
+
+#[test]
 fn frames_that_change_nothing_end_the_connection_when_there_are_too_many() {
     let rows: &[(&str, &[u8])] = &[
         ("PING", &[0x01]),

@@ -246,6 +246,11 @@ fn a_client_follows_one_genuine_retry_and_repeats_its_hello_with_the_token() {
         "two before the Retry, two after"
     );
     pair.connect();
+    let told = |event: &Event| matches!(event, Event::Token(_));
+    assert!(
+        !pair.client_events.iter().any(told),
+        "a Retry's token is for this connection alone"
+    );
 }
 
 #[test]
@@ -327,6 +332,16 @@ fn packets_of_other_connections_and_versions_are_dropped() {
         packet.extend([3; 64]);
         packet
     };
+    // 0-RTT packets are for servers.
+    let mut early = vec![0xd0, 0, 0, 0, 1, 8];
+    early.extend([0xc0; 8]);
+    early.push(8);
+    early.extend([0x50; 8]);
+    early.extend([0x40, 0x40]);
+    early.extend([3; 64]);
+    let undecryptable = pair.client.stats().undecryptable;
+    pair.deliver(Side::Client, &early);
+    assert_eq!(pair.client.stats().undecryptable, undecryptable + 1);
     for (name, packet) in [
         ("short", short),
         ("version 2", long(0x6b33_43cf)),
