@@ -82,6 +82,7 @@ impl CryptoStream {
             return Err(Fault::CryptoAfterLevel);
         }
         flow.end = flow.end.max(end);
+        // rfc9000#7.5-2
         flow.receive.insert(offset.get(), data, pinned)
     }
 
@@ -242,7 +243,7 @@ impl Flow {
     }
 }
 
-/// An error of TLS, which has a code by its alert but for one (rfc9001#4.4-3).
+/// An error of TLS. Its alert says the code (rfc9001#6-2, rfc9001#8.1-2, rfc9001#8.1-5) but for one (rfc9001#4.4-3).
 fn failed(error: pith_tls::Error) -> ConnectionError {
     match error {
         pith_tls::Error::Fault(pith_tls::Fault::UnexpectedMessage {

@@ -171,6 +171,7 @@ impl Connection {
 
     /// Gives a client a token that it may show at its next connection: a NEW_TOKEN frame, until it has arrived. One at a time; nothing on a client.
     pub fn give_token(&mut self, token: Bytes) {
+        // rfc9000#19.7-3
         if self.side == Side::Server {
             self.signals.owe_token(token);
         }

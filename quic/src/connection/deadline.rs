@@ -50,6 +50,7 @@ impl Connection {
                 self.activity.keep_alive_deadline(self.config.keep_alive)
             }
             Timer::KeepAlive => None,
+            // rfc9000#8.1-4
             Timer::Recovery => self.recovery.deadline(),
             Timer::Ack => self.ack_deadline(),
             Timer::Pace => self.paced,

@@ -36,6 +36,7 @@ impl Connection {
             }
             Frame::ResetStream(frame) => self.streams.on_reset_stream(frame).map(|()| true),
             Frame::StopSending(frame) => self.streams.on_stop_sending(frame),
+            // rfc9000#13.3-3
             Frame::MaxData(limit) => Ok(self.streams.on_max_data(limit)),
             Frame::MaxStreamData(frame) => self.streams.on_max_stream_data(frame),
             Frame::MaxStreams(frame) => Ok(self.streams.on_max_streams(frame)),

@@ -78,7 +78,7 @@ impl Connection {
         answered
     }
 
-    /// TLS is complete: the peer is who it has to be.
+    /// TLS is complete: the peer is who it has to be, and an application protocol was agreed on (rfc9000#7-2).
     fn on_complete(&mut self, summary: Arc<Summary>, now: Duration) {
         if !self.enter(Step::Complete) {
             return;
@@ -87,7 +87,7 @@ impl Connection {
         self.events.push(Event::Connected(summary));
         self.spaces.on_complete();
         if self.side == Side::Server {
-            // rfc9001#4.1.2-1
+            // rfc9001#4.1.2-1, rfc9000#19.20-1
             self.signals.owe_handshake_done();
             self.on_confirmed(now);
         }

@@ -142,6 +142,7 @@ impl Connection {
         let carrier = Carrier::Quic {
             transport_parameters: Some(parameters),
         };
+        // rfc9001#4.4-1
         let tls = Handshake::client(Arc::clone(&config.tls), name, carrier, now)
             .map_err(ConnectionError::Tls)?;
         let path = Path::new(PathId(0), route, Amplification::Validated);
@@ -239,7 +240,7 @@ impl Connection {
         })
     }
 
-    /// Ends the connection with an error of its own, and says so to the peer.
+    /// Ends the connection with an error of its own, and says so to the peer (rfc9000#10.3-1, rfc9000#11.1-1).
     fn fail(&mut self, error: ConnectionError, now: Duration) {
         let told = match &error {
             ConnectionError::Transport(error) => *error,

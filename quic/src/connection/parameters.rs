@@ -28,6 +28,7 @@ impl Transport {
         let streams = &self.streams;
         let number = VarInt::saturating;
         let server = side == Side::Server;
+        // rfc9000#7.3-1, rfc9000#18.2-1, rfc9000#18.2-6, rfc9000#18.2-8
         let parameters = Parameters {
             original_destination_connection_id: server.then(|| ids.original()),
             initial_source_connection_id: Some(ids.own()),
@@ -67,7 +68,7 @@ impl Connection {
     pub(super) fn on_peer_parameters(&mut self, bytes: &[u8]) -> Result<(), ConnectionError> {
         let fault = |fault| ConnectionError::Transport(TransportError::from(fault));
         let parameters = Parameters::decode(bytes, self.side.peer()).map_err(fault)?;
-        // rfc9000#7.3-2
+        // rfc9000#7.3-2, rfc9000#7.3-3, rfc9000#7.3-4
         parameters
             .check_ids(self.side.peer(), &self.ids.seen())
             .map_err(fault)?;

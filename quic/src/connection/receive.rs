@@ -43,7 +43,7 @@ impl Connection {
         count(&mut self.stats.datagrams_received);
         let size = u64::try_from(datagram.len()).unwrap_or(u64::MAX);
         self.stats.bytes_received = self.stats.bytes_received.saturating_add(size);
-        // Until there is migration, another path is none.
+        // Until there is migration, another path is none (rfc9000#9-5).
         if route.remote != self.path.route.remote || datagram.is_empty() {
             count(&mut self.stats.discarded);
             return;
@@ -75,6 +75,7 @@ impl Connection {
         let token = datagram.reset_token();
         let mut opened = false;
         while let Some(packet) = datagram.next() {
+            // Each on its own, whatever became of the one before (rfc9000#12.2-3), and never a reason to close (rfc9000#14-4).
             match packet {
                 Ok(Incoming::Protected(packet)) => opened |= self.packet(packet, way)?,
                 Ok(Incoming::Other(bytes)) => self.on_other(&bytes, now)?,
@@ -157,6 +158,8 @@ impl Connection {
             opened,
             pinned: way.arrival.datagram,
         };
+        // A fault ends the connection, so what frames before it have done need not be undone (rfc9000#5.2-1). No frame is refused for the size of its
+        // datagram (rfc9000#8.2.1-4).
         let mut frames = frames(&opened.payload, opened.packet, self.side);
         while let Some(frame) = frames.next() {
             let handled = frame
@@ -223,6 +226,7 @@ impl Connection {
     /// A packet without frames: all of its datagram. Only a client that has heard nothing yet has a use for one.
     fn on_other(&mut self, bytes: &[u8], now: Now) -> Result<(), ConnectionError> {
         let packet = header::decode(bytes, self.ids.own().len(), QuicBit::Any);
+        // rfc9000#6.2-2
         if self.side == Side::Client && !self.ids.has_answer() {
             match packet {
                 Ok(Packet::Retry(retry)) => return self.on_retry(&retry, now),
@@ -246,10 +250,10 @@ impl Connection {
             count(&mut self.stats.discarded);
             return Ok(());
         }
-        // rfc9000#8.1.2-1
+        // rfc9000#8.1.2-1. Nobody hears of it who could use it later (rfc9000#8.1.3-2, rfc9000#8.1.3-6).
         self.token = bytes::Bytes::copy_from_slice(retry.token);
         self.spaces.install_initial(&retry.scid).map_err(local)?;
-        // rfc9000#17.2.5.3-2: numbers go on, and the same hello goes out again.
+        // rfc9000#17.2.5.3-1, rfc9000#17.2.5.3-2, rfc9000#17.2.3-1: numbers go on, and the same hello goes out again.
         self.recovery.on_retry(now.monotonic, &mut self.settled);
         self.settle();
         Ok(())

@@ -165,6 +165,7 @@ impl Spaces {
             PacketType::OneRtt if self.one_rtt.can_receive() => {
                 self.one_rtt.open(packet, largest, side)
             }
+            // TLS gives these keys when it is complete (rfc9001#5.7-1, rfc9001#5.7-2, rfc9001#5.7-3).
             PacketType::OneRtt => return Err(Unopened::Early(packet)),
             PacketType::Initial => open(&self.initial.opener, packet, largest, side)?,
             PacketType::Handshake => open(&self.handshake.opener, packet, largest, side)?,
@@ -208,6 +209,7 @@ impl Spaces {
 
     fn refused(&mut self, refused: Refused) -> Unopened {
         match refused {
+            // rfc9001#6.6-5, rfc9001#6.6-6
             Refused::Forged => match self.forgeries.count() {
                 Ok(()) => Unopened::Forged,
                 Err(fault) => Unopened::Fault(fault),

@@ -119,11 +119,12 @@ impl Connection {
         match self.state {
             State::Closing => self.goodbye(room),
             state if state.is_open() => self.packets_of(room),
+            // rfc9000#10.2.2-1, rfc9000#10.2.2-2
             _ => Ok(0),
         }
     }
 
-    /// Whether the peer's address may be sent a whole datagram (rfc9000#8-1, rfc9000#8.1-1).
+    /// Whether the peer's address may be sent a whole datagram (rfc9000#8-1, rfc9000#8.1-1), whatever is in it (rfc9000#10.2.1-1, rfc9000#10.2.1-2).
     pub(super) fn can_send(&self) -> bool {
         self.path.amplification.allowance() >= u64::from(self.path.mtu)
     }
@@ -238,7 +239,8 @@ impl Connection {
         self.peer.is_some() && (self.side == Side::Client || self.state.is_established())
     }
 
-    /// The header of a packet.
+    /// The header of a packet. A token is the client's alone, for a server holds none (rfc9000#8.1.3-1, rfc9000#17.2.2-1), and the spin bit is never set
+    /// (rfc9000#17.4-1).
     fn begin(
         &mut self,
         space: Space,
@@ -287,7 +289,7 @@ impl Connection {
         }))
     }
 
-    /// The second bit of a packet is set, or is anything to a peer that has said so (RFC 9287 section 3.1).
+    /// The second bit of a packet is set, or is anything to a peer that has said so on this connection (rfc9287#3.1-2, rfc9287#3.1-3, rfc9287#3.1-4).
     fn quic_bit(&mut self, packet: PacketType) -> bool {
         let may_clear = packet == PacketType::OneRtt
             && self.peer.as_ref().is_some_and(|peer| peer.grease_quic_bit);
@@ -323,13 +325,13 @@ impl Connection {
                 &mut room.expand,
             );
             if builder.len() == before && self.recovery.probes_owed(space) > 0 {
-                // rfc9002#6.2.4-2
+                // rfc9002#6.2.4-2, rfc9000#8.1-5
                 let _full = builder.put_ping();
             }
         }
         packet.eliciting = builder.len() > before;
         let initial = packet.packet_type == PacketType::Initial;
-        // rfc9000#8.1-3, rfc9000#14.1-1, rfc9000#14.1-2
+        // rfc9000#8.1-3, rfc9000#14.1-1, rfc9000#14.1-2, rfc9001#9.3-1
         room.expand |= initial && (self.side == Side::Client || packet.eliciting);
         packet
     }
@@ -437,7 +439,7 @@ impl Connection {
         Ok(room.builder.len())
     }
 
-    /// Updates the sending keys if it is time to. A key that can be used no more and not be updated ends the connection.
+    /// Updates the sending keys if it is time to (rfc9001#5.3-3, rfc9001#6.6-3). A key that can be used no more and not be updated ends the connection.
     fn update_if_due(&mut self, now: Duration) -> Result<(), ConnectionError> {
         let confirmed = self.state == State::Confirmed;
         let one_rtt = &mut self.spaces.one_rtt;

@@ -39,7 +39,7 @@ impl Amplification {
         self == Self::Validated
     }
 
-    /// How many bytes may be sent now (rfc9000#8-1, rfc9000#8.1-1).
+    /// How many bytes may be sent now (rfc9000#8-1, rfc9000#8.1-1, rfc9000#14.1-4).
     pub(crate) fn allowance(self) -> u64 {
         match self {
             Self::Limited { received, sent } => {

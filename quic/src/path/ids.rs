@@ -34,7 +34,7 @@ impl Ids {
         }
     }
 
-    /// Of a server. `retried` is the id in its Retry packet, if it sent one.
+    /// Of a server, which sends to the source of the first Initial packet (rfc9000#7.2-5). `retried` is the id in its Retry packet, if it sent one.
     pub(crate) fn server(
         own: ConnectionId,
         original: ConnectionId,
@@ -94,7 +94,7 @@ impl Ids {
             return false;
         }
         self.retried = Some(scid);
-        // rfc9000#17.2.5.1-3
+        // rfc9000#17.2.5.1-3; its own id stays (rfc9000#17.2.5.2-5).
         self.remote.replace_first(scid);
         true
     }

@@ -125,7 +125,7 @@ impl LocalIds {
         for issued in self.issued.iter_mut().filter(|issued| issued.owed) {
             let frame = NewConnectionId {
                 sequence: VarInt::saturating(issued.sequence),
-                retire_prior_to: VarInt::ZERO,
+                retire_prior_to: VarInt::ZERO, // rfc9000#19.15-5
                 id: issued.id,
                 reset_token: issued.reset_token,
             };

@@ -114,7 +114,7 @@ impl RemoteIds {
         Ok(learned)
     }
 
-    /// Whether a datagram that ends in this is a Stateless Reset. Only the token of an id in use counts (rfc9000#10.3.1-4).
+    /// Whether a datagram that ends in this is a Stateless Reset. Only the token of an id in use counts (rfc9000#10.3.1-2).
     pub(crate) fn is_reset(&self, tail: &[u8; limits::RESET_TOKEN]) -> bool {
         self.current.reset_token == Some(ResetToken(*tail))
     }

@@ -309,15 +309,15 @@ impl Streams {
     /// Checks that the peer may name this stream in a frame for this part of it, and creates it if that is how it opens.
     fn named(&mut self, id: StreamId, part: Part) -> Result<(), Fault> {
         match part {
-            // rfc9000#19.8-1, rfc9000#19.13-1
+            // rfc9000#19.4-1, rfc9000#19.8-1, rfc9000#19.13-1
             Part::Recv if !id.can_receive(self.side) => return Err(Fault::SendOnlyStream),
-            // rfc9000#19.10-2
+            // rfc9000#19.5-2, rfc9000#19.10-2
             Part::Send if !id.can_send(self.side) => return Err(Fault::ReceiveOnlyStream),
             Part::Send | Part::Recv => {}
         }
         let (dir, index) = (id.dir(), id.index());
         if id.initiator() == self.side {
-            // rfc9000#19.8-1, rfc9000#19.10-1
+            // rfc9000#19.5-1, rfc9000#19.8-1, rfc9000#19.10-1
             return if index < self.ours.of(dir).used() {
                 Ok(())
             } else {

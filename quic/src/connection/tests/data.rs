@@ -224,3 +224,22 @@ fn marks_of_congestion_are_reported_and_heeded() {
     assert!(stats.window < largest, "{stats:?} {largest}");
     assert_eq!(stats.packets_lost, 0);
 }
+
+#[test]
+fn the_quic_bit_is_anything_to_a_peer_that_takes_it_and_only_in_1_rtt_packets() {
+    let mut pair = Pair::connected();
+    let data = pattern(100_000);
+    assert_eq!(
+        pair.transfer(Side::Server, &data, Duration::from_secs(9)),
+        data
+    );
+    let mut seen = [0; 2];
+    for (_, datagram) in &pair.log {
+        let (long, set) = (datagram[0] & 0x80 != 0, datagram[0] & 0x40 != 0);
+        assert!(!long || set);
+        if !long {
+            seen[usize::from(set)] += 1;
+        }
+    }
+    assert!(seen[0] > 20 && seen[1] > 20, "{seen:?}");
+}
