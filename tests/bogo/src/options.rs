@@ -4,7 +4,7 @@
 //! have (yet), and [`Unsupported`] makes the shim exit with 89: the scope of the suite is decided by this list. A flag for
 //! something that TLS 1.3 does not have, or that Pith always does, is taken and has no effect.
 //!
-//! What is left out, by the feature that it needs: 0-RTT; PAKE; delegated credentials; ECH; certificate compression by algorithms
+//! What is left out, by the feature that it needs: early data that is sent or accepted; PAKE; delegated credentials; ECH; certificate compression by algorithms
 //! of the caller; tickets under keys that the runner knows, and sessions for other names; ALPS,
 //! channel ids, SRTP and signed certificate timestamps; trust anchor identifiers; BoringSSL's own policies, hints (of groups,
 //! of a handshake in another process) and callbacks that fail at a server or read messages; peeking, alerts and fragments of
@@ -30,6 +30,9 @@ pub(crate) struct Options {
     pub(crate) expect_no_session: bool,
     pub(crate) no_ticket: bool,
     pub(crate) session_id_context: Option<String>,
+    pub(crate) expect_ticket_supports_early_data: bool,
+    pub(crate) expect_accept_early_data: bool,
+    pub(crate) expect_reject_early_data: bool,
     /// Seconds until the next connection.
     pub(crate) resumption_delay: u64,
 
@@ -127,6 +130,10 @@ impl Options {
     }
 
     fn of_connection(place: usize, arguments: &[String]) -> Result<Self, Unsupported> {
+        let wanted = match place {
+            0 => "-on-initial-",
+            _ => "-on-resume-",
+        };
         let mut options = Self {
             read_size: 512,
             ..Self::default()
@@ -135,14 +142,10 @@ impl Options {
         let mut others = Self::default();
         let mut arguments = arguments.iter().cloned();
         while let Some(flag) = arguments.next() {
-            let prefixes = [
-                ("-on-initial-", place == 0),
-                ("-on-resume-", place > 0),
-                ("-on-retry-", false),
-            ];
+            let prefixes = ["-on-initial-", "-on-resume-", "-on-retry-"];
             let prefixed = prefixes
                 .iter()
-                .find_map(|(prefix, meant)| Some((flag.strip_prefix(prefix)?, *meant)));
+                .find_map(|prefix| Some((flag.strip_prefix(prefix)?, *prefix == wanted)));
             match prefixed {
                 Some((name, true)) => options.flag(&format!("-{name}"), &mut arguments)?,
                 Some((name, false)) => others.flag(&format!("-{name}"), &mut arguments)?,
@@ -228,6 +231,9 @@ impl Options {
             "-session-id-context" if self.new_credentials.is_empty() => {
                 self.session_id_context = Some(text()?);
             }
+            "-expect-ticket-supports-early-data" => self.expect_ticket_supports_early_data = true,
+            "-expect-accept-early-data" => self.expect_accept_early_data = true,
+            "-expect-reject-early-data" => self.expect_reject_early_data = true,
             "-resumption-delay" => self.resumption_delay = number(flag, &text()?)?,
 
             "-min-version" => self.tls13_only |= number::<u16>(flag, &text()?)? >= TLS13,
@@ -242,7 +248,7 @@ impl Options {
             "-tls13-ciphers" => self.tls13_ciphers.push(suite(flag, &text()?)?),
             "-host-name" => self.host_name = Some(text()?),
             "-advertise-alpn" => self.advertise_alpn = protocols(&text()?),
-            "-select-alpn" => self.select_alpn = Some(text()?),
+            "-select-alpn" => self.select_alpn = Some(text()?).filter(|name| !name.is_empty()),
             "-reject-alpn" => self.reject_alpn = true,
             "-use-early-callback" | "-install-ddos-callback" => self.use_early_callback = true,
             "-fail-early-callback" => self.fail_early_callback = true,
@@ -305,12 +311,15 @@ impl Options {
             | "-no-legacy-server-connect"
             | "-renegotiate-freely"
             | "-expect-secure-renegotiation"
-            | "-expect-extended-master-secret" => {}
+            | "-expect-extended-master-secret"
+            // A side that does not do it offers none and rejects what comes.
+            | "-enable-early-data"
+            | "-expect-no-offer-early-data" => {}
+            "-expect-early-data-reason" => drop(text()?),
             // Pith has the algorithms of the registry, of which no test installs one.
             "-install-one-cert-compression-alg" => drop(text()?),
             // The other code point is the one that drafts of RFC 9001 had.
             "-quic-use-legacy-codepoint" => only(flag, &text()?, "0")?,
-            "-expect-early-data-reason" => only(flag, &text()?, "disabled")?,
             // Pith's preference is the same on processors without AES instructions.
             "-expect-cipher-no-aes" => drop(text()?),
             "-expect-verify-result" => {}

@@ -59,6 +59,12 @@ enum Config {
 
 impl Setup {
     pub(crate) fn new(options: Options, resumes: bool, kept: &Kept) -> Result<Self, Failure> {
+        let early = options.expect_accept_early_data
+            || options.expect_ticket_supports_early_data
+            || options.expect_reject_early_data && !options.server;
+        if early {
+            return Err(Unsupported("early data".to_owned()).into());
+        }
         let (credentials, keys) = credentials(&options)?;
         let config = if options.server {
             Config::Server(server(&options, credentials, kept)?)
