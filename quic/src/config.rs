@@ -277,3 +277,102 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// A hundred years: sums of such times overflow nothing.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_checked_at_their_limits() {
+        type Change = fn(&mut Transport, u64);
+        let milliseconds = Duration::from_millis;
+        // (option, set to, the largest that is taken, the smallest)
+        let rows: &[(&str, Change, u64, u64)] = &[
+            (
+                "streams",
+                |t, n| t.streams.streams_bidi = n,
+                limits::STREAMS,
+                0,
+            ),
+            (
+                "streams",
+                |t, n| t.streams.streams_uni = n,
+                limits::STREAMS,
+                0,
+            ),
+            (
+                "stream_window",
+                |t, n| t.streams.stream_max = n,
+                limits::VARINT,
+                0,
+            ),
+            (
+                "connection_window",
+                |t, n| t.streams.connection_max = n,
+                limits::VARINT,
+                0,
+            ),
+            (
+                "datagrams",
+                |t, n| t.datagrams = n,
+                limits::DATAGRAM_FRAME,
+                0,
+            ),
+            (
+                "idle_timeout",
+                |t, n| t.idle_timeout = Some(Duration::from_millis(n)),
+                3_153_600_000_000,
+                1,
+            ),
+            (
+                "handshake_timeout",
+                |t, n| t.handshake_timeout = Duration::from_millis(n),
+                3_153_600_000_000,
+                1,
+            ),
+            (
+                "keep_alive",
+                |t, n| t.keep_alive = Some(Duration::from_millis(n)),
+                3_153_600_000_000,
+                1,
+            ),
+            (
+                "initial_rtt",
+                |t, n| t.initial_rtt = Duration::from_millis(n),
+                3_153_600_000_000,
+                1,
+            ),
+        ];
+        for (what, change, largest, smallest) in rows {
+            for (value, good) in [
+                (*largest, true),
+                (*largest + 1, false),
+                (*smallest, true),
+                (
+                    smallest.wrapping_sub(1),
+                    *smallest == 0 && *largest == u64::MAX,
+                ),
+            ] {
+                let mut transport = Transport::default();
+                change(&mut transport, value);
+                let want = if good {
+                    Ok(())
+                } else {
+                    Err(ConfigError { what })
+                };
+                assert_eq!(transport.check(), want, "{what} {value}");
+            }
+        }
+        let none = Transport {
+            idle_timeout: None,
+            ..Transport::default()
+        };
+        assert_eq!(none.check(), Ok(()));
+        assert_eq!(LONGEST, milliseconds(3_153_600_000_000));
+        let error = ConfigError { what: "streams" };
+        assert_eq!(
+            error.to_string(),
+            "no connection can have this value of streams"
+        );
+    }
+}

@@ -266,11 +266,13 @@ fn level_of(space: Space) -> Level {
     }
 }
 
-/// The space of a level's packets.
+/// The space of a level's packets: 0-RTT and 1-RTT share one.
 pub(crate) fn space_of(level: Level) -> Space {
-    match level {
-        Level::Initial => Space::Initial,
-        Level::Handshake => Space::Handshake,
-        Level::Application => Space::Application,
+    if level == Level::Initial {
+        Space::Initial
+    } else if level == Level::Handshake {
+        Space::Handshake
+    } else {
+        Space::Application
     }
 }

@@ -92,9 +92,8 @@ impl Spaces {
                 self.handshake.opener.install(Box::new(secret.opener()?));
             }
             (Level::Handshake, Direction::Write) => {
-                self.handshake
-                    .sealer
-                    .install(Box::new(secret.sealer(u64::MAX)?));
+                let sealer = secret.sealer(u64::MAX)?;
+                self.handshake.sealer.install(Box::new(sealer));
             }
             (Level::Application, Direction::Read) => self.one_rtt.install_receiving(&secret)?,
             (Level::Application, Direction::Write) => {
@@ -102,7 +101,9 @@ impl Spaces {
                 // rfc9001#5.6-5
                 self.early_sealer.discard();
             }
-            (Level::Initial, _) => return Err(Error::Internal("TLS has no Initial secrets")),
+            (_, Direction::Read | Direction::Write) => {
+                return Err(Error::Internal("TLS has no such secrets"));
+            }
         }
         Ok(())
     }

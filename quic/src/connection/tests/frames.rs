@@ -454,16 +454,20 @@ fn a_path_challenge_is_answered_in_an_expanded_datagram() {
 fn a_token_for_the_next_connection_is_told_of_up_to_a_number_and_a_length() {
     let mut pair = Pair::connected();
     let now = pair.now;
+    for length in [limits::TOKEN + 1, limits::TOKEN] {
+        let length_field = u16::try_from(length).unwrap() | 0x4000;
+        let mut payload = vec![0x07];
+        payload.extend(length_field.to_be_bytes());
+        payload.resize(3 + length, 5);
+        let datagram = pair.server().forge(Space::Application, &payload, now);
+        pair.deliver(Side::Client, &datagram);
+    }
     for number in 0..20_u8 {
         let datagram = pair
             .server()
             .forge(Space::Application, &[0x07, 2, 9, number], now);
         pair.deliver(Side::Client, &datagram);
     }
-    let mut long = vec![0x07, 0x44, 0x01];
-    long.resize(3 + limits::TOKEN + 1, 5);
-    let datagram = pair.server().forge(Space::Application, &long, now);
-    pair.deliver(Side::Client, &datagram);
     pair.events();
     let tokens: Vec<_> = pair
         .client_events
@@ -474,7 +478,12 @@ fn a_token_for_the_next_connection_is_told_of_up_to_a_number_and_a_length() {
         })
         .collect();
     assert_eq!(tokens.len(), limits::TOKENS);
-    assert_eq!(tokens[0], [9, 0][..]);
+    assert_eq!(
+        tokens[0],
+        [5; limits::TOKEN][..],
+        "as long as may be, and not longer"
+    );
+    assert_eq!(tokens[1], [9, 0][..]);
     assert!(pair.client.state.is_open());
 }
 
