@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 
 pub mod engine;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub mod heap;
 pub mod message;
 pub mod pair;
 pub mod pki;

@@ -1,60 +1,29 @@
 //! Measures what an idle connection costs in heap, that a steady stream of records allocates nothing, and that failed handshakes
 //! leave nothing behind.
 //!
-//! A Rust allocator does not see AWS-LC's memory, so the test runs itself again with a malloc counter preloaded
-//! (`tests/heap/count.c`, built here by `cc`), which leaves its two numbers in a file. Counted are both sides of 1,000
-//! connections in one process, struct, AEAD contexts and secrets included; configs and the caller's buffers stand apart, and the
+//! Counted are both sides of 1,000 connections in one process, struct, AEAD contexts and secrets included; configs and the caller's buffers stand apart, and the
 //! peer's chain is not kept. Then one side is dropped, so that each has a mean of its own.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
-    clippy::disallowed_methods,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
     clippy::unwrap_used
 )]
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Arc;
 
+use pith_tests::heap::{Counter, measured};
 use pith_tests::pair::{NAME, NOW, configs, credential, name, trust};
 use pith_tests::pki::Pki;
 use pith_tls::{ClientConfig, Connection, Received, ServerConfig, SessionStore};
 
 #[test]
 fn idle_connections_are_small_and_nothing_leaks() {
-    if std::env::var_os(COUNTER).is_some() {
-        return measure(&Counter::open());
-    }
-    let folder =
-        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("heap-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let library = folder.join("count.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/heap/count.c");
-    let built = Command::new("cc")
-        .args(["-O2", "-shared", "-fPIC", "-o"])
-        .arg(&library)
-        .arg(source)
-        .status()
-        .unwrap();
-    assert!(built.success(), "cc cannot build {source}");
     let name = "idle_connections_are_small_and_nothing_leaks";
-    let run = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture"])
-        .env("LD_PRELOAD", &library)
-        .env(COUNTER, folder.join("counter"))
-        .output()
-        .unwrap();
-    std::fs::remove_dir_all(&folder).unwrap();
-    let output = String::from_utf8_lossy(&run.stdout);
-    println!("{output}{}", String::from_utf8_lossy(&run.stderr));
-    assert!(run.status.success(), "measuring failed: {}", run.status);
-    assert!(output.contains("idle connection"), "nothing was measured");
+    measured(name, env!("CARGO_TARGET_TMPDIR"), measure);
 }
 
 fn measure(counter: &Counter) {
@@ -195,29 +164,6 @@ fn deliver(to: &mut Connection, mut input: &mut [u8]) -> usize {
     data
 }
 
-/// The two numbers of `tests/heap/count.c`. Reading them allocates nothing.
-struct Counter(File);
-
-impl Counter {
-    fn open() -> Self {
-        Self(File::open(std::env::var_os(COUNTER).unwrap()).unwrap())
-    }
-
-    fn bytes(&self) -> i64 {
-        self.read(0)
-    }
-
-    fn allocations(&self) -> i64 {
-        self.read(8)
-    }
-
-    fn read(&self, offset: u64) -> i64 {
-        let mut number = [0; 8];
-        self.0.read_exact_at(&mut number, offset).unwrap();
-        i64::from_ne_bytes(number)
-    }
-}
-
 const CONNECTIONS: usize = 1_000;
 
 /// The most that a side may hold while it is idle.
@@ -225,6 +171,3 @@ const MOST_BYTES: i64 = 2 * 1024;
 
 /// What it may hold besides, where it takes or issues tickets: the resumption secret, and when its line of sessions ends.
 const FOR_TICKETS: i64 = 64;
-
-/// Names the file of the counter, to the counter and to this program.
-const COUNTER: &str = "PITH_HEAP_COUNTER";

@@ -150,7 +150,7 @@ impl Connection {
     /// The question that waits for an answer.
     #[must_use]
     pub fn question(&self) -> Option<&Question> {
-        self.question.as_ref()
+        self.question.as_deref()
     }
 
     /// Answers the open question.
@@ -159,7 +159,7 @@ impl Connection {
     /// [`ConnectionError::Tls`] with [`Misuse`](pith_tls::Error::Misuse) for an answer to another question, which changes nothing. Other errors end the connection.
     pub fn answer(&mut self, answer: Answer, now: Now) -> Result<(), ConnectionError> {
         if let Some(error) = &self.error {
-            return Err(error.clone());
+            return Err((**error).clone());
         }
         let answered = self.on_answer(answer, now).and_then(|()| self.release(now));
         match &answered {
@@ -215,7 +215,7 @@ impl Connection {
     /// Why the connection is over, if it is.
     #[must_use]
     pub fn error(&self) -> Option<&ConnectionError> {
-        self.error.as_ref()
+        self.error.as_deref()
     }
 
     /// Whether all state may go.

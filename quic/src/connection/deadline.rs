@@ -36,7 +36,7 @@ impl Connection {
             Timer::Close => self
                 .closing
                 .as_ref()
-                .map(Closing::until)
+                .map(|closing| closing.until())
                 .or(self.drained_at),
             _ if !open => None,
             Timer::Handshake if self.state == State::Confirmed => None,
@@ -73,7 +73,9 @@ impl Connection {
                 self.streams.repeat_blocked();
             }
             Timer::Recovery => {
-                let outcome = self.recovery.on_timeout(now, &mut self.settled);
+                let outcome = self
+                    .recovery
+                    .on_timeout(now, self.settled.get_or_insert_default());
                 self.on_outcome(&outcome);
                 self.settle();
             }
@@ -96,7 +98,7 @@ impl Connection {
         let spaces = Space::ALL.into_iter();
         spaces
             .filter(|space| self.spaces.sends(*space).is_some() && self.may_acknowledge(*space))
-            .filter_map(|space| self.spaces.received_ref(space).deadline())
+            .filter_map(|space| self.spaces.received_ref(space)?.deadline())
             .min()
     }
 }

@@ -80,9 +80,9 @@ impl Connection {
 
     fn on_ack(&mut self, ack: &Ack<'_>, from: &From<'_>) -> Result<(), Fault> {
         let now = from.now.monotonic;
-        let outcome = self
-            .recovery
-            .on_ack(from.space, ack, now, &mut self.settled)?;
+        let outcome =
+            self.recovery
+                .on_ack(from.space, ack, now, self.settled.get_or_insert_default())?;
         self.on_outcome(&outcome);
         self.settle();
         if from.opened.packet == PacketType::OneRtt {
@@ -111,7 +111,9 @@ impl Connection {
 
     /// Tells owners what became of their frames.
     pub(super) fn settle(&mut self) {
-        let mut settled = core::mem::take(&mut self.settled);
+        let Some(mut settled) = self.settled.take() else {
+            return;
+        };
         settled
             .acked
             .drain(..)
@@ -122,15 +124,19 @@ impl Connection {
             .drain(..)
             .for_each(|token| self.on_lost(token));
         // The lists of a connection that has nothing on its way need not be kept.
-        if self.recovery.path().in_flight() > 0 {
-            self.settled = settled;
-        }
+        let busy = self.recovery.path().in_flight() > 0;
+        self.settled = Some(settled).filter(|_| busy);
     }
 
     fn on_acked(&mut self, token: Token) {
         match token {
             Token::Crypto { space, offset, len } => self.crypto.acked(space, offset, len),
-            Token::Ack { space, largest } => self.spaces.received(space).on_ack_acked(largest),
+            Token::Ack { space, largest } => {
+                let received = self.spaces.received(space);
+                received
+                    .into_iter()
+                    .for_each(|received| received.on_ack_acked(largest));
+            }
             Token::RetireConnectionId { sequence } => self.ids.remote.acked(sequence),
             Token::Stream { .. }
             | Token::ResetStream(_)

@@ -38,6 +38,7 @@ use self::event::Events;
 use self::glitch::Glitches;
 use self::held::Held;
 use self::key_update::KeyUpdates;
+use self::parameters::Peer;
 use self::signal::Signals;
 use self::space::Spaces;
 use self::state::{State, Step};
@@ -50,7 +51,6 @@ use crate::path::{Amplification, Ids, NewId, Path, Route};
 use crate::random::Random;
 use crate::recovery::{self, Cubic, NewReno, PathId, Recovery, Settled};
 use crate::streams::{Datagrams, Streams};
-use crate::wire::params::Parameters;
 use crate::wire::{ConnectionId, ResetToken, Side, Version};
 
 pub use event::{EndpointEvent, Event};
@@ -63,17 +63,17 @@ pub struct Connection {
     config: Arc<Transport>,
     version: Version,
     state: State,
-    error: Option<ConnectionError>,
-    closing: Option<Closing>,
+    error: Option<Box<ConnectionError>>,
+    closing: Option<Box<Closing>>,
     /// When draining ends.
     drained_at: Option<Duration>,
     began: Duration,
     spaces: Spaces,
     crypto: CryptoStream,
-    question: Option<Question>,
+    question: Option<Box<Question>>,
     summary: Option<Arc<Summary>>,
     recovery: Recovery,
-    settled: Settled,
+    settled: Option<Box<Settled>>,
     /// Until then the pace holds packets back.
     paced: Option<Duration>,
     /// Whether nothing can be sent before the peer has sent more.
@@ -87,7 +87,7 @@ pub struct Connection {
     asked_ids: bool,
     /// The token of this server's first id.
     reset_token: Option<ResetToken>,
-    peer: Option<Box<Parameters>>,
+    peer: Option<Peer>,
     /// What Initial packets carry: of a Retry, or of an earlier connection.
     token: Bytes,
     updates: KeyUpdates,
@@ -217,7 +217,7 @@ impl Connection {
             question: None,
             summary: None,
             recovery: Recovery::new(side, config.recovery_path(parts.path.id, parts.path.mtu)),
-            settled: Settled::default(),
+            settled: None,
             paced: None,
             blocked: false,
             streams: Streams::new(side, config.streams),
@@ -258,7 +258,7 @@ impl Connection {
     fn close_with(&mut self, goodbye: Goodbye, error: ConnectionError, now: Duration) {
         if self.enter(Step::Close) {
             let until = now.saturating_add(self.closing_time());
-            self.closing = Some(Closing::new(goodbye, until));
+            self.closing = Some(Box::new(Closing::new(goodbye, until)));
             self.streams = Streams::new(self.side, self.config.streams);
             self.datagrams = Datagrams::new(self.config.datagrams);
             self.end(error);
@@ -285,7 +285,7 @@ impl Connection {
     /// What a connection tells and drops when it ends, once.
     fn end(&mut self, error: ConnectionError) {
         if self.error.is_none() {
-            self.error = Some(error.clone());
+            self.error = Some(Box::new(error.clone()));
             self.events.push(Event::Closed(error));
         }
         self.crypto.abandon();

@@ -16,6 +16,14 @@ use crate::streams::PeerLimits;
 use crate::wire::params::Parameters;
 use crate::wire::{ResetToken, Side, VarInt};
 
+/// What is kept of the peer's parameters. The rest is with the owners that heed it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer {
+    /// In milliseconds.
+    idle_timeout: Option<u64>,
+    pub(super) grease_quic_bit: bool,
+}
+
 impl Transport {
     /// What this side says, encoded in random order.
     pub(super) fn parameters(
@@ -91,14 +99,16 @@ impl Connection {
             .path
             .mtu
             .min(u16::try_from(payload).unwrap_or(u16::MAX));
-        self.peer = Some(Box::new(parameters));
+        self.peer = Some(Peer {
+            idle_timeout: Some(parameters.max_idle_timeout.get()).filter(|timeout| *timeout > 0),
+            grease_quic_bit: parameters.grease_quic_bit,
+        });
         Ok(())
     }
 
     /// The idle timeout that holds, once the peer has said its own.
     pub(super) fn idle_timeout(&self) -> Option<Duration> {
-        let said = self.peer.as_ref().map(|peer| peer.max_idle_timeout.get());
-        let theirs = said.filter(|timeout| *timeout > 0);
+        let theirs = self.peer.as_ref().and_then(|peer| peer.idle_timeout);
         timers::idle_timeout(self.config.idle_timeout, theirs.map(Duration::from_millis))
     }
 }

@@ -173,8 +173,9 @@ impl Connection {
         // rfc9000#13.1-1
         let delay = self.config.max_ack_delay;
         let eliciting = frames.ack_eliciting();
-        let received = self.spaces.received(space);
-        received.on_packet(opened.number, eliciting, way.arrival.ecn, now, delay);
+        if let Some(received) = self.spaces.received(space) {
+            received.on_packet(opened.number, eliciting, way.arrival.ecn, now, delay);
+        }
         self.activity.on_received(now);
         Ok(())
     }
@@ -254,7 +255,8 @@ impl Connection {
         self.token = bytes::Bytes::copy_from_slice(retry.token);
         self.spaces.install_initial(&retry.scid).map_err(local)?;
         // rfc9000#17.2.5.3-1, rfc9000#17.2.5.3-2, rfc9000#17.2.3-1: numbers go on, and the same hello goes out again.
-        self.recovery.on_retry(now.monotonic, &mut self.settled);
+        self.recovery
+            .on_retry(now.monotonic, self.settled.get_or_insert_default());
         self.settle();
         Ok(())
     }

@@ -24,7 +24,8 @@ pub(crate) struct Spaces {
     /// Of a client alone.
     early_sealer: Keys<Box<Sealer>>,
     pub(crate) one_rtt: OneRtt,
-    received: PerSpace<Received>,
+    /// Those of a space that has done its work go with its keys.
+    received: PerSpace<Option<Box<Received>>>,
     forgeries: Forgeries,
 }
 
@@ -59,7 +60,7 @@ impl Spaces {
             early_opener: Keys::Absent,
             early_sealer: Keys::Absent,
             one_rtt: OneRtt::new(packets_per_key),
-            received: PerSpace::new(Received::new),
+            received: PerSpace::new(|space| Some(Box::new(Received::new(space)))),
             forgeries: Forgeries::new(forgeries),
         }
     }
@@ -113,8 +114,9 @@ impl Spaces {
         match space {
             Space::Initial => self.initial.discard(),
             Space::Handshake => self.handshake.discard(),
-            Space::Application => {}
+            Space::Application => return,
         }
+        *self.received.get_mut(space) = None;
     }
 
     /// TLS is complete: 0-RTT keys that have not come never will.
@@ -160,7 +162,8 @@ impl Spaces {
     pub(crate) fn open(&mut self, packet: Protected) -> Result<Opened, Unopened> {
         let packet_type = packet.header().packet;
         let space = packet_type.space();
-        let largest = self.received.get(space).largest();
+        let received = self.received.get(space).as_deref();
+        let largest = received.and_then(Received::largest);
         let side = self.side;
         let opened = match packet_type {
             PacketType::OneRtt if self.one_rtt.can_receive() => {
@@ -175,18 +178,21 @@ impl Spaces {
             PacketType::ZeroRtt => open(&self.early_opener, packet, largest, side)?,
         };
         let opened = opened.map_err(|refused| self.refused(refused))?;
-        if self.received.get(space).is_duplicate(opened.number) {
-            return Err(Unopened::Duplicate); // rfc9000#12.3-4, rfc9000#12.3-5
+        let received = self.received.get(space).as_deref();
+        // rfc9000#12.3-4, rfc9000#12.3-5
+        if received.is_none_or(|received| received.is_duplicate(opened.number)) {
+            return Err(Unopened::Duplicate);
         }
         Ok(opened)
     }
 
-    pub(crate) fn received(&mut self, space: Space) -> &mut Received {
-        self.received.get_mut(space)
+    /// What was received in a space, if it is not discarded.
+    pub(crate) fn received(&mut self, space: Space) -> Option<&mut Received> {
+        self.received.get_mut(space).as_deref_mut()
     }
 
-    pub(crate) fn received_ref(&self, space: Space) -> &Received {
-        self.received.get(space)
+    pub(crate) fn received_ref(&self, space: Space) -> Option<&Received> {
+        self.received.get(space).as_deref()
     }
 
     /// Seals a packet of the type that [`Spaces::sends`] gave.

@@ -198,7 +198,8 @@ impl Connection {
     /// What may be sent in a space now; `None` if there is nothing.
     fn permit(&mut self, space: Space, room: &Room<'_>) -> Option<Permit> {
         self.spaces.sends(space)?;
-        let acks = self.spaces.received_ref(space).is_due(room.now);
+        let received = self.spaces.received_ref(space);
+        let acks = received.is_some_and(|received| received.is_due(room.now));
         if self.wants(space, room.now) {
             let bytes = room.builder.remaining();
             match self.recovery.can_send(space, bytes, room.now) {
@@ -215,7 +216,7 @@ impl Connection {
         let received = self.spaces.received_ref(space);
         let application = space == Space::Application
             && (self.wants_signals()
-                || received.is_due(now) && received.wants_ping()
+                || received.is_some_and(|received| received.is_due(now) && received.wants_ping())
                 || self.path.responses.is_pending()
                 || self.ids.local.is_pending()
                 || self.ids.remote.is_pending()
@@ -306,8 +307,9 @@ impl Connection {
         let space = packet.space;
         let all = permit == Permit::All;
         let (builder, now) = (&mut room.builder, room.now);
-        if self.may_acknowledge(space) {
-            let received = self.spaces.received(space);
+        let acknowledges = self.may_acknowledge(space);
+        let received = self.spaces.received(space).filter(|_| acknowledges);
+        if let Some(received) = received {
             if received.is_due(now) || all && received.is_wanted() {
                 if all && space == Space::Application && received.wants_ping() {
                     self.signals.owe_ping();
@@ -411,7 +413,7 @@ impl Connection {
         if !self
             .closing
             .as_ref()
-            .is_some_and(super::close::Closing::is_owed)
+            .is_some_and(|closing| closing.is_owed())
         {
             return Ok(0);
         }

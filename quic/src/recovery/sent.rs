@@ -255,7 +255,7 @@ impl Sent {
 const FLEETING: usize = 8;
 
 /// Packets for which memory is kept where none are on their way.
-const SMALL: usize = 8;
+const SMALL: usize = 2;
 
 #[cfg(test)]
 mod tests {

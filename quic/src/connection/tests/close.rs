@@ -215,14 +215,17 @@ fn a_handshake_has_a_deadline_that_nothing_moves() {
         !pair.client.state.is_open()
     });
     assert!(over);
-    assert_eq!(pair.client.error, Some(ConnectionError::HandshakeTimeout));
+    assert_eq!(
+        pair.client.error().cloned(),
+        Some(ConnectionError::HandshakeTimeout)
+    );
     let took = pair.now - START;
     assert!(
         took > Duration::from_secs(7) && took < Duration::from_millis(7200),
         "{took:?}"
     );
     pair.run(Duration::from_secs(30));
-    let error = pair.server().error.clone();
+    let error = pair.server().error().cloned();
     let told = matches!(
         error,
         Some(ConnectionError::PeerClosed {
@@ -290,7 +293,7 @@ fn a_stateless_reset_ends_a_connection_that_knows_its_token() {
     assert!(pair.server().state.is_open());
     pair.deliver(Side::Client, &reset(21, 0x50));
     assert_eq!(pair.client.state, State::Draining);
-    assert_eq!(pair.client.error, Some(ConnectionError::Reset));
+    assert_eq!(pair.client.error().cloned(), Some(ConnectionError::Reset));
     let mut buffer = [0; 2000];
     assert!(pair.client.transmit(at(now), &mut buffer).is_none());
 }

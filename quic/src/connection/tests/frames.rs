@@ -30,7 +30,7 @@ fn answer(packet: PacketType, from: Side, payload: &[u8]) -> Option<(Code, Optio
 }
 
 fn code_of(connection: &Connection) -> Option<(Code, Option<u64>)> {
-    match &connection.error {
+    match connection.error() {
         None => None,
         Some(ConnectionError::Transport(error)) => {
             assert_eq!(connection.state, State::Closing);
@@ -281,7 +281,7 @@ fn crypto_data_at_a_level_that_tls_has_left_is_a_violation() {
         Some(Code::PROTOCOL_VIOLATION)
     );
     assert_eq!(
-        pair.client.error,
+        pair.client.error().cloned(),
         Some(TransportError::from(crate::Fault::CryptoUnread).into())
     );
 }
@@ -299,7 +299,7 @@ fn a_tls_message_at_a_wrong_level_or_of_a_wrong_kind_is_unexpected() {
             let payload = [&[0x06, 0x00, 0x05][..], &message].concat();
             let datagram = pair.side(from).forge(Space::Application, &payload, now);
             pair.deliver(from.peer(), &datagram);
-            let error = pair.side(from.peer()).error.clone();
+            let error = pair.side(from.peer()).error().cloned();
             let Some(ConnectionError::Tls(error)) = &error else {
                 panic!("{name} {error:?}");
             };
@@ -321,7 +321,7 @@ fn a_server_that_asks_for_a_certificate_after_the_handshake_violates_the_protoco
         Some(Code::PROTOCOL_VIOLATION)
     );
     assert_eq!(
-        pair.client.error,
+        pair.client.error().cloned(),
         Some(TransportError::from(crate::Fault::LateClientAuth).into())
     );
 }
@@ -362,6 +362,7 @@ fn a_packet_with_a_fault_is_not_acknowledged() {
         .server()
         .spaces
         .received_ref(Space::Application)
+        .unwrap()
         .largest();
     let datagram = pair.client.forge(Space::Application, &[0x01, 0x1f], now);
     pair.deliver(Side::Server, &datagram);
@@ -370,6 +371,7 @@ fn a_packet_with_a_fault_is_not_acknowledged() {
         pair.server()
             .spaces
             .received_ref(Space::Application)
+            .unwrap()
             .largest(),
         before
     );
@@ -405,7 +407,7 @@ fn frames_that_change_nothing_end_the_connection_when_there_are_too_many() {
             }
         }
         assert_eq!(
-            pair.server().error,
+            pair.server().error().cloned(),
             Some(
                 TransportError {
                     frame: Some(u64::from(frame[0])),

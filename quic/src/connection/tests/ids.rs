@@ -115,7 +115,7 @@ fn an_empty_client_id_works_and_issues_no_others() {
         .forge(Space::Application, &new_connection_id(1, 0, 9), now);
     pair.deliver(Side::Server, &frame);
     let want = TransportError::from(crate::Fault::IdBesideEmptyId).in_frame(0x18);
-    assert_eq!(pair.server().error, Some(want.into()));
+    assert_eq!(pair.server().error().cloned(), Some(want.into()));
 }
 
 #[test]

@@ -102,13 +102,13 @@ fn a_key_that_cannot_be_updated_in_time_ends_the_connection() {
         let _full = pair.server().send(id, &mut pattern(10_000)).is_err();
         !pair.server().state.is_open()
     });
-    let Some(ConnectionError::Transport(error)) = pair.server().error.clone() else {
+    let Some(ConnectionError::Transport(error)) = pair.server().error().cloned() else {
         panic!("{:?}", pair.server().error);
     };
     assert_eq!(error.code, Code::AEAD_LIMIT_REACHED);
     pair.run(Duration::from_millis(100));
     let told = matches!(
-        pair.client.error,
+        pair.client.error().cloned(),
         Some(ConnectionError::PeerClosed {
             code: Code::AEAD_LIMIT_REACHED,
             ..
@@ -131,7 +131,7 @@ fn too_many_packets_that_do_not_open_end_the_connection() {
     }
     let want = TransportError::from(crate::Fault::IntegrityLimit);
     assert_eq!(want.code, Code::AEAD_LIMIT_REACHED);
-    assert_eq!(pair.client.error, Some(want.into()));
+    assert_eq!(pair.client.error().cloned(), Some(want.into()));
 }
 
 #[test]

@@ -158,7 +158,7 @@ fn a_client_believes_version_negotiation_only_where_it_can() {
         let packet = version_negotiation(&dcid, &original(&pair), versions);
         pair.deliver(Side::Client, &packet);
         let want = ends.then_some(ConnectionError::NoCommonVersion);
-        assert_eq!(pair.client.error, want, "{name}");
+        assert_eq!(pair.client.error().cloned(), want, "{name}");
     }
     // From another source, and after a packet of the server.
     let (mut pair, _) = flights();
@@ -239,7 +239,12 @@ fn a_client_follows_one_genuine_retry_and_repeats_its_hello_with_the_token() {
         let bytes = BytesMut::from(&datagram[..]);
         pair.server().receive(now, CLIENT, Ecn::NotEct, bytes);
     }
-    let largest = pair.server().spaces.received_ref(Space::Initial).largest();
+    let largest = pair
+        .server()
+        .spaces
+        .received_ref(Space::Initial)
+        .unwrap()
+        .largest();
     assert_eq!(
         largest.map(|number| number.get()),
         Some(3),
@@ -275,7 +280,7 @@ fn connection_ids_that_parameters_do_not_name_end_the_handshake() {
         pair.server =
             Some(Connection::server(&pair.server_config, &accepted, at(pair.now)).unwrap());
         pair.run(Duration::from_secs(2));
-        let Some(ConnectionError::Transport(error)) = pair.side(finds).error.clone() else {
+        let Some(ConnectionError::Transport(error)) = pair.side(finds).error().cloned() else {
             panic!("{name}: {:?}", pair.side(finds).error);
         };
         assert_eq!(error.code, Code::TRANSPORT_PARAMETER_ERROR, "{name}");

@@ -137,7 +137,7 @@ impl Pair {
         let confirmed = self.run_until(Duration::from_secs(60), |pair| {
             pair.client.state == State::Confirmed
         });
-        let errors = (self.client.error.clone(), self.server().error.clone());
+        let errors = (self.client.error().cloned(), self.server().error().cloned());
         assert!(confirmed, "{errors:?}");
         assert_eq!(self.server().state, State::Confirmed);
     }

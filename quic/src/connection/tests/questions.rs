@@ -71,7 +71,7 @@ fn a_refused_chain_closes_with_its_alert() {
     assert!(matches!(answered, Err(ConnectionError::Tls(_))));
     assert_eq!(pair.client.state, State::Closing);
     pair.run(Duration::from_secs(2));
-    let Some(ConnectionError::PeerClosed { code, .. }) = pair.server().error.clone() else {
+    let Some(ConnectionError::PeerClosed { code, .. }) = pair.server().error().cloned() else {
         panic!("{:?}", pair.server().error);
     };
     assert!(code.alert().is_some(), "{code:?}");

@@ -1,0 +1,69 @@
+//! Counts the heap of a piece of code, AWS-LC's memory included.
+//!
+//! A Rust allocator does not see AWS-LC's memory, so a test runs itself again with a malloc counter preloaded (`tests/heap/count.c`, built here
+//! by `cc`), which leaves its two numbers in a file.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The two numbers. Reading them allocates nothing.
+pub struct Counter(File);
+
+/// Runs `measure` with a counter, in a process of its own that runs nothing but the test of this name. `folder` is one for
+/// temporary files.
+pub fn measured(name: &str, folder: &str, measure: impl FnOnce(&Counter)) {
+    if let Some(file) = std::env::var_os(COUNTER) {
+        return measure(&Counter(File::open(file).unwrap()));
+    }
+    let folder = PathBuf::from(folder).join(format!("heap-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let library = folder.join("count.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/heap/count.c");
+    let built = Command::new("cc")
+        .args(["-O2", "-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(source)
+        .status()
+        .unwrap();
+    assert!(built.success(), "cc cannot build {source}");
+    let run = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env("LD_PRELOAD", &library)
+        .env(COUNTER, folder.join("counter"))
+        .output()
+        .unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let output = String::from_utf8_lossy(&run.stdout);
+    println!("{output}{}", String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success(), "measuring failed: {}", run.status);
+    assert!(output.contains("bytes"), "nothing was measured");
+}
+
+impl Counter {
+    /// Bytes that are allocated now.
+    pub fn bytes(&self) -> i64 {
+        self.read(0)
+    }
+
+    /// Allocations so far.
+    pub fn allocations(&self) -> i64 {
+        self.read(8)
+    }
+
+    fn read(&self, offset: u64) -> i64 {
+        let mut number = [0; 8];
+        self.0.read_exact_at(&mut number, offset).unwrap();
+        i64::from_ne_bytes(number)
+    }
+}
+
+/// Names the file of the counter, to the counter and to the test.
+const COUNTER: &str = "PITH_HEAP_COUNTER";
