@@ -487,12 +487,23 @@ const LEAST_ROOM: usize = 128;
 impl Connection {
     /// A datagram with one packet of this payload, expanded if it is an Initial packet: what a peer could send that does not keep to the rules.
     pub(super) fn forge(&mut self, space: Space, payload: &[u8], now: Duration) -> Vec<u8> {
+        self.forge_as(space, payload, space == Space::Initial, now)
+    }
+
+    /// The same, expanded or not.
+    pub(super) fn forge_as(
+        &mut self,
+        space: Space,
+        payload: &[u8],
+        expand: bool,
+        now: Duration,
+    ) -> Vec<u8> {
         let mut buffer = vec![0; 1500];
         let mut room = Room {
             builder: Builder::new(&mut buffer),
             now,
             ecn: Ecn::NotEct,
-            expand: space == Space::Initial,
+            expand,
         };
         let packet = self.begin(space, &mut room.builder, now).unwrap().unwrap();
         room.builder.put(payload).unwrap();
