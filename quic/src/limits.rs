@@ -133,3 +133,6 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// For how long nothing may come before a connection is given up, by default.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// After how long a silence a connection gives back what it can make again in microseconds.
+pub const REST: Duration = Duration::from_secs(1);

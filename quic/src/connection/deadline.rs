@@ -9,6 +9,7 @@ use super::close::Closing;
 use super::state::{State, Step};
 use super::timers::Timer;
 use crate::error::ConnectionError;
+use crate::limits;
 use crate::wire::Space;
 
 impl Connection {
@@ -56,6 +57,12 @@ impl Connection {
             Timer::Pace => self.paced,
             Timer::OldKeys => self.updates.deadline(),
             Timer::Held => self.held.deadline(),
+            Timer::Rest => {
+                let quiet = self.recovery.path().in_flight() == 0;
+                let rests =
+                    quiet && self.state == State::Confirmed && self.spaces.one_rtt.is_awake();
+                rests.then(|| self.activity.quiet_since(limits::REST))
+            }
         }
     }
 
@@ -87,6 +94,7 @@ impl Connection {
                 self.updates.on_dropped();
             }
             Timer::Held => self.held.expire(now),
+            Timer::Rest => self.spaces.one_rtt.rest(),
         }
     }
 

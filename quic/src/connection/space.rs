@@ -96,7 +96,7 @@ impl Spaces {
                 let sealer = secret.sealer(u64::MAX)?;
                 self.handshake.sealer.install(Box::new(sealer));
             }
-            (Level::Application, Direction::Read) => self.one_rtt.install_receiving(&secret)?,
+            (Level::Application, Direction::Read) => self.one_rtt.install_receiving(secret)?,
             (Level::Application, Direction::Write) => {
                 self.one_rtt.install_sending(secret)?;
                 // rfc9001#5.6-5

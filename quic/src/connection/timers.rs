@@ -22,10 +22,12 @@ pub(crate) enum Timer {
     OldKeys,
     /// Packets that came before their keys go.
     Held,
+    /// What a connection can do without in which nothing happens goes.
+    Rest,
 }
 
 impl Timer {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Close,
         Self::Handshake,
         Self::Idle,
@@ -35,6 +37,7 @@ impl Timer {
         Self::Pace,
         Self::OldKeys,
         Self::Held,
+        Self::Rest,
     ];
 }
 
@@ -88,8 +91,16 @@ impl Activity {
 
     /// When a connection in which nothing happens shall send something.
     pub(crate) fn keep_alive_deadline(&self, interval: Option<Duration>) -> Option<Duration> {
-        let last = self.last_sent.max(self.received);
-        Some(last.saturating_add(interval?))
+        Some(self.last().saturating_add(interval?))
+    }
+
+    /// When nothing has happened for so long.
+    pub(crate) fn quiet_since(&self, time: Duration) -> Duration {
+        self.last().saturating_add(time)
+    }
+
+    fn last(&self) -> Duration {
+        self.last_sent.max(self.received)
     }
 }
 

@@ -22,8 +22,15 @@ pub(crate) enum Keys<T> {
 
 /// Seals the packets that this side sends at one level.
 pub(crate) struct Sealer {
-    pub(super) header: HeaderKey,
+    pub(super) header: LazyHeader,
     pub(super) packet: PacketSealingKey,
+}
+
+/// A key for header protection whose schedule is made when it is needed: it takes half a KiB, which a connection that rests can do without.
+pub(super) struct LazyHeader {
+    aead: Aead,
+    bytes: Wiped<32>,
+    key: Option<Box<HeaderKey>>,
 }
 
 /// Opens the packets that the peer sends at one level.
@@ -111,7 +118,7 @@ impl PacketSecret {
     /// Keys for sending, each for at most `limit` packets and never more than its AEAD's limit.
     pub(crate) fn sealer(&self, limit: u64) -> Result<Sealer, Error> {
         Ok(Sealer {
-            header: self.header_key()?,
+            header: self.lazy_header()?,
             packet: self.sealing_key(limit)?,
         })
     }
@@ -148,8 +155,20 @@ impl PacketSecret {
     }
 
     pub(super) fn header_key(&self) -> Result<HeaderKey, Error> {
-        let key = self.expand::<32>(self.version.labels().header, self.aead().key_len())?;
-        HeaderKey::new(self.aead(), key.expose())
+        HeaderKey::new(self.aead(), self.header_bytes()?.expose())
+    }
+
+    /// The same key, without a schedule yet.
+    pub(super) fn lazy_header(&self) -> Result<LazyHeader, Error> {
+        Ok(LazyHeader {
+            aead: self.aead(),
+            bytes: self.header_bytes()?,
+            key: None,
+        })
+    }
+
+    fn header_bytes(&self) -> Result<Wiped<32>, Error> {
+        self.expand(self.version.labels().header, self.aead().key_len())
     }
 
     fn key_and_iv(&self) -> Result<(Wiped<32>, Wiped<12>), Error> {
@@ -164,6 +183,21 @@ impl PacketSecret {
         Wiped::filled(length, |out| {
             expand_label(self.suite.hash(), &self.secret, label, &[], out)
         })
+    }
+}
+
+impl LazyHeader {
+    pub(super) fn key(&mut self) -> Result<&HeaderKey, Error> {
+        if self.key.is_none() {
+            self.key = Some(Box::new(HeaderKey::new(self.aead, self.bytes.expose())?));
+        }
+        let missing = Error::Internal("a header key");
+        self.key.as_deref().ok_or(missing)
+    }
+
+    /// Gives the schedule back.
+    pub(super) fn rest(&mut self) {
+        self.key = None;
     }
 }
 
@@ -195,7 +229,13 @@ impl Forgeries {
     }
 }
 
-pith_crypto::assert_neither_debug_nor_clone!(Keys<Sealer>, Sealer, Opener, PacketSecret);
+pith_crypto::assert_neither_debug_nor_clone!(
+    Keys<Sealer>,
+    Sealer,
+    LazyHeader,
+    Opener,
+    PacketSecret
+);
 
 #[cfg(test)]
 impl PacketSecret {

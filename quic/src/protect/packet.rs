@@ -319,7 +319,7 @@ impl Draft {
         let size = number_size(aad.first().copied().ok_or(Error::Length)?);
         let number_at = marks.number_at.saturating_sub(marks.start);
         let internal = |_| Error::Internal("header protection");
-        let mask = mask(packet, number_at, &keys.header).map_err(internal)?;
+        let mask = mask(packet, number_at, keys.header.key()?).map_err(internal)?;
         apply(packet, number_at, mask, |_| size).map_err(internal)?;
         Ok(packet.len())
     }

@@ -7,9 +7,9 @@
 
 use core::mem;
 
-use pith_crypto::{Error, HeaderKey, PacketOpeningKey};
+use pith_crypto::{Error, PacketOpeningKey};
 
-use super::keys::{Keys, PacketSecret, Sealer};
+use super::keys::{Keys, LazyHeader, PacketSecret, Sealer};
 use super::packet::{Draft, Opened, Protected, Refused};
 use crate::wire::{Builder, PacketNumber, Side};
 use crate::{Fault, limits};
@@ -34,12 +34,10 @@ struct Sending {
 }
 
 struct Receiving {
-    header: HeaderKey,
+    header: LazyHeader,
     previous: Option<Previous>,
-    current: PacketOpeningKey,
-    next: Option<PacketOpeningKey>,
-    /// What the next keys come from.
-    secret: PacketSecret,
+    current: Generation,
+    next: Option<Generation>,
     generation: u64,
     /// The lowest and highest number opened in this generation.
     opened: Option<(PacketNumber, PacketNumber)>,
@@ -47,7 +45,13 @@ struct Receiving {
     before: Option<PacketNumber>,
 }
 
-struct Previous(PacketOpeningKey);
+struct Previous(Generation);
+
+/// A secret and the key from it, which a connection that rests does without.
+struct Generation {
+    secret: PacketSecret,
+    key: Option<PacketOpeningKey>,
+}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Which {
@@ -77,14 +81,12 @@ impl OneRtt {
         Ok(())
     }
 
-    pub(crate) fn install_receiving(&mut self, secret: &PacketSecret) -> Result<(), Error> {
-        let next = secret.next()?;
+    pub(crate) fn install_receiving(&mut self, secret: PacketSecret) -> Result<(), Error> {
         self.receiving.install(Receiving {
-            header: secret.header_key()?,
+            header: secret.lazy_header()?,
             previous: None,
-            current: secret.opening_key()?,
-            next: Some(next.opening_key()?),
-            secret: next,
+            next: Some(Generation::new(secret.next()?)?),
+            current: Generation::new(secret)?,
             generation: 0,
             opened: None,
             before: None,
@@ -108,16 +110,21 @@ impl OneRtt {
         receiver: Side,
     ) -> Result<Opened, Refused> {
         let receiving = self.receiving.ready_mut().ok_or(Refused::Forged)?;
-        let unmasked = packet.unmask(&receiving.header)?;
+        receiving.wake().map_err(Refused::Local)?;
+        let header = receiving.header.key().map_err(Refused::Local)?;
+        let unmasked = packet.unmask(header)?;
         let number = unmasked.expand(largest)?;
         let which = receiving.select(unmasked.phase(), number);
         // A key that is not there is stood in for by one that takes as long (rfc9001#6.3-1).
-        let key = match which {
+        let generation = match which {
             Which::Previous => receiving.previous.as_ref().map(|previous| &previous.0),
             Which::Current => Some(&receiving.current),
             Which::Next => receiving.next.as_ref(),
         };
-        let opened = unmasked.open(key.unwrap_or(&receiving.current), number, receiver);
+        let key = generation.and_then(|generation| generation.key.as_ref());
+        let current = receiving.current.key.as_ref();
+        let stand_in = key.or(current).ok_or(Refused::Forged)?;
+        let opened = unmasked.open(stand_in, number, receiver);
         if key.is_none() {
             return Err(Refused::Forged);
         }
@@ -192,6 +199,27 @@ impl OneRtt {
             sending.update(self.limit)?;
         }
         Ok(true)
+    }
+
+    /// Gives back what can be made again from secrets: for a connection in which nothing happens. The next packet of either direction makes it, whatever
+    /// its key phase, so the time that it takes tells nothing.
+    pub(crate) fn rest(&mut self) {
+        if let Some(sending) = self.sending.ready_mut() {
+            sending.keys.header.rest();
+        }
+        if let Some(receiving) = self.receiving.ready_mut() {
+            receiving.header.rest();
+            receiving.current.key = None;
+            if let Some(next) = &mut receiving.next {
+                next.key = None;
+            }
+        }
+    }
+
+    /// Whether there is anything to give back.
+    pub(crate) fn is_awake(&self) -> bool {
+        let awake = |receiving: &Receiving| receiving.current.key.is_some();
+        self.receiving.ready().is_some_and(awake)
     }
 
     /// Whether keys from before the peer's last update are still there, for the connection's timer: three times the PTO after it.
@@ -277,9 +305,27 @@ impl Receiving {
     /// and in time, since the peer may update again only once this side has acknowledged the last update.
     fn prepare(&mut self) -> Result<(), Error> {
         if self.next.is_none() {
-            let secret = self.secret.next()?;
-            self.next = Some(secret.opening_key()?);
-            self.secret = secret;
+            self.next = Some(Generation::new(self.current.secret.next()?)?);
+        }
+        Ok(())
+    }
+
+    /// Makes the keys that were given back.
+    fn wake(&mut self) -> Result<(), Error> {
+        self.current.wake()?;
+        self.next.as_mut().map_or(Ok(()), Generation::wake)
+    }
+}
+
+impl Generation {
+    fn new(secret: PacketSecret) -> Result<Self, Error> {
+        let key = Some(secret.opening_key()?);
+        Ok(Self { secret, key })
+    }
+
+    fn wake(&mut self) -> Result<(), Error> {
+        if self.key.is_none() {
+            self.key = Some(self.secret.opening_key()?);
         }
         Ok(())
     }

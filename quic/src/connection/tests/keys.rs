@@ -171,3 +171,29 @@ fn exported_keying_material_is_the_same_on_both_sides() {
         .unwrap();
     assert_eq!(client, server);
 }
+
+#[test]
+fn a_connection_rests_after_a_silence_and_wakes_with_the_next_packet() {
+    let mut pair = Pair::connected();
+    let data = pattern(5000);
+    for round in 0..3 {
+        assert_eq!(
+            pair.transfer(Side::Server, &data, Duration::from_secs(9)),
+            data
+        );
+        assert!(pair.client.spaces.one_rtt.is_awake());
+        pair.run(limits::REST / 2);
+        assert!(pair.client.spaces.one_rtt.is_awake(), "{round}");
+        pair.run(limits::REST);
+        assert!(!pair.client.spaces.one_rtt.is_awake(), "{round}");
+        assert!(!pair.server().spaces.one_rtt.is_awake(), "{round}");
+        if round == 1 {
+            pair.server().update_keys();
+        }
+    }
+    let stats = pair.client.stats();
+    assert_eq!(
+        (stats.key_updates, stats.undecryptable, stats.packets_lost),
+        (1, 0, 0)
+    );
+}

@@ -32,7 +32,7 @@ impl End {
         let mut keys = OneRtt::new(limit);
         assert!(!keys.can_send() && !keys.can_receive());
         keys.install_sending(secret(sends)).unwrap();
-        keys.install_receiving(&secret(receives)).unwrap();
+        keys.install_receiving(secret(receives)).unwrap();
         assert!(keys.can_send() && keys.can_receive());
         Self {
             keys,
@@ -89,6 +89,33 @@ fn warm() -> (End, End) {
 
 fn fault<T>(fault: Fault) -> Result<T, Refused> {
     Err(Refused::Fault(fault))
+}
+
+#[test]
+fn keys_that_rest_are_made_again_by_the_next_packet_either_way() {
+    let (mut a, mut b) = warm();
+    for round in 1..=4 {
+        a.keys.rest();
+        b.keys.rest();
+        assert!(!a.keys.is_awake() && !b.keys.is_awake());
+        // What is not the peer's finds the same keys, and changes nothing.
+        let mut forged = a.send(2 * round - 1);
+        let last = forged.len() - 1;
+        forged[last] ^= 1;
+        assert_eq!(b.receive(&forged), Err(Refused::Forged));
+        b.keys.rest();
+        // In every second round the packet that wakes is one of an update.
+        if round % 2 == 0 {
+            assert_eq!(a.keys.update(true), Ok(true));
+        }
+        let packet = a.send(2 * round);
+        assert_eq!(b.receive(&packet), Ok(round / 2));
+        assert!(b.keys.is_awake());
+        let packet = b.send(round);
+        assert_eq!(a.receive(&packet), Ok(round / 2));
+        a.keys.acked(number(2 * round), round / 2).unwrap();
+        b.keys.acked(number(round), round / 2).unwrap();
+    }
 }
 
 #[test]
