@@ -251,7 +251,22 @@ impl Pair {
         }
         self.flush();
         self.events();
+        self.check_rest();
         true
+    }
+
+    /// A connection that has been looked at and has sent all waits for later: one whose deadline does not move would keep its driver busy.
+    fn check_rest(&mut self) {
+        let now = at(self.now);
+        self.client.on_deadline(now);
+        if let Some(server) = &mut self.server {
+            server.on_deadline(now);
+        }
+        self.flush();
+        for connection in core::iter::once(&self.client).chain(&self.server) {
+            let waits = connection.deadline().is_none_or(|at| at > now.monotonic);
+            assert!(waits, "{:?} {:?}", connection.state, connection.stats());
+        }
     }
 
     fn events(&mut self) {
