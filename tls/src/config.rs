@@ -561,6 +561,13 @@ pub struct ServerConfig {
 }
 
 impl ServerConfig {
+    /// Whether a client may have to show who it is: this configuration asks for certificates, or may give way to another that does. Where it is
+    /// false, a carrier may send application data to whoever has sent a ClientHello.
+    #[must_use]
+    pub fn may_ask_client(&self) -> bool {
+        self.ask_config || self.client_auth.trust().is_some()
+    }
+
     /// Begins a configuration of a server that shows no certificate: it serves those clients alone that hold one of its pre-shared
     /// keys.
     pub fn without_certificate() -> ServerConfigBuilder {

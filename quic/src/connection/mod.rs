@@ -68,6 +68,8 @@ pub struct Connection {
     /// When draining ends.
     drained_at: Option<Duration>,
     began: Duration,
+    /// Whether streams may be sent before the handshake is complete.
+    half_rtt: bool,
     spaces: Spaces,
     crypto: CryptoStream,
     question: Option<Box<Question>>,
@@ -153,6 +155,8 @@ impl Connection {
             tls,
             token,
             reset_token: None,
+            // A client that can send streams then has 0-RTT keys.
+            half_rtt: true,
         };
         Self::new(Side::Client, &config.transport, parts, now)
     }
@@ -187,6 +191,7 @@ impl Connection {
             tls,
             token: Bytes::new(),
             reset_token,
+            half_rtt: !config.tls.may_ask_client(),
         };
         Self::new(Side::Server, &config.transport, parts, now)
     }
@@ -212,6 +217,7 @@ impl Connection {
             closing: None,
             drained_at: None,
             began: now,
+            half_rtt: parts.half_rtt,
             spaces,
             crypto,
             question: None,
@@ -318,6 +324,7 @@ struct Parts {
     tls: Handshake,
     token: Bytes,
     reset_token: Option<ResetToken>,
+    half_rtt: bool,
 }
 
 impl Transport {

@@ -235,9 +235,9 @@ impl Connection {
                 || self.datagrams.wants_data())
     }
 
-    /// Before the handshake is complete a server does not know whom it talks to: it sends only where the client need show nothing.
+    /// Before the handshake is complete a server does not know whom it talks to: it sends only where no client need show who it is.
     fn may_send_streams(&self) -> bool {
-        self.peer.is_some() && (self.side == Side::Client || self.state.is_established())
+        self.peer.is_some() && (self.half_rtt || self.state.is_established())
     }
 
     /// The header of a packet. A token is the client's alone, for a server holds none (rfc9000#8.1.3-1, rfc9000#17.2.2-1), and the spin bit is never set

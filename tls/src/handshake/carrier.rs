@@ -50,7 +50,7 @@ impl Carrier {
 
 impl Rules {
     /// RFC 9846 appendix E.4: a session id in the hello and ChangeCipherSpec records. RFC 9001 section 8.4 forbids it
-    /// (rfc9846#4.2.2-9).
+    /// (rfc9846#4.2.2-9, rfc9001#8.4-1).
     pub(crate) fn has_compatibility_mode(self) -> bool {
         self == Self::Records
     }
@@ -65,12 +65,12 @@ impl Rules {
         self == Self::Records
     }
 
-    /// RFC 9001 section 8.1.
+    /// RFC 9001 section 8.1: without one the handshake fails on whichever side finds out (rfc9001#8.1-1, rfc9001#8.1-3, rfc9001#8.1-6).
     pub(crate) fn needs_protocol(self) -> bool {
         self == Self::Quic
     }
 
-    /// RFC 9001 section 8.2.
+    /// RFC 9001 section 8.2 (rfc9001#8.2-1, rfc9001#8.2-2, rfc9001#8.2-3).
     pub(crate) fn has_transport_parameters(self) -> bool {
         self == Self::Quic
     }
