@@ -16,6 +16,7 @@ mod glitch;
 mod handshake;
 mod held;
 mod key_update;
+mod packet;
 mod parameters;
 mod receive;
 mod signal;

@@ -1,27 +1,22 @@
 //! Owners → packets → datagrams (RFC 9000 sections 12.2 and 14).
 //!
-//! A datagram takes one packet of each space that has something to say, and a batch takes datagrams of one size. Who writes what, and in which order, is
-//! one list ([`Connection::write_frames`]). What may be written depends on what stands open: everything, or ACK frames alone where the window or the
-//! pace holds the rest back.
+//! A datagram takes one packet of each space that has something to say, and a batch takes datagrams of one size. What may be written depends
+//! on what stands open: everything, or ACK frames alone where the window or the pace holds the rest back.
 
 use core::time::Duration;
 
 use pith_crypto::aead::TAG_LEN;
 use pith_tls::Now;
 
-use super::parameters::ACK_DELAY_EXPONENT;
+use super::packet::{Permit, Room};
 use super::state::State;
 use super::stats::count;
 use super::{Connection, local};
-use crate::error::{ConnectionError, TransportError};
+use crate::error::ConnectionError;
 use crate::limits;
 use crate::path::Route;
-use crate::protect::Draft;
-use crate::recovery::{Ecn, Gate, SentPacket, Tokens};
-use crate::streams::Clock;
-use crate::wire::header::NewHeader;
-use crate::wire::version::LongType;
-use crate::wire::{Builder, PacketType, PerSpace, Side, Space};
+use crate::recovery::{Ecn, Gate, Tokens};
+use crate::wire::{PacketType, PerSpace, Side, Space};
 
 /// A batch of datagrams that lie one behind the other at the front of the caller's buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,32 +29,6 @@ pub struct Transmit {
     pub segment: usize,
     /// Bytes of all.
     pub length: usize,
-}
-
-/// What may be written to a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Permit {
-    All,
-    Acks,
-}
-
-/// A packet that is being written.
-struct Packet {
-    space: Space,
-    packet_type: PacketType,
-    draft: Draft,
-    tokens: Tokens,
-    eliciting: bool,
-    start: usize,
-}
-
-/// A datagram that is being written.
-struct Room<'a> {
-    builder: Builder<'a>,
-    now: Duration,
-    ecn: Ecn,
-    /// Whether it has to be as long as every path carries.
-    expand: bool,
 }
 
 impl Connection {
@@ -236,176 +205,8 @@ impl Connection {
     }
 
     /// Before the handshake is complete a server does not know whom it talks to: it sends only where no client need show who it is.
-    fn may_send_streams(&self) -> bool {
+    pub(super) fn may_send_streams(&self) -> bool {
         self.peer.is_some() && (self.half_rtt || self.state.is_established())
-    }
-
-    /// The header of a packet. A token is the client's alone, for a server holds none (rfc9000#8.1.3-1, rfc9000#17.2.2-1), and the spin bit is never set
-    /// (rfc9000#17.4-1).
-    fn begin(
-        &mut self,
-        space: Space,
-        builder: &mut Builder<'_>,
-        now: Duration,
-    ) -> Result<Option<Packet>, ConnectionError> {
-        let Some(packet_type) = self.spaces.sends(space) else {
-            return Ok(None);
-        };
-        if packet_type == PacketType::OneRtt {
-            self.update_if_due(now)?;
-        }
-        let random = &mut self.random;
-        let draw = || random.bytes().map(u64::from_be_bytes).unwrap_or_default();
-        let Some(number) = self.recovery.next_number(space, draw) else {
-            // rfc9000#12.3-3
-            let error = TransportError::internal("all packet numbers are used");
-            self.give_up(error.into());
-            return Ok(None);
-        };
-        let quic_bit = self.quic_bit(packet_type);
-        let dcid = self.ids.remote.current();
-        let long = |long_type| NewHeader::Long {
-            long_type,
-            version: self.version,
-            dcid,
-            scid: self.ids.own(),
-            token: &self.token,
-        };
-        let header = match packet_type {
-            PacketType::Initial => long(LongType::Initial),
-            PacketType::ZeroRtt => long(LongType::ZeroRtt),
-            PacketType::Handshake => long(LongType::Handshake),
-            PacketType::OneRtt => NewHeader::Short { dcid, spin: false },
-        };
-        let start = builder.len();
-        let largest_acked = self.recovery.largest_acked(space);
-        let draft = Draft::begin(builder, &header, quic_bit, number, largest_acked);
-        Ok(draft.map(|draft| Packet {
-            space,
-            packet_type,
-            draft,
-            tokens: Tokens::default(),
-            eliciting: false,
-            start,
-        }))
-    }
-
-    /// The second bit of a packet is set, or is anything to a peer that has said so on this connection (rfc9287#3.1-2, rfc9287#3.1-3, rfc9287#3.1-4).
-    fn quic_bit(&mut self, packet: PacketType) -> bool {
-        let may_clear = packet == PacketType::OneRtt
-            && self.peer.as_ref().is_some_and(|peer| peer.grease_quic_bit);
-        let [random] = if may_clear {
-            self.random.bytes().unwrap_or([1])
-        } else {
-            [1]
-        };
-        random & 1 != 0
-    }
-
-    /// Writes frames: ACK first, then whatever the permit allows, and a PING if a probe has nothing else.
-    fn fill(&mut self, mut packet: Packet, permit: Permit, room: &mut Room<'_>) -> Packet {
-        let space = packet.space;
-        let all = permit == Permit::All;
-        let (builder, now) = (&mut room.builder, room.now);
-        let acknowledges = self.may_acknowledge(space);
-        let received = self.spaces.received(space).filter(|_| acknowledges);
-        if let Some(received) = received {
-            if received.is_due(now) || all && received.is_wanted() {
-                if all && space == Space::Application && received.wants_ping() {
-                    self.signals.owe_ping();
-                }
-                received.write(builder, &mut packet.tokens, now, ACK_DELAY_EXPONENT, all);
-            }
-        }
-        let before = builder.len();
-        if all {
-            self.write_frames(
-                packet.packet_type,
-                builder,
-                &mut packet.tokens,
-                now,
-                &mut room.expand,
-            );
-            if builder.len() == before && self.recovery.probes_owed(space) > 0 {
-                // rfc9002#6.2.4-2, rfc9000#8.1-5
-                let _full = builder.put_ping();
-            }
-        }
-        packet.eliciting = builder.len() > before;
-        let initial = packet.packet_type == PacketType::Initial;
-        // rfc9000#8.1-3, rfc9000#14.1-1, rfc9000#14.1-2, rfc9001#9.3-1
-        room.expand |= initial && (self.side == Side::Client || packet.eliciting);
-        packet
-    }
-
-    /// The owners of frames, in the order in which they write.
-    fn write_frames(
-        &mut self,
-        packet: PacketType,
-        builder: &mut Builder<'_>,
-        tokens: &mut Tokens,
-        now: Duration,
-        expand: &mut bool,
-    ) {
-        let clock = Clock {
-            now,
-            rtt: self.recovery.path().rtt().smoothed(),
-        };
-        if packet != PacketType::ZeroRtt {
-            self.crypto.write(packet.space(), builder, tokens);
-        }
-        if packet == PacketType::OneRtt {
-            // rfc9000#8.2.2-2, rfc9000#8.2.2-5
-            *expand |= self.path.responses.write(builder, tokens);
-            self.signals.write(builder, tokens);
-            self.ids.remote.write(builder, tokens);
-            self.ids.local.write(builder, tokens);
-        }
-        if packet.space() == Space::Application && self.may_send_streams() {
-            let largest = self.datagram_room();
-            self.streams.write_control(builder, tokens, clock);
-            self.datagrams.write(builder, tokens, largest);
-            self.streams.write_data(builder, tokens);
-        }
-    }
-
-    /// Seals a packet and tells recovery of it. False if there was nothing in it.
-    fn seal(&mut self, packet: Packet, room: &mut Room<'_>) -> Result<bool, ConnectionError> {
-        let Packet {
-            space,
-            packet_type,
-            draft,
-            tokens,
-            eliciting,
-            start,
-        } = packet;
-        if draft.is_empty(&room.builder) {
-            draft.cancel(&mut room.builder);
-            return Ok(false);
-        }
-        let number = draft.number();
-        self.spaces
-            .seal(draft, packet_type, &mut room.builder)
-            .map_err(local)?;
-        count(&mut self.stats.packets_sent);
-        if eliciting {
-            self.activity.on_sent(room.now);
-        }
-        let size = room.builder.len().saturating_sub(start);
-        let packet = SentPacket {
-            number,
-            sent_at: room.now,
-            size: u16::try_from(size).unwrap_or(u16::MAX),
-            path: self.path.id,
-            ack_eliciting: eliciting,
-            // PADDING counts, ACK and CONNECTION_CLOSE frames do not.
-            in_flight: eliciting || room.expand,
-            ect0: room.ecn == Ecn::Ect0,
-            mtu_probe: false,
-            tokens,
-        };
-        self.recovery.on_sent(space, packet);
-        Ok(true)
     }
 
     /// CONNECTION_CLOSE in a packet of each space that has keys: the peer may not have all of them (rfc9000#10.2.3-1).
@@ -440,41 +241,6 @@ impl Connection {
         }
         Ok(room.builder.len())
     }
-
-    /// Updates the sending keys if it is time to (rfc9001#5.3-3, rfc9001#6.6-3). A key that can be used no more and not be updated ends the connection.
-    fn update_if_due(&mut self, now: Duration) -> Result<(), ConnectionError> {
-        let confirmed = self.state == State::Confirmed;
-        let one_rtt = &mut self.spaces.one_rtt;
-        let (worn, urgent) = (one_rtt.wants_update(), one_rtt.is_nearly_used_up());
-        let due = self.updates.is_due(worn, urgent, now);
-        if due && one_rtt.update(confirmed).map_err(local)? {
-            self.updates.on_update();
-            count(&mut self.stats.key_updates);
-        }
-        // rfc9001#6.6-4
-        if self.state.is_open() && one_rtt.is_nearly_used_up() {
-            return Err(TransportError::from(pith_crypto::Error::Exhausted).into());
-        }
-        Ok(())
-    }
-}
-
-impl<'a> Room<'a> {
-    fn new(buffer: &'a mut [u8], now: Duration, ecn: Ecn) -> Self {
-        Self {
-            builder: Builder::new(buffer),
-            now,
-            ecn,
-            expand: false,
-        }
-    }
-
-    /// Fills the open packet with PADDING, so that the datagram is as long as every path carries.
-    fn expand(&mut self) -> Result<(), ConnectionError> {
-        let least = limits::DATAGRAM.saturating_sub(TAG_LEN);
-        let padded = self.builder.pad_to(least);
-        padded.ok_or_else(|| local(pith_crypto::Error::Length))
-    }
 }
 
 /// Bytes of a 1-RTT packet beside its frames and its connection id: the first, those of the longest packet number, the tag.
@@ -482,48 +248,3 @@ const SHORT_OVERHEAD: usize = 1 + 4 + TAG_LEN;
 
 /// Bytes of room below which no other packet is begun in a datagram.
 const LEAST_ROOM: usize = 128;
-
-#[cfg(test)]
-impl Connection {
-    /// A datagram with one packet of this payload, expanded if it is an Initial packet: what a peer could send that does not keep to the rules.
-    pub(super) fn forge(&mut self, space: Space, payload: &[u8], now: Duration) -> Vec<u8> {
-        self.forge_as(space, payload, space == Space::Initial, now)
-    }
-
-    /// The same, expanded or not.
-    pub(super) fn forge_as(
-        &mut self,
-        space: Space,
-        payload: &[u8],
-        expand: bool,
-        now: Duration,
-    ) -> Vec<u8> {
-        let mut buffer = vec![0; 1500];
-        let mut room = Room {
-            builder: Builder::new(&mut buffer),
-            now,
-            ecn: Ecn::NotEct,
-            expand,
-        };
-        let packet = self.begin(space, &mut room.builder, now).unwrap().unwrap();
-        room.builder.put(payload).unwrap();
-        if room.expand {
-            room.expand().unwrap();
-        }
-        let number = packet.draft.number();
-        let (draft, packet_type) = (packet.draft, packet.packet_type);
-        self.spaces
-            .seal(draft, packet_type, &mut room.builder)
-            .unwrap();
-        let packet = SentPacket {
-            number,
-            sent_at: now,
-            path: self.path.id,
-            ..SentPacket::default()
-        };
-        self.recovery.on_sent(space, packet);
-        let length = room.builder.len();
-        buffer.truncate(length);
-        buffer
-    }
-}

@@ -33,6 +33,8 @@ fn an_application_close_reaches_the_peer_with_code_and_reason() {
         for side in [Side::Client, Side::Server] {
             assert!(pair.side(side).is_over(), "{side:?}");
             assert_eq!(pair.side(side).deadline(), None);
+            let told: Vec<_> = core::iter::from_fn(|| pair.side(side).endpoint_event()).collect();
+            assert_eq!(told.last(), Some(&EndpointEvent::Over), "{side:?}");
         }
     }
 }

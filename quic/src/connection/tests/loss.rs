@@ -210,6 +210,11 @@ fn a_server_sends_three_times_what_came_until_the_client_shows_its_address() {
     assert!(sent <= 3 * 2400, "{sent}");
     assert!(sent > 3 * 2400 - 1200, "{sent}");
 
+    let stats = pair.server().stats();
+    assert_eq!(
+        stats.probe_timeouts, 0,
+        "no probe can be sent, so none is due"
+    );
     let (client, server) = tls_with(Kind::MlDsa44, 1, CipherSuite::ALL);
     let client = ClientConfig::new(client).build().unwrap();
     let mut pair = Pair::of(
