@@ -48,6 +48,7 @@ impl Connection {
     /// # Errors
     /// [`SendError`] says why the stream takes nothing.
     pub fn send(&mut self, id: StreamId, bytes: &mut Bytes) -> Result<usize, SendError> {
+        self.check_open()?;
         self.streams.send(id, bytes)
     }
 
@@ -56,6 +57,7 @@ impl Connection {
     /// # Errors
     /// [`SendError`] if it has ended already.
     pub fn finish(&mut self, id: StreamId) -> Result<(), SendError> {
+        self.check_open()?;
         self.streams.finish(id)
     }
 
@@ -64,6 +66,7 @@ impl Connection {
     /// # Errors
     /// [`SendError`] if it has ended already.
     pub fn reset(&mut self, id: StreamId, code: VarInt) -> Result<(), SendError> {
+        self.check_open()?;
         self.streams.reset(id, code)
     }
 
@@ -80,7 +83,17 @@ impl Connection {
     /// # Errors
     /// [`SendError`] if there is nothing to send.
     pub fn set_urgency(&mut self, id: StreamId, urgency: u8) -> Result<(), SendError> {
+        self.check_open()?;
         self.streams.set_urgency(id, urgency)
+    }
+
+    /// Nothing is taken that could not be sent. What the peer sent before it closed can still be read.
+    fn check_open(&self) -> Result<(), SendError> {
+        if self.state.is_open() {
+            Ok(())
+        } else {
+            Err(SendError::Closed)
+        }
     }
 }
 
@@ -91,6 +104,9 @@ impl Connection {
     /// # Errors
     /// [`DatagramError`] if the peer takes none, or none of this size, or no packet holds it.
     pub fn send_datagram(&mut self, bytes: Bytes) -> Result<(), DatagramError> {
+        if !self.state.is_open() {
+            return Err(DatagramError::NotTaken);
+        }
         let largest = self.largest_datagram();
         if largest.is_some_and(|largest| bytes.len() > largest) {
             return Err(DatagramError::TooLarge);

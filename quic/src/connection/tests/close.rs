@@ -40,6 +40,38 @@ fn an_application_close_reaches_the_peer_with_code_and_reason() {
 }
 
 #[test]
+fn what_came_before_the_peer_closed_is_read_and_nothing_more_is_taken() {
+    let mut pair = Pair::connected();
+    let id = pair.client.open(Dir::Bi).unwrap();
+    pair.client
+        .send(id, &mut Bytes::from_static(b"last words"))
+        .unwrap();
+    pair.client.finish(id).unwrap();
+    pair.run(Duration::from_millis(100));
+    let now = at(pair.now);
+    pair.client.close(code(0), Bytes::new(), now);
+    pair.run(Duration::from_millis(100));
+    assert_eq!(pair.server().state, State::Draining);
+    let server = pair.server();
+    assert_eq!(server.accept(Dir::Bi), Some(id));
+    let mut got = Vec::new();
+    assert!(read(server, id, &mut got));
+    assert_eq!(got, b"last words");
+    let closed = Err(crate::SendError::Closed);
+    assert_eq!(
+        server.send(id, &mut Bytes::from_static(b"late")).map(drop),
+        closed
+    );
+    assert_eq!(
+        (server.finish(id), server.reset(id, code(1))),
+        (closed, closed)
+    );
+    assert!(server.send_datagram(Bytes::new()).is_err() && server.open(Dir::Uni).is_none());
+    pair.run(Duration::from_secs(5));
+    assert!(pair.server().is_over());
+}
+
+#[test]
 fn a_close_during_the_handshake_hides_what_the_application_says() {
     let mut pair = Pair::new(straight());
     pair.run_until(Duration::from_secs(1), |pair| pair.server.is_some());
