@@ -1,7 +1,7 @@
 //! A QUIC transport (RFC 9000, RFC 9001, RFC 9002) on the handshake of [`pith_tls`], without I/O.
 //!
-//! [`Connection`] takes datagrams and gives datagrams, in the caller's buffers; time is an argument. There is no endpoint yet: whoever drives a server's
-//! connections routes datagrams to them by their connection ids.
+//! [`Connection`] takes datagrams and gives datagrams, in the caller's buffers; time is an argument. [`Endpoint`] shares a socket among
+//! connections, routes datagrams to them by connection id, and lets clients in.
 //!
 //! ```
 //! use std::time::Duration;
@@ -31,7 +31,7 @@
 //! in [`limits`]; how a connection can end is in [`ConnectionError`].
 
 #![forbid(unsafe_code)]
-// Until there is an endpoint with migration and tokens, some parts are used by their tests alone.
+// Until there is migration, some parts are used by their tests alone.
 #![allow(dead_code, unused_imports)]
 #![cfg_attr(
     test,
@@ -46,6 +46,7 @@ mod buffer;
 mod config;
 mod connection;
 mod crypto_stream;
+mod endpoint;
 mod error;
 pub mod limits;
 mod path;
@@ -59,6 +60,9 @@ pub use config::{
     ClientConfig, ClientConfigBuilder, ConfigError, Congestion, ServerConfig, ServerConfigBuilder,
 };
 pub use connection::{Accepted, Connection, EndpointEvent, Event, Stats, Transmit};
+pub use endpoint::{
+    ConnectionKey, Endpoint, EndpointConfig, EndpointStats, Incoming, Retrying, Routed,
+};
 pub use error::{Code, ConnectionError, Fault, TransportError};
 pub use path::{NewId, Route};
 pub use recovery::Ecn;

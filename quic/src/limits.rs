@@ -136,3 +136,42 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// After how long a silence a connection gives back what it can make again in microseconds.
 pub const REST: Duration = Duration::from_secs(1);
+
+/// Bytes of a connection id that an endpoint mints: six random ones, and the worker's number enciphered.
+pub const ENDPOINT_ID: usize = 8;
+
+/// Bytes of the shortest destination connection id that a client may choose (RFC 9000 section 7.2).
+pub const FIRST_ID_LEAST: usize = 8;
+
+/// Clients whose hello is not complete yet.
+pub const ATTEMPTS: usize = 256;
+
+/// Bytes of datagrams that are kept for one of them.
+pub const ATTEMPT_BYTES: usize = 16 * 1024;
+
+/// Datagrams that are kept for one of them; a post-quantum hello needs two.
+pub const ATTEMPT_DATAGRAMS: usize = 4;
+
+/// For how long they are kept.
+pub const ATTEMPT_TIME: Duration = Duration::from_secs(1);
+
+/// Accepted connections whose handshake is not complete, by default.
+pub const HALF_OPEN: usize = 1024;
+
+/// Unfinished attempts and handshakes from which on clients have to show their address by a Retry, by default.
+pub const RETRY_FROM: usize = 64;
+
+/// For how long a Retry token is good.
+pub const RETRY_TIME: Duration = Duration::from_secs(10);
+
+/// For how long a token of a NEW_TOKEN frame is good.
+pub const TOKEN_TIME: Duration = Duration::from_secs(3 * 24 * 3600);
+
+/// Used tokens that are remembered, 16 bytes each. When there are as many, all that were issued until then are good no more.
+pub const USED_TOKENS: usize = 4096;
+
+/// Answers without a connection, of one kind, that go out at once: Stateless Resets, Version Negotiation.
+pub const ANSWERS: u32 = 64;
+
+/// The time after which one more may.
+pub const ANSWER_REFILL: Duration = Duration::from_millis(10);

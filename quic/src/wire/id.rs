@@ -75,6 +75,18 @@ impl core::hash::Hash for ConnectionId {
     }
 }
 
+impl PartialOrd for ConnectionId {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ConnectionId {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        (**self).cmp(&**other)
+    }
+}
+
 impl fmt::Debug for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -88,6 +100,13 @@ impl PartialEq for ResetToken {
 }
 
 impl Eq for ResetToken {}
+
+/// Only for tables whose hash has a key that nobody knows: what it takes to look a token up says nothing of those that stand there.
+impl core::hash::Hash for ResetToken {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
 
 impl fmt::Debug for ResetToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

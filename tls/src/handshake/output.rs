@@ -205,6 +205,18 @@ pub struct Offered {
     pub raw: Vec<u8>,
 }
 
+impl Offered {
+    /// Reads a whole ClientHello, with its header, before there is a handshake to give it to.
+    ///
+    /// # Errors
+    /// The [`Fault`](crate::Fault) for which a handshake would refuse it, as far as its syntax tells.
+    pub fn read(raw: &[u8]) -> Result<Self, crate::Fault> {
+        let body = raw.get(crate::wire::MESSAGE_HEADER..).unwrap_or_default();
+        let hello = crate::wire::client_hello::ClientHello::decode(body)?;
+        Ok(super::server::offered(&hello, raw))
+    }
+}
+
 /// An answer to one question. It names the question, so that a late answer cannot be taken for another's.
 pub struct Answer {
     pub(crate) number: u32,

@@ -142,7 +142,7 @@ fn decode(body: &[u8], rules: Rules) -> Result<ClientHello<'_>, Fault> {
     Ok(hello)
 }
 
-fn offered(hello: &ClientHello<'_>, raw: &[u8]) -> Offered {
+pub(crate) fn offered(hello: &ClientHello<'_>, raw: &[u8]) -> Offered {
     Offered {
         server_name: hello.server_name.as_ref().map(|name| name.as_ref().into()),
         protocols: hello.protocols.iter().map(|name| name.to_vec()).collect(),

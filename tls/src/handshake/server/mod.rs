@@ -6,6 +6,8 @@ mod hello;
 mod negotiate;
 mod psk;
 
+pub(super) use hello::offered;
+
 use std::sync::Arc;
 
 use self::client_auth::{AskingVerdict, WaitCertificate, WaitCertificateVerify};

@@ -1,0 +1,140 @@
+//! The two stages in which a client is let in.
+
+use bytes::BytesMut;
+use pith_tls::Now;
+
+use super::incoming::{Admission, Attempt, Progress};
+use super::token::Shown;
+use super::{Endpoint, Retrying, Routed, count};
+use crate::error::Code;
+use crate::limits;
+use crate::path::Route;
+use crate::recovery::Ecn;
+use crate::wire::{ConnectionId, Version};
+
+/// What the first stage looks at.
+pub(super) struct First<'a> {
+    pub(super) route: Route,
+    pub(super) version: Version,
+    pub(super) dcid: ConnectionId,
+    pub(super) scid: ConnectionId,
+    pub(super) token: &'a [u8],
+    pub(super) small: bool,
+}
+
+pub(super) enum Admitted {
+    Yes(Admission),
+    Reply(usize),
+    No,
+}
+
+impl Admitted {
+    fn reply(length: Option<usize>) -> Self {
+        length.map_or(Self::No, Self::Reply)
+    }
+}
+
+impl Endpoint {
+    /// The first stage: what becomes of a client whose hello has only begun to come.
+    pub(super) fn admit(&mut self, first: &First<'_>, now: Now, reply: &mut [u8]) -> Admitted {
+        let known = self.table.slot(first.route.remote, first.dcid).is_some();
+        // rfc9000#7.2-1: whoever chooses a shorter id is no client.
+        let long_enough = first.dcid.len() >= limits::FIRST_ID_LEAST;
+        if !self.config.serves || first.small || !long_enough || !self.may_answer(first.route) {
+            return Admitted::No;
+        }
+        let mut admission = Admission {
+            route: first.route,
+            version: first.version,
+            dcid: first.dcid,
+            original: first.dcid,
+            retried: false,
+            validated: false,
+        };
+        if known {
+            // The attempt itself knows what its first datagram has shown.
+            return Admitted::Yes(admission);
+        }
+        if self.ends.is_some() {
+            count(&mut self.stats.refused);
+            let code = Code::CONNECTION_REFUSED;
+            return Admitted::reply(self.close(&admission, first.scid, code, reply));
+        }
+        let remote = first.route.remote;
+        match self
+            .tokens
+            .check(first.token, remote, &first.dcid, now.unix)
+        {
+            Shown::Retried(original) => {
+                admission.original = original;
+                (admission.retried, admission.validated) = (true, true);
+            }
+            Shown::Address => admission.validated = true,
+            // It would take no other Retry (RFC 9000 section 8.1.2).
+            Shown::BadRetry => {
+                let code = Code::INVALID_TOKEN;
+                return Admitted::reply(self.close(&admission, first.scid, code, reply));
+            }
+            Shown::Nothing if self.asks_retry() => {
+                return Admitted::reply(self.send_retry(&admission, first.scid, now, reply));
+            }
+            // Without a token that counts it may be sent three times what it sends (rfc9000#8.1.4-4).
+            Shown::Nothing => {}
+        }
+        if self.table.half_open() >= self.config.half_open {
+            return Admitted::No;
+        }
+        Admitted::Yes(admission)
+    }
+
+    /// The second stage, once the hello is complete.
+    pub(super) fn on_attempt(
+        &mut self,
+        now: Now,
+        ecn: Ecn,
+        admission: Admission,
+        datagram: BytesMut,
+    ) -> Routed {
+        self.on_deadline(now);
+        let (remote, dcid) = (admission.route.remote, admission.dcid);
+        if self.table.slot(remote, dcid).is_none() {
+            // Nothing stays of a client whose first datagram does not open.
+            let Ok(mut attempt) = Attempt::new(admission, now.monotonic) else {
+                return self.dropped();
+            };
+            return match attempt.receive(ecn, datagram) {
+                Progress::Nothing => self.dropped(),
+                Progress::Kept => {
+                    if !self.table.keep(remote, dcid, attempt) {
+                        count(&mut self.stats.dropped);
+                    }
+                    Routed::Nothing
+                }
+                Progress::Complete if self.table.ask(remote, dcid, now.monotonic) => {
+                    Routed::Incoming(attempt.into_incoming())
+                }
+                Progress::Complete => self.dropped(),
+            };
+        }
+        let progress = self
+            .table
+            .attempt(remote, dcid)
+            .map_or(Progress::Nothing, |attempt| attempt.receive(ecn, datagram));
+        if progress == Progress::Complete {
+            if let Some(attempt) = self.table.take_attempt(remote, dcid, now.monotonic) {
+                return Routed::Incoming(attempt.into_incoming());
+            }
+        }
+        Routed::Nothing
+    }
+
+    fn asks_retry(&self) -> bool {
+        match self.config.retrying {
+            Retrying::Always => true,
+            Retrying::From(many) => {
+                let open = self.table.half_open();
+                open.saturating_add(self.table.attempts()) >= many
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Answers that need no connection: Retry, Version Negotiation, CONNECTION_CLOSE, Stateless Reset. Each is shorter than the datagram that it answers.
+
+use core::time::Duration;
+
+use bytes::BytesMut;
+use pith_tls::Now;
+
+use super::incoming::Admission;
+use super::{Endpoint, Routed, count, version};
+use crate::error::Code;
+use crate::path::Route;
+use crate::protect::{Draft, PacketSecret, retry_tag};
+use crate::wire::frame::Close;
+use crate::wire::header::{Ids, NewHeader};
+use crate::wire::version::LongType;
+use crate::wire::{Builder, ConnectionId, PacketNumber, VarInt};
+
+impl Endpoint {
+    /// Whether the sender of a datagram may be answered at all: some ports belong to services that answer whatever comes (attack A3).
+    pub(super) fn may_answer(&self, route: Route) -> bool {
+        !REFLECTORS.contains(&route.remote.port())
+    }
+
+    pub(super) fn negotiate(
+        &mut self,
+        now: Duration,
+        ids: &Ids<'_>,
+        trigger: usize,
+        reply: &mut [u8],
+    ) -> Option<usize> {
+        if !self.config.serves {
+            return None;
+        }
+        let random = self.random.bytes().ok()?;
+        // rfc9000#17.2.1-6: one for a datagram.
+        let length = version::negotiate(ids, trigger, random, reply)?;
+        let allowed = self.version_bucket.take(now);
+        allowed.then(|| count(&mut self.stats.negotiations));
+        allowed.then_some(length)
+    }
+
+    /// rfc9000#17.2.5.1-4: one for a datagram.
+    pub(super) fn send_retry(
+        &mut self,
+        admission: &Admission,
+        scid: ConnectionId,
+        now: Now,
+        reply: &mut [u8],
+    ) -> Option<usize> {
+        // Random, so not what the client has chosen (rfc9000#17.2.5.1-1).
+        let retried = self.mint().ok()?.id;
+        let remote = admission.route.remote;
+        let token = self
+            .tokens
+            .retry(remote, &admission.dcid, &retried, now.unix);
+        let [unused] = self.random.bytes().ok()?;
+        let mut builder = Builder::new(reply);
+        builder.put_retry(admission.version, unused, &scid, &retried, &token.ok()?)?;
+        let tag = retry_tag(admission.version, &admission.dcid, builder.written());
+        builder.put(&tag.ok()?)?;
+        count(&mut self.stats.retries);
+        Some(builder.len())
+    }
+
+    /// An Initial packet that closes the connection that there is not.
+    pub(super) fn close(
+        &mut self,
+        admission: &Admission,
+        peer: ConnectionId,
+        code: Code,
+        reply: &mut [u8],
+    ) -> Option<usize> {
+        let scid = self.mint().ok()?.id;
+        let (_, server) = PacketSecret::initial(admission.version, &admission.dcid).ok()?;
+        let mut keys = server.sealer(1).ok()?;
+        let header = NewHeader::Long {
+            long_type: LongType::Initial,
+            version: admission.version,
+            dcid: peer,
+            scid,
+            token: &[],
+        };
+        let mut builder = Builder::new(reply);
+        let number = PacketNumber::new(0)?;
+        let draft = Draft::begin(&mut builder, &header, true, number, None)?;
+        builder.put_connection_close(Close::Transport {
+            code: VarInt::saturating(code.0),
+            frame: VarInt::ZERO,
+            reason: &[],
+        })?;
+        draft.seal(&mut builder, &mut keys).ok()
+    }
+
+    /// A packet with a short header to an id that nobody has here.
+    pub(super) fn on_unknown_short(
+        &mut self,
+        now: Duration,
+        route: Route,
+        dcid: &ConnectionId,
+        datagram: BytesMut,
+        reply: &mut [u8],
+    ) -> Routed {
+        let trigger = datagram.len();
+        // A reset is not answered by one.
+        if let Some(key) = self.table.find_reset(route.remote, &datagram) {
+            return Routed::Connection(key, datagram);
+        }
+        // Another worker may have the connection, so it is for him to say (rfc9000#21.11-1, rfc9000#21.11-2).
+        match self.ids.worker(dcid) {
+            Ok(Some(worker)) if worker != self.config.worker && worker < self.config.workers => {
+                return Routed::Forward(worker, datagram);
+            }
+            Ok(_) => {}
+            Err(_) => return self.dropped(),
+        }
+        if self.config.resets && self.may_answer(route) && self.reset_bucket.take(now) {
+            let written = self.resets.write(dcid, trigger, &mut self.random, reply);
+            if let Ok(Some(length)) = written {
+                count(&mut self.stats.resets);
+                return Routed::Reply(length);
+            }
+        }
+        self.dropped()
+    }
+}
+
+/// Source ports of services that are used for reflection, and zero: echo, discard, daytime, quotd, chargen, DNS, TFTP, portmap, NTP, NetBIOS,
+/// SNMP, LDAP, RIP, QUIC's own neighbours SSDP, WS-Discovery, mDNS, memcached.
+const REFLECTORS: [u16; 20] = [
+    0, 7, 9, 13, 17, 19, 53, 69, 111, 123, 137, 138, 161, 389, 520, 1900, 3702, 5353, 5355, 11_211,
+];

@@ -1,0 +1,122 @@
+//! What a program says of an endpoint.
+
+use pith_crypto::{Error, Wiped, random};
+
+use crate::limits;
+
+/// Configures an [`Endpoint`](crate::Endpoint). Its keys are random; those that outlive the process, or that several workers share, are given.
+#[must_use]
+pub struct EndpointConfig {
+    pub(super) serves: bool,
+    pub(super) reset_key: Wiped<32>,
+    pub(super) token_key: Wiped<32>,
+    pub(super) id_key: Wiped<32>,
+    pub(super) worker: u16,
+    pub(super) workers: u16,
+    pub(super) resets: bool,
+    pub(super) retrying: Retrying,
+    pub(super) half_open: usize,
+    #[cfg(any(test, pith_test))]
+    pub(super) seed: Option<[u8; 32]>,
+}
+
+/// Which clients have to show that they receive at their address before anything is kept for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Retrying {
+    /// All without a token.
+    Always,
+    /// Those without a token while so many attempts and handshakes are unfinished.
+    From(usize),
+}
+
+impl EndpointConfig {
+    /// Random keys; no clients are let in.
+    ///
+    /// # Errors
+    /// If the random generator fails.
+    pub fn client() -> Result<Self, Error> {
+        let key = || Wiped::filled(32, random::fill);
+        Ok(Self {
+            serves: false,
+            reset_key: key()?,
+            token_key: key()?,
+            id_key: key()?,
+            worker: 0,
+            workers: 1,
+            resets: true,
+            retrying: Retrying::From(limits::RETRY_FROM),
+            half_open: limits::HALF_OPEN,
+            #[cfg(any(test, pith_test))]
+            seed: None,
+        })
+    }
+
+    /// Random keys; clients are let in. An endpoint that serves can connect as well.
+    ///
+    /// # Errors
+    /// If the random generator fails.
+    pub fn server() -> Result<Self, Error> {
+        Ok(Self {
+            serves: true,
+            ..Self::client()?
+        })
+    }
+
+    /// The key of Stateless Resets, so that a server that was started again can reset connections from before.
+    ///
+    /// # Errors
+    /// If the backend fails.
+    pub fn reset_key(mut self, key: &[u8; 32]) -> Result<Self, Error> {
+        self.reset_key = Wiped::new(key)?;
+        Ok(self)
+    }
+
+    /// The key of tokens, for servers at one address.
+    ///
+    /// # Errors
+    /// If the backend fails.
+    pub fn token_key(mut self, key: &[u8; 32]) -> Result<Self, Error> {
+        self.token_key = Wiped::new(key)?;
+        Ok(self)
+    }
+
+    /// Which of how many workers this is, and the key with which their number is hidden in connection ids. They also have to share the key
+    /// of resets.
+    ///
+    /// # Errors
+    /// If the backend fails.
+    pub fn worker(mut self, key: &[u8; 32], worker: u16, workers: u16) -> Result<Self, Error> {
+        self.id_key = Wiped::new(key)?;
+        self.worker = worker;
+        self.workers = workers;
+        Ok(self)
+    }
+
+    /// Whether packets to unknown connection ids are answered by a Stateless Reset; true by default.
+    pub fn resets(mut self, resets: bool) -> Self {
+        self.resets = resets;
+        self
+    }
+
+    /// Who is sent a Retry; while 64 attempts and handshakes are unfinished, by default.
+    pub fn retrying(mut self, retrying: Retrying) -> Self {
+        self.retrying = retrying;
+        self
+    }
+
+    /// How many accepted connections may have an unfinished handshake; 1,024 by default.
+    pub fn half_open(mut self, connections: usize) -> Self {
+        self.half_open = connections;
+        self
+    }
+
+    /// Draws connection ids from this seed, so that a run replays.
+    #[cfg(any(test, pith_test))]
+    pub fn seed(mut self, seed: [u8; 32]) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+}
+
+pith_crypto::assert_neither_debug_nor_clone!(EndpointConfig);

@@ -1,0 +1,206 @@
+//! Clients whose hello is on its way: admission before there is a connection.
+//!
+//! A ClientHello comes in several Initial packets, in any order. They are opened here, with keys that anybody has, to find the hello; what came is kept
+//! as it came, for the connection to be given if there will be one. What does not open leaves nothing behind (attack Q08), and what is kept is bounded
+//! in datagrams, bytes and time. Nothing is acknowledged.
+
+use core::time::Duration;
+
+use bytes::BytesMut;
+use pith_crypto::Error;
+use pith_tls::Offered;
+
+use crate::buffer::Reassembly;
+use crate::limits;
+use crate::path::Route;
+use crate::protect::{Datagram, Incoming as Part, Opener, PacketSecret};
+use crate::recovery::Ecn;
+use crate::wire::frame::{Frame, frames};
+use crate::wire::header::QuicBit;
+use crate::wire::{ConnectionId, PacketType, Side, Version};
+
+/// A client that asks for a connection, and what it offers. Give it to [`accept`](crate::Endpoint::accept), [`refuse`](crate::Endpoint::refuse),
+/// [`retry`](crate::Endpoint::retry) or, to be as if nobody were here, [`ignore`](crate::Endpoint::ignore).
+pub struct Incoming {
+    pub(super) admission: Admission,
+    pub(super) peer: ConnectionId,
+    pub(super) datagrams: Vec<(Ecn, BytesMut)>,
+    pub(super) offered: Option<Box<Offered>>,
+}
+
+/// What is known from the first datagram.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Admission {
+    pub(super) route: Route,
+    pub(super) version: Version,
+    /// Where the client's Initial packets go.
+    pub(super) dcid: ConnectionId,
+    pub(super) original: ConnectionId,
+    /// Whether it has followed a Retry.
+    pub(super) retried: bool,
+    /// Whether a token has shown that it receives at its address.
+    pub(super) validated: bool,
+}
+
+/// A hello that is not complete.
+pub(super) struct Attempt {
+    admission: Admission,
+    opener: Opener,
+    pub(super) began: Duration,
+    peer: Option<ConnectionId>,
+    crypto: Reassembly,
+    hello: Vec<u8>,
+    datagrams: Vec<(Ecn, BytesMut)>,
+    bytes: usize,
+}
+
+/// What a datagram has made of an attempt.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Nothing of it opened, or it brought nothing new, or there is no room for it.
+    Nothing,
+    /// It is kept.
+    Kept,
+    /// The hello is complete.
+    Complete,
+}
+
+impl Incoming {
+    /// Where the client is, if it is where it says.
+    #[must_use]
+    pub fn route(&self) -> Route {
+        self.admission.route
+    }
+
+    /// Whether the client has shown that it receives at its address.
+    #[must_use]
+    pub fn is_validated(&self) -> bool {
+        self.admission.validated
+    }
+
+    /// What the client's hello offers; `None` if nobody can read it: a connection would close with the alert that says why.
+    #[must_use]
+    pub fn offered(&self) -> Option<&Offered> {
+        self.offered.as_deref()
+    }
+}
+
+impl Attempt {
+    pub(super) fn new(admission: Admission, now: Duration) -> Result<Self, Error> {
+        let (client, _) = PacketSecret::initial(admission.version, &admission.dcid)?;
+        Ok(Self {
+            admission,
+            opener: client.opener()?,
+            began: now,
+            peer: None,
+            crypto: Reassembly::default(),
+            hello: Vec::new(),
+            datagrams: Vec::new(),
+            bytes: 0,
+        })
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Takes a datagram to this attempt's id.
+    pub(super) fn receive(&mut self, ecn: Ecn, datagram: BytesMut) -> Progress {
+        let bytes = self.bytes.saturating_add(datagram.len());
+        if self.datagrams.len() >= limits::ATTEMPT_DATAGRAMS || bytes > limits::ATTEMPT_BYTES {
+            return Progress::Nothing;
+        }
+        if !self.read(&datagram) {
+            return Progress::Nothing;
+        }
+        self.bytes = bytes;
+        self.datagrams.push((ecn, datagram));
+        if self.is_complete() {
+            Progress::Complete
+        } else {
+            Progress::Kept
+        }
+    }
+
+    /// What is given to the application when the hello is complete.
+    pub(super) fn into_incoming(self) -> Incoming {
+        Incoming {
+            admission: self.admission,
+            peer: self.peer.unwrap_or_default(),
+            datagrams: self.datagrams,
+            offered: Offered::read(&self.hello).ok().map(Box::new),
+        }
+    }
+
+    /// Reads the CRYPTO frames of a copy. Says whether something new was among them, or it holds early data that a connection can use.
+    fn read(&mut self, datagram: &[u8]) -> bool {
+        let before = self.crypto.joined().saturating_add(buffered(&self.crypto));
+        let mut parts = Datagram::new(BytesMut::from(datagram), limits::ENDPOINT_ID, QuicBit::Any);
+        let mut early = false;
+        while let Some(Ok(Part::Protected(packet))) = parts.next() {
+            let header = packet.header();
+            let Some((version, scid)) = header.long else {
+                break;
+            };
+            // rfc9000#7.2-6
+            let fits = version == self.admission.version
+                && self.peer.is_none_or(|peer| peer == scid)
+                && header.dcid == self.admission.dcid;
+            match header.packet {
+                PacketType::Initial if fits => {}
+                PacketType::ZeroRtt if fits => {
+                    early = true;
+                    continue;
+                }
+                _ => continue,
+            }
+            // Numbers of a first flight are small: there is no larger one to count from.
+            let Ok(opened) = packet.open(&self.opener, None, Side::Server) else {
+                continue;
+            };
+            self.peer = Some(scid);
+            for frame in frames(&opened.payload, PacketType::Initial, Side::Server) {
+                // Faults are for the connection to answer.
+                let Ok(frame) = frame else { break };
+                if let Frame::Crypto(crypto) = frame {
+                    let offset = crypto.offset.get();
+                    let end = offset.saturating_add(size(crypto.data.len()));
+                    if end <= size(limits::ATTEMPT_BYTES) {
+                        let data = bytes::Bytes::copy_from_slice(crypto.data);
+                        self.crypto.insert(offset, &data, data.len());
+                    }
+                }
+            }
+        }
+        let after = self.crypto.joined().saturating_add(buffered(&self.crypto));
+        while let Some(chunk) = self.crypto.read(usize::MAX) {
+            self.hello.extend_from_slice(&chunk.bytes);
+        }
+        after > before || early && self.peer.is_some()
+    }
+
+    fn is_complete(&self) -> bool {
+        match self.hello.first_chunk() {
+            Some([_, high, middle, low]) => {
+                let body = u32::from_be_bytes([0, *high, *middle, *low]);
+                let body = usize::try_from(body).unwrap_or(usize::MAX);
+                let whole = body.saturating_add(HEADER);
+                // What will never fit goes to a connection too, which says what is wrong with it.
+                self.hello.len() >= whole || whole > limits::ATTEMPT_BYTES
+            }
+            None => false,
+        }
+    }
+}
+
+/// Bytes beyond a gap.
+fn buffered(crypto: &Reassembly) -> u64 {
+    size(crypto.buffered())
+}
+
+fn size(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+/// Bytes of a handshake message's type and length.
+const HEADER: usize = 4;

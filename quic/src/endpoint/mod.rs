@@ -1,0 +1,438 @@
+//! What a socket serves: many connections, and those that want one.
+//!
+//! [`Endpoint`] routes datagrams to connections by connection id, lets clients in, and answers for connections that are not (or no longer) there. It owns
+//! ids, tokens and their keys, and no connection: those may live on other threads. [`settle`](Endpoint::settle) takes what a connection has for it.
+//!
+//! Admission has two stages. From its first datagram a client is dropped, sent a Retry, or kept within narrow bounds; once its hello is complete it is
+//! handed out as an [`Incoming`]. Ids that are minted here lie in a table whose hash has a random key; what a client has chosen lies in a tree, which nobody can
+//! make slow.
+
+mod admit;
+mod answer;
+mod cid_gen;
+mod config;
+mod incoming;
+mod reset;
+mod table;
+#[cfg(test)]
+mod tests;
+mod token;
+mod version;
+
+use core::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use pith_tls::{Now, ServerName};
+
+use self::admit::{Admitted, First};
+use self::cid_gen::IdGenerator;
+use self::incoming::{Admission, Attempt, Progress};
+use self::reset::{Bucket, Resets};
+use self::table::{Slot, Table};
+use self::token::{Shown, Tokens};
+use crate::config::{ClientConfig, ServerConfig};
+use crate::connection::{Accepted, Connection, EndpointEvent};
+use crate::error::{Code, ConnectionError, TransportError};
+use crate::limits;
+use crate::path::{NewId, Route};
+use crate::random::Random;
+use crate::recovery::Ecn;
+use crate::wire::header::{self, Header, Packet, QuicBit};
+use crate::wire::{ConnectionId, PacketType, Version};
+
+pub use config::{EndpointConfig, Retrying};
+pub use incoming::Incoming;
+pub use table::ConnectionKey;
+
+/// The end of a socket.
+pub struct Endpoint {
+    config: EndpointConfig,
+    ids: IdGenerator,
+    resets: Resets,
+    tokens: Tokens,
+    random: Random,
+    table: Table,
+    reset_bucket: Bucket,
+    version_bucket: Bucket,
+    /// Until when connections may finish, once no more are let in.
+    ends: Option<Duration>,
+    stats: EndpointStats,
+}
+
+/// Where a datagram belongs.
+#[must_use]
+pub enum Routed {
+    /// To this connection: [`Connection::receive`] takes it.
+    Connection(ConnectionKey, BytesMut),
+    /// A client's hello is complete.
+    Incoming(Incoming),
+    /// So many bytes of `reply` are the answer to it, to where it came from.
+    Reply(usize),
+    /// To the worker with this number.
+    Forward(u16, BytesMut),
+    /// It is dropped, or kept.
+    Nothing,
+}
+
+/// What an endpoint has counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndpointStats {
+    /// Datagrams without a byte.
+    pub empty: u64,
+    /// Datagrams that belong nowhere and were not answered.
+    pub dropped: u64,
+    /// Stateless Resets sent.
+    pub resets: u64,
+    /// Version Negotiation packets sent.
+    pub negotiations: u64,
+    /// Retry packets sent.
+    pub retries: u64,
+    /// Clients refused.
+    pub refused: u64,
+    /// Attempts whose hello was not complete in time.
+    pub expired: u64,
+}
+
+impl Endpoint {
+    /// An endpoint with no connections.
+    ///
+    /// # Errors
+    /// If the random generator fails.
+    pub fn new(config: EndpointConfig, now: Now) -> Result<Self, pith_crypto::Error> {
+        let key = |key: &pith_crypto::Wiped<32>| pith_crypto::Wiped::new(key.expose());
+        let random = Random::new()?;
+        #[cfg(any(test, pith_test))]
+        let random = match &config.seed {
+            Some(seed) => Random::seeded(seed)?,
+            None => random,
+        };
+        Ok(Self {
+            ids: IdGenerator::new(key(&config.id_key)?, config.worker),
+            resets: Resets::new(key(&config.reset_key)?),
+            tokens: Tokens::new(config.token_key.expose(), now.unix)?,
+            random,
+            table: Table::default(),
+            reset_bucket: Bucket::new(now.monotonic),
+            version_bucket: Bucket::new(now.monotonic),
+            ends: None,
+            stats: EndpointStats::default(),
+            config,
+        })
+    }
+
+    /// Says where a datagram belongs that came on `route`. An answer is written into `reply`, which has room for 1,200 bytes.
+    pub fn receive(
+        &mut self,
+        now: Now,
+        route: Route,
+        ecn: Ecn,
+        datagram: BytesMut,
+        reply: &mut [u8],
+    ) -> Routed {
+        if datagram.is_empty() {
+            count(&mut self.stats.empty);
+            return Routed::Nothing;
+        }
+        let answered = match header::decode(&datagram, limits::ENDPOINT_ID, QuicBit::Any) {
+            Ok(Packet::Protected(header)) => {
+                return self.on_packet(now, route, ecn, &header, datagram, reply);
+            }
+            Ok(Packet::UnknownVersion(ids, _)) if self.may_answer(route) => {
+                self.negotiate(now.monotonic, &ids, datagram.len(), reply)
+            }
+            // A client's connection judges these (rfc9000#6.1-1: no answer).
+            Ok(Packet::Retry(header::Retry { dcid, .. })) => {
+                return self.hand_over(&dcid, route, datagram);
+            }
+            Ok(Packet::VersionNegotiation(offer)) => {
+                let dcid = ConnectionId::new(offer.ids.dcid).unwrap_or_default();
+                return self.hand_over(&dcid, route, datagram);
+            }
+            Ok(Packet::UnknownVersion(..)) | Err(_) => None,
+        };
+        match answered {
+            Some(length) => Routed::Reply(length),
+            None => self.unknown(route, datagram),
+        }
+    }
+
+    /// Makes a connection to the server of this name. `token` is one that a connection to the same server gave, or empty.
+    ///
+    /// # Errors
+    /// As [`Connection::client`], and if no id could be minted.
+    pub fn connect(
+        &mut self,
+        config: &ClientConfig,
+        name: ServerName<'static>,
+        route: Route,
+        token: Bytes,
+        now: Now,
+    ) -> Result<(ConnectionKey, Connection), ConnectionError> {
+        if self.ends.is_some() {
+            return Err(ConnectionError::LocallyClosed);
+        }
+        let id = self.mint().map_err(local)?.id;
+        let connection = Connection::client(config, name, route, id, token, now)?;
+        let key = self.table.add(route.remote, id, None);
+        Ok((key, connection))
+    }
+
+    /// Lets a client in. What came of it so far is given to the connection.
+    ///
+    /// # Errors
+    /// As [`Connection::server`], and if no id could be minted.
+    pub fn accept(
+        &mut self,
+        incoming: Incoming,
+        config: &ServerConfig,
+        now: Now,
+    ) -> Result<(ConnectionKey, Connection), ConnectionError> {
+        let admission = incoming.admission;
+        let id = self.mint().map_err(local)?;
+        let accepted = Accepted {
+            route: admission.route,
+            original: admission.original,
+            retried: admission.retried.then_some(admission.dcid),
+            peer: incoming.peer,
+            id,
+            validated: admission.validated,
+        };
+        let mut connection = Connection::server(config, &accepted, now)?;
+        let initial = (admission.route.remote, admission.dcid);
+        let key = self.table.add(admission.route.remote, id.id, Some(initial));
+        for (ecn, datagram) in incoming.datagrams {
+            connection.receive(now, admission.route, ecn, datagram);
+        }
+        Ok((key, connection))
+    }
+
+    /// Tells a client that it is not let in, and says how many bytes of `reply` that are.
+    pub fn refuse(&mut self, incoming: &Incoming, reply: &mut [u8]) -> Option<usize> {
+        self.ignore(incoming);
+        let length = self.close(
+            &incoming.admission,
+            incoming.peer,
+            Code::CONNECTION_REFUSED,
+            reply,
+        );
+        if length.is_some() {
+            count(&mut self.stats.refused);
+        }
+        length
+    }
+
+    /// Has a client show that it receives at its address, and says how many bytes of `reply` that takes. `None` if it has followed a Retry already.
+    pub fn retry(&mut self, incoming: &Incoming, now: Now, reply: &mut [u8]) -> Option<usize> {
+        if incoming.admission.retried {
+            return None;
+        }
+        self.ignore(incoming);
+        self.send_retry(&incoming.admission, incoming.peer, now, reply)
+    }
+
+    /// Forgets a client. If it sends its hello again it is asked about again.
+    pub fn ignore(&mut self, incoming: &Incoming) {
+        let admission = &incoming.admission;
+        self.table
+            .forget_attempt(admission.route.remote, admission.dcid);
+    }
+
+    /// Takes what a connection has for its endpoint, and gives it the ids that it wants and, to a new client, a token for its next connection. To be called
+    /// after anything else was done with the connection.
+    pub fn settle(&mut self, key: ConnectionKey, connection: &mut Connection, now: Now) {
+        while let Some(event) = connection.endpoint_event() {
+            let is_new = self.table.is_half_open(key);
+            let minted = self.on_event(key, event);
+            if !minted.is_empty() {
+                let issued = connection.issue_ids(&minted);
+                self.forget_ids(key, minted.get(issued..).unwrap_or_default());
+            }
+            if is_new && matches!(event, EndpointEvent::WantsIds(_)) {
+                if let Ok(token) = self.tokens.later(connection.route().remote.ip(), now.unix) {
+                    connection.give_token(token);
+                }
+            }
+        }
+    }
+
+    /// The same for a connection that lives elsewhere: the ids are for its [`issue_ids`](Connection::issue_ids), and are routed already.
+    pub fn on_event(&mut self, key: ConnectionKey, event: EndpointEvent) -> Vec<NewId> {
+        match event {
+            EndpointEvent::WantsIds(count) => {
+                // The peer's limit is only known once the handshake is complete.
+                self.table.complete(key);
+                let mut minted = Vec::new();
+                for _ in 0..count.min(limits::ISSUED_IDS) {
+                    if let Ok(new) = self.mint() {
+                        if self.table.route(key, new.id) {
+                            minted.push(new);
+                        }
+                    }
+                }
+                return minted;
+            }
+            EndpointEvent::Retired(id) => self.table.retire(key, &id),
+            EndpointEvent::ResetToken(token) => self.table.set_reset_token(key, token),
+            EndpointEvent::Over => self.table.remove(key),
+        }
+        Vec::new()
+    }
+
+    /// Routes these ids no more: the connection did not take them.
+    pub fn forget_ids(&mut self, key: ConnectionKey, ids: &[NewId]) {
+        for new in ids {
+            self.table.retire(key, &new.id);
+        }
+    }
+
+    /// Lets no more clients in. Connections may finish until `deadline`; then [`is_overdue`](Endpoint::is_overdue) says to close them.
+    pub fn shutdown(&mut self, deadline: Duration) {
+        self.ends = Some(self.ends.map_or(deadline, |ends| ends.min(deadline)));
+        self.table.forget_attempts();
+    }
+
+    /// Whether connections that are still there after [`shutdown`](Endpoint::shutdown) are to be closed now.
+    #[must_use]
+    pub fn is_overdue(&self, now: Now) -> bool {
+        self.ends.is_some_and(|ends| ends <= now.monotonic) && !self.table.is_empty()
+    }
+
+    /// Whether nothing is left after [`shutdown`](Endpoint::shutdown).
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.ends.is_some() && self.table.is_empty()
+    }
+
+    /// The connections that are not over.
+    pub fn connections(&self) -> impl Iterator<Item = ConnectionKey> + '_ {
+        self.table.keys()
+    }
+
+    /// Who is sent a Retry, from now on.
+    pub fn set_retrying(&mut self, retrying: Retrying) {
+        self.config.retrying = retrying;
+    }
+
+    /// When [`on_deadline`](Endpoint::on_deadline) has something to do.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        self.table.next_expiry()
+    }
+
+    /// Forgets clients whose hello did not come in time.
+    pub fn on_deadline(&mut self, now: Now) {
+        let expired = self.table.expire(now.monotonic);
+        self.stats.expired = self.stats.expired.saturating_add(expired);
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn stats(&self) -> EndpointStats {
+        self.stats
+    }
+
+    fn on_packet(
+        &mut self,
+        now: Now,
+        route: Route,
+        ecn: Ecn,
+        header: &Header,
+        datagram: BytesMut,
+        reply: &mut [u8],
+    ) -> Routed {
+        if let Some(key) = self.table.find(&header.dcid) {
+            return Routed::Connection(key, datagram);
+        }
+        let Some((version, scid)) = header.long else {
+            return self.on_unknown_short(now.monotonic, route, &header.dcid, datagram, reply);
+        };
+        if let Some(Slot::Connection(key)) = self.table.slot(route.remote, header.dcid) {
+            return Routed::Connection(*key, datagram);
+        }
+        if !version::is_spoken(version) {
+            let ids = header::Ids {
+                dcid: &header.dcid,
+                scid: &scid,
+            };
+            let length = datagram.len();
+            let may = self.may_answer(route);
+            let answer = may.then(|| self.negotiate(now.monotonic, &ids, length, reply));
+            return match answer.flatten() {
+                Some(length) => Routed::Reply(length),
+                None => self.dropped(),
+            };
+        }
+        match header.packet {
+            PacketType::Initial => {
+                let token = datagram.get(header.token.clone()).unwrap_or_default();
+                let first = First {
+                    route,
+                    version,
+                    dcid: header.dcid,
+                    scid,
+                    token,
+                    // rfc9000#14.1-3
+                    small: datagram.len() < limits::DATAGRAM,
+                };
+                match self.admit(&first, now, reply) {
+                    Admitted::Yes(admission) => self.on_attempt(now, ecn, admission, datagram),
+                    Admitted::Reply(length) => Routed::Reply(length),
+                    Admitted::No => self.unknown(route, datagram),
+                }
+            }
+            PacketType::ZeroRtt => match self.table.attempt(route.remote, header.dcid) {
+                Some(attempt) => {
+                    let _ = attempt.receive(ecn, datagram);
+                    Routed::Nothing
+                }
+                None => self.unknown(route, datagram),
+            },
+            // rfc9000#5.2.2-2
+            PacketType::Handshake | PacketType::OneRtt => self.unknown(route, datagram),
+        }
+    }
+
+    fn hand_over(&mut self, dcid: &ConnectionId, route: Route, datagram: BytesMut) -> Routed {
+        match self.table.find(dcid) {
+            Some(key) => Routed::Connection(key, datagram),
+            None => self.unknown(route, datagram),
+        }
+    }
+
+    /// A datagram to nobody may end in a connection's reset token (rfc9000#10.3.1-1).
+    fn unknown(&mut self, route: Route, datagram: BytesMut) -> Routed {
+        match self.table.find_reset(route.remote, &datagram) {
+            Some(key) => Routed::Connection(key, datagram),
+            None => self.dropped(),
+        }
+    }
+
+    fn dropped(&mut self) -> Routed {
+        count(&mut self.stats.dropped);
+        Routed::Nothing
+    }
+
+    /// An id that is new to the table, and its reset token.
+    fn mint(&mut self) -> Result<NewId, pith_crypto::Error> {
+        for _ in 0..MINTED {
+            let id = self.ids.mint(&mut self.random)?;
+            if self.table.find(&id).is_none() {
+                let reset_token = self.resets.token(&id)?;
+                return Ok(NewId { id, reset_token });
+            }
+        }
+        Err(pith_crypto::Error::Internal("no new connection id"))
+    }
+}
+
+fn count(counter: &mut u64) {
+    *counter = counter.saturating_add(1);
+}
+
+fn local(error: pith_crypto::Error) -> ConnectionError {
+    ConnectionError::Transport(TransportError::from(error))
+}
+
+/// How often an id is minted anew that was there already: with a million connections two such in a row are not seen in a lifetime.
+const MINTED: usize = 4;

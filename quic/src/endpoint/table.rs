@@ -1,0 +1,279 @@
+//! Which datagram belongs to whom: ids, first ids, reset tokens, and clients whose hello is on its way.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::collections::{BTreeMap, HashMap};
+
+use super::incoming::Attempt;
+use crate::limits;
+use crate::wire::{ConnectionId, ResetToken};
+
+/// Names a connection of an endpoint, and never another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionKey(u64);
+
+/// The tables.
+#[derive(Default)]
+pub(super) struct Table {
+    connections: BTreeMap<ConnectionKey, Entry>,
+    next: u64,
+    /// Ids that this endpoint minted.
+    ids: HashMap<ConnectionId, ConnectionKey>,
+    /// By where a client is, and where its Initial packets go, which it has chosen.
+    first: BTreeMap<(SocketAddr, ConnectionId), Slot>,
+    attempts: usize,
+    half_open: usize,
+    /// Only tokens that peers have issued stand here: none is none, and not zeros (attack Q06). The hash has a random key.
+    resets: HashMap<(SocketAddr, ResetToken), ConnectionKey>,
+}
+
+/// Who is behind a first id.
+pub(super) enum Slot {
+    /// The hello is not complete.
+    Attempt(Box<Attempt>),
+    /// The application decides, since then.
+    Asked(Duration),
+    Connection(ConnectionKey),
+}
+
+struct Entry {
+    remote: SocketAddr,
+    ids: Vec<ConnectionId>,
+    first: Option<(SocketAddr, ConnectionId)>,
+    reset: Option<ResetToken>,
+    half_open: bool,
+}
+
+/// Connections.
+impl Table {
+    /// A new connection. `first` is where Initial packets go of a client that was let in.
+    pub(super) fn add(
+        &mut self,
+        remote: SocketAddr,
+        id: ConnectionId,
+        first: Option<(SocketAddr, ConnectionId)>,
+    ) -> ConnectionKey {
+        let key = ConnectionKey(self.next);
+        self.next = self.next.saturating_add(1);
+        let half_open = first.is_some();
+        if let Some((remote, dcid)) = first {
+            self.forget_attempt(remote, dcid);
+            self.first.insert((remote, dcid), Slot::Connection(key));
+            self.half_open = self.half_open.saturating_add(1);
+        }
+        let entry = Entry {
+            remote,
+            ids: vec![id],
+            first,
+            reset: None,
+            half_open,
+        };
+        self.ids.insert(id, key);
+        self.connections.insert(key, entry);
+        key
+    }
+
+    /// The connection whose id this is (rfc9000#5.1.1-2).
+    pub(super) fn find(&self, id: &ConnectionId) -> Option<ConnectionKey> {
+        self.ids.get(id).copied()
+    }
+
+    /// The connection that a datagram resets, if it ends in a token that its peer has issued. Only the token of the id in use stands here (rfc9000#10.3.1-2).
+    pub(super) fn find_reset(&self, remote: SocketAddr, datagram: &[u8]) -> Option<ConnectionKey> {
+        if datagram.len() < limits::RESET_DATAGRAM {
+            return None;
+        }
+        let token = ResetToken(*datagram.last_chunk()?);
+        self.resets.get(&(remote, token)).copied()
+    }
+
+    /// False if there is no such connection.
+    pub(super) fn route(&mut self, key: ConnectionKey, id: ConnectionId) -> bool {
+        let Some(entry) = self.connections.get_mut(&key) else {
+            return false;
+        };
+        entry.ids.push(id);
+        self.ids.insert(id, key);
+        true
+    }
+
+    /// Another connection's ids are not for this one to give up.
+    pub(super) fn retire(&mut self, key: ConnectionKey, id: &ConnectionId) {
+        if let Some(entry) = self.connections.get_mut(&key) {
+            if let Some(at) = entry.ids.iter().position(|own| own == id) {
+                entry.ids.swap_remove(at);
+                self.ids.remove(id);
+            }
+        }
+    }
+
+    pub(super) fn set_reset_token(&mut self, key: ConnectionKey, token: ResetToken) {
+        if let Some(entry) = self.connections.get_mut(&key) {
+            if let Some(old) = entry.reset.replace(token) {
+                self.resets.remove(&(entry.remote, old));
+            }
+            self.resets.insert((entry.remote, token), key);
+        }
+    }
+
+    pub(super) fn is_half_open(&self, key: ConnectionKey) -> bool {
+        self.connections.get(&key).is_some_and(|e| e.half_open)
+    }
+
+    /// The handshake is complete.
+    pub(super) fn complete(&mut self, key: ConnectionKey) {
+        if let Some(entry) = self.connections.get_mut(&key) {
+            if core::mem::take(&mut entry.half_open) {
+                self.half_open = self.half_open.saturating_sub(1);
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: ConnectionKey) {
+        self.complete(key);
+        let Some(entry) = self.connections.remove(&key) else {
+            return;
+        };
+        for id in &entry.ids {
+            self.ids.remove(id);
+        }
+        if let Some(first) = entry.first {
+            self.first.remove(&first);
+        }
+        if let Some(token) = entry.reset {
+            self.resets.remove(&(entry.remote, token));
+        }
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = ConnectionKey> + '_ {
+        self.connections.keys().copied()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.connections.is_empty()
+    }
+
+    /// Whether nothing at all is held.
+    #[cfg(test)]
+    pub(super) fn is_bare(&self) -> bool {
+        self.is_empty()
+            && self.ids.is_empty()
+            && self.first.is_empty()
+            && self.resets.is_empty()
+            && (self.attempts, self.half_open) == (0, 0)
+    }
+
+    pub(super) fn half_open(&self) -> usize {
+        self.half_open
+    }
+}
+
+/// Clients without a connection.
+impl Table {
+    pub(super) fn slot(&self, remote: SocketAddr, dcid: ConnectionId) -> Option<&Slot> {
+        self.first.get(&(remote, dcid))
+    }
+
+    pub(super) fn attempt(
+        &mut self,
+        remote: SocketAddr,
+        dcid: ConnectionId,
+    ) -> Option<&mut Attempt> {
+        match self.first.get_mut(&(remote, dcid)) {
+            Some(Slot::Attempt(attempt)) => Some(attempt),
+            Some(Slot::Asked(_) | Slot::Connection(_)) | None => None,
+        }
+    }
+
+    pub(super) fn attempts(&self) -> usize {
+        self.attempts
+    }
+
+    /// False, and not kept, if there are too many.
+    pub(super) fn keep(
+        &mut self,
+        remote: SocketAddr,
+        dcid: ConnectionId,
+        attempt: Attempt,
+    ) -> bool {
+        self.insert(remote, dcid, Slot::Attempt(Box::new(attempt)))
+    }
+
+    /// Notes that the application decides about a client. False if there are too many.
+    pub(super) fn ask(&mut self, remote: SocketAddr, dcid: ConnectionId, now: Duration) -> bool {
+        self.insert(remote, dcid, Slot::Asked(now))
+    }
+
+    /// Takes an attempt that is complete, and notes that the application decides about it.
+    pub(super) fn take_attempt(
+        &mut self,
+        remote: SocketAddr,
+        dcid: ConnectionId,
+        now: Duration,
+    ) -> Option<Attempt> {
+        let slot = self.first.get_mut(&(remote, dcid))?;
+        match core::mem::replace(slot, Slot::Asked(now)) {
+            Slot::Attempt(attempt) => Some(*attempt),
+            other => {
+                *slot = other;
+                None
+            }
+        }
+    }
+
+    pub(super) fn forget_attempt(&mut self, remote: SocketAddr, dcid: ConnectionId) {
+        let key = (remote, dcid);
+        if self.first.get(&key).is_some_and(Slot::is_waiting) {
+            self.first.remove(&key);
+            self.attempts = self.attempts.saturating_sub(1);
+        }
+    }
+
+    pub(super) fn forget_attempts(&mut self) {
+        self.first.retain(|_, slot| !slot.is_waiting());
+        self.attempts = 0;
+    }
+
+    /// Forgets those that have taken too long, and says how many.
+    pub(super) fn expire(&mut self, now: Duration) -> u64 {
+        if self.next_expiry().is_none_or(|at| at > now) {
+            return 0;
+        }
+        let before = self.attempts;
+        let stays = |slot: &Slot| slot.expires().is_none_or(|at| at > now);
+        self.first.retain(|_, slot| stays(slot));
+        self.attempts = self.first.values().filter(|slot| slot.is_waiting()).count();
+        u64::try_from(before.saturating_sub(self.attempts)).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn next_expiry(&self) -> Option<Duration> {
+        if self.attempts == 0 {
+            return None;
+        }
+        self.first.values().filter_map(Slot::expires).min()
+    }
+
+    fn insert(&mut self, remote: SocketAddr, dcid: ConnectionId, slot: Slot) -> bool {
+        if self.attempts >= limits::ATTEMPTS {
+            return false;
+        }
+        self.attempts = self.attempts.saturating_add(1);
+        self.first.insert((remote, dcid), slot);
+        true
+    }
+}
+
+impl Slot {
+    fn is_waiting(&self) -> bool {
+        self.expires().is_some()
+    }
+
+    fn expires(&self) -> Option<Duration> {
+        let began = match self {
+            Self::Attempt(attempt) => attempt.began,
+            Self::Asked(at) => *at,
+            Self::Connection(_) => return None,
+        };
+        Some(began.saturating_add(limits::ATTEMPT_TIME))
+    }
+}
