@@ -205,7 +205,9 @@ impl CryptoStream {
                 Output::Ask(question) => Order::Ask(question),
                 Output::Complete(summary) => Order::Complete(summary),
                 // The packets of early data that was refused do not open, for want of keys.
-                Output::SkipEarlyData => continue,
+                Output::SkipEarlyData { .. }
+                | Output::OfferEarlyData { .. }
+                | Output::EarlyData { .. } => continue,
                 _ => Order::Unknown,
             };
             self.orders.push_back(order);

@@ -41,6 +41,10 @@ pub enum Event {
     UpdateKeys(Direction),
     ChangeCipherSpec,
     SkipEarlyData,
+    /// A client may send so many bytes of early data.
+    OfferEarlyData(u32),
+    /// The decision on early data.
+    EarlyData(Option<u32>),
     PeerTransportParameters,
     Ask,
     Complete,
@@ -64,6 +68,10 @@ pub struct Engine {
     pub parameters: Option<Bytes>,
     /// The error that ended it.
     pub error: Option<Error>,
+    /// What a client's session remembers of its carrier.
+    pub remembered: Option<Bytes>,
+    /// Whether a QUIC server takes early data under what is remembered.
+    pub takes_early: bool,
     /// What a QUIC server answers when it is asked for its parameters; `None` leaves the question open.
     pub own_parameters: Option<Bytes>,
 }
@@ -80,6 +88,8 @@ impl Engine {
             question: None,
             parameters: None,
             error: None,
+            remembered: None,
+            takes_early: false,
             own_parameters: Some(Bytes::from_static(b"server's")),
         };
         engine.drain();
@@ -156,13 +166,18 @@ impl Engine {
             && matches!(
                 self.question,
                 Some(Question {
-                    topic: Topic::TransportParameters,
+                    topic: Topic::TransportParameters { .. },
                     ..
                 })
             )
         {
             let own = self.own_parameters.clone().unwrap();
-            return self.answer(|question| Answer::transport_parameters(question, own));
+            let takes = self.takes_early;
+            let remember = Bytes::from_static(b"server's limits");
+            return self.answer(|question| match takes {
+                true => Answer::remembered_parameters(question, own, remember, true),
+                false => Answer::transport_parameters(question, own),
+            });
         }
         result
     }
@@ -187,7 +202,12 @@ impl Engine {
                 }
                 Output::UpdateKeys(direction) => self.events.push(Event::UpdateKeys(direction)),
                 Output::ChangeCipherSpec => self.events.push(Event::ChangeCipherSpec),
-                Output::SkipEarlyData => self.events.push(Event::SkipEarlyData),
+                Output::SkipEarlyData { .. } => self.events.push(Event::SkipEarlyData),
+                Output::OfferEarlyData { most, carrier, .. } => {
+                    self.events.push(Event::OfferEarlyData(most));
+                    self.remembered = Some(carrier);
+                }
+                Output::EarlyData { accepted } => self.events.push(Event::EarlyData(accepted)),
                 Output::PeerTransportParameters(parameters) => {
                     self.events.push(Event::PeerTransportParameters);
                     assert!(self.parameters.replace(parameters).is_none(), "only once");

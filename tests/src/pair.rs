@@ -54,6 +54,8 @@ pub struct Side {
     pub tls: Connection,
     /// Application data that came.
     pub data: Vec<u8>,
+    /// Early data that came.
+    pub early: Vec<u8>,
     /// Whether `close_notify` came.
     pub closed: bool,
     input: Vec<u8>,
@@ -65,6 +67,7 @@ impl Side {
         Self {
             tls,
             data: Vec::new(),
+            early: Vec::new(),
             closed: false,
             input: Vec::new(),
         }
@@ -94,6 +97,17 @@ impl Side {
         Ok(output)
     }
 
+    /// Seals as much of `plaintext` as early data as the connection takes, and says how much.
+    ///
+    /// # Errors
+    /// As `Connection::send_early`.
+    pub fn seal_early(&mut self, plaintext: &[u8]) -> Result<(Vec<u8>, usize), Error> {
+        let mut output = vec![0; self.tls.sealed_len(plaintext.len())];
+        let sent = self.tls.send_early(plaintext, &mut output)?;
+        output.truncate(sent.written);
+        Ok((output, sent.consumed))
+    }
+
     /// Takes bytes of the peer, as a program would: all whole records, keeping the rest.
     ///
     /// # Errors
@@ -114,6 +128,10 @@ impl Side {
                 Received::Handled { consumed } => consumed,
                 Received::Data { consumed, bytes } => {
                     self.data.extend_from_slice(bytes);
+                    consumed
+                }
+                Received::EarlyData { consumed, bytes } => {
+                    self.early.extend_from_slice(bytes);
                     consumed
                 }
                 Received::Closed { consumed } => {

@@ -90,7 +90,7 @@ impl Owner {
     fn answer(&self, question: &Question) -> Answer {
         match &question.topic {
             Topic::Config(_) => Answer::config(question, Some(self.chosen.clone())),
-            Topic::TransportParameters => {
+            Topic::TransportParameters { .. } => {
                 Answer::transport_parameters(question, Bytes::from_static(b"mine"))
             }
             Topic::VerifyChain { .. } => Answer::verdict(question, Ok(())),
@@ -135,7 +135,7 @@ fn side(duo: &mut Duo, role: Role) -> &mut Engine {
 fn topic(engine: &Engine) -> &'static str {
     match engine.question.as_ref().unwrap().topic {
         Topic::Config(_) => "config",
-        Topic::TransportParameters => "transport parameters",
+        Topic::TransportParameters { .. } => "transport parameters",
         Topic::VerifyChain { .. } => "chain",
         Topic::Sign { .. } => "signature",
         _ => panic!("a new question"),

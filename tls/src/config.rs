@@ -18,7 +18,7 @@ use crate::mark::Mark;
 use crate::policy::{self, Policy, V2026_11};
 use crate::record::shape::{LARGEST, SMALLEST_LIMIT};
 use crate::resume::binding::{Origin, client_mark};
-use crate::resume::{ExternalPsk, ImportedPsk, SessionStore, Tickets};
+use crate::resume::{ExternalPsk, ImportedPsk, SessionStore, StrikeRegister, Tickets};
 use crate::suite::CipherSuite;
 use crate::wire::encrypted_extensions::NegotiatedTypes;
 use crate::wire::registry::CertificateType;
@@ -254,6 +254,7 @@ pub struct ClientConfig {
     pub(crate) key_log: Option<KeyLog>,
     pub(crate) keep_peer_chain: bool,
     pub(crate) sessions: Option<SessionStore>,
+    pub(crate) early_data: bool,
     /// Whose sessions in the store are this configuration's.
     pub(crate) owner: Mark,
     pub(crate) psks: Vec<Arc<ImportedPsk>>,
@@ -277,6 +278,7 @@ impl ClientConfig {
             grease: false,
             keep_peer_chain: false,
             sessions: None,
+            early_data: false,
             scope: String::new(),
         }
     }
@@ -338,6 +340,7 @@ pub struct ClientConfigBuilder {
     grease: bool,
     keep_peer_chain: bool,
     sessions: Option<SessionStore>,
+    early_data: bool,
     scope: String,
 }
 
@@ -350,6 +353,14 @@ impl ClientConfigBuilder {
     /// under the same trust, policy and credentials.
     pub fn sessions(mut self, sessions: SessionStore) -> Self {
         self.sessions = Some(sessions);
+        self
+    }
+
+    /// Whether connections that resume may send early data (0-RTT), where the server's ticket allows it: data that arrives one round trip
+    /// earlier, and which somebody on the way can have arrive more than once. Off by default (rfc9846#F.5-3); send nothing by it that must not happen
+    /// twice (RFC 9846 section 8, RFC 8470). See [`Connection::send_early`](crate::Connection::send_early).
+    pub fn early_data(mut self, allow: bool) -> Self {
+        self.early_data = allow;
         self
     }
 
@@ -491,6 +502,7 @@ impl ClientConfigBuilder {
         Ok(Arc::new(ClientConfig {
             owner: client_mark(&self.trust, common.policy, &self.credentials, &self.scope),
             sessions: self.sessions,
+            early_data: self.early_data,
             psks,
             policy: common.policy,
             observer: common.observer,
@@ -558,6 +570,22 @@ pub struct ServerConfig {
     pub(crate) origin: Origin,
     pub(crate) psks: Vec<Arc<ImportedPsk>>,
     pub(crate) ask_psks: bool,
+    pub(crate) early_data: Option<Box<TakesEarlyData>>,
+}
+
+/// How a server takes early data.
+pub(crate) struct TakesEarlyData {
+    /// Bytes that its tickets allow.
+    pub(crate) most: u32,
+    pub(crate) replays: Replays,
+    /// What tickets remember of the application.
+    settings: Box<[u8]>,
+}
+
+/// Who knows which hellos came before.
+pub(crate) enum Replays {
+    Register(StrikeRegister),
+    Asked,
 }
 
 impl ServerConfig {
@@ -580,6 +608,8 @@ impl ServerConfig {
             ask_config: false,
             ask_psks: false,
             tickets: Tickets::rotating(),
+            early_data: None,
+            settings: Box::default(),
             scope: None,
         }
     }
@@ -594,6 +624,19 @@ impl ServerConfig {
     }
 }
 
+impl ServerConfig {
+    /// How many bytes of early data tickets allow.
+    pub(crate) fn most_early_data(&self) -> u32 {
+        self.early_data.as_ref().map_or(0, |own| own.most)
+    }
+
+    pub(crate) fn early_settings(&self) -> &[u8] {
+        self.early_data
+            .as_ref()
+            .map_or(&[], |own| own.settings.as_ref())
+    }
+}
+
 /// Builds a [`ServerConfig`].
 #[must_use]
 pub struct ServerConfigBuilder {
@@ -605,6 +648,8 @@ pub struct ServerConfigBuilder {
     ask_config: bool,
     ask_psks: bool,
     tickets: Tickets,
+    early_data: Option<(u32, Replays)>,
+    settings: Box<[u8]>,
     scope: Option<String>,
 }
 
@@ -616,6 +661,29 @@ impl ServerConfigBuilder {
     /// server clones of the same, so that clients go on resuming.
     pub fn tickets(mut self, tickets: Tickets) -> Self {
         self.tickets = tickets;
+        self
+    }
+
+    /// Takes early data (0-RTT) of clients that resume, at most `most` bytes of each. It is off by default, and what it brings can be a
+    /// copy: treat it as something that may happen twice (RFC 8470). `register` refuses copies that come to this process or to another
+    /// server that shares it; a server of a fleet that shares tickets takes [`early_data_asked`](Self::early_data_asked) instead. Over QUIC its own
+    /// limits hold in place of `most`.
+    pub fn early_data(mut self, most: u32, register: StrikeRegister) -> Self {
+        self.early_data = Some((most, Replays::Register(register)));
+        self
+    }
+
+    /// As [`early_data`](Self::early_data), and asks for each hello whether it came before to any server of the fleet:
+    /// [`Topic::EarlyDataReplay`](crate::Topic::EarlyDataReplay).
+    pub fn early_data_asked(mut self, most: u32) -> Self {
+        self.early_data = Some((most, Replays::Asked));
+        self
+    }
+
+    /// What the application settles with its clients before early data has a meaning, such as the settings of HTTP/3: at most
+    /// [`limits::SESSION_DATA`] bytes. Tickets remember it, and early data is rejected where it is not the same any more.
+    pub fn early_data_settings(mut self, settings: &[u8]) -> Self {
+        self.settings = settings.into();
         self
     }
 
@@ -716,6 +784,21 @@ impl ServerConfigBuilder {
         if self.credentials.is_empty() && psks.is_empty() && !self.ask_psks {
             return Err(NO_PSK);
         }
+        if self.settings.len() > limits::SESSION_DATA {
+            return Err(ConfigError::TooMany {
+                what: "bytes that tickets remember of the application",
+                limit: limits::SESSION_DATA,
+                got: self.settings.len(),
+            });
+        }
+        let early_data = self.early_data.map(|(most, replays)| {
+            let settings = self.settings;
+            Box::new(TakesEarlyData {
+                most,
+                replays,
+                settings,
+            })
+        });
         if matches!(self.client_auth.trust(), Some(Trust::PreSharedKeys)) {
             return Err(ConfigError::Unsupported {
                 what: "client authentication by pre-shared keys: a server's pre-shared keys authenticate its clients by themselves",
@@ -730,6 +813,7 @@ impl ServerConfigBuilder {
             origin: Origin::new(self.scope.as_deref(), &self.client_auth, common.policy),
             psks,
             ask_psks: self.ask_psks,
+            early_data,
             policy: common.policy,
             observer: common.observer,
             credentials: self.credentials,

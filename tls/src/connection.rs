@@ -17,7 +17,7 @@ use crate::error::{AlertDescription, Error, Fault, Local};
 use crate::event::Event;
 use crate::handshake::Handshake;
 use crate::handshake::carrier::Carrier;
-use crate::handshake::output::{Answer, Direction, Level, Output, Question, Summary};
+use crate::handshake::output::{Answer, Direction, EarlyData, Level, Output, Question, Summary};
 use crate::limits;
 use crate::record::HEADER;
 use crate::record::deframe::{Frame, deframe};
@@ -47,11 +47,25 @@ pub struct Connection {
     closed: bool,
     /// A client's ChangeCipherSpec is not sent yet.
     owes_change_cipher_spec: bool,
-    /// How many bytes of early data may still come and are skipped; `None` where none may come.
-    early_data: Option<usize>,
+    early: Early,
+    early_data: EarlyData,
+    /// What the application remembers with the session that is offered.
+    remembered: Option<Box<[u8]>>,
     change_cipher_specs: u8,
     empty_records: u8,
     user_canceled: u8,
+}
+
+/// What this side does with early data now.
+#[derive(Debug, Clone, Copy)]
+enum Early {
+    No,
+    /// A client may send so many bytes more.
+    Send(u32),
+    /// A server takes so many bytes more.
+    Take(u32),
+    /// A server skips so many bytes of records more.
+    Skip(usize),
 }
 
 /// What [`Connection::receive`] did.
@@ -70,6 +84,15 @@ pub enum Received<'a> {
     },
     /// Application data.
     Data {
+        /// Bytes of the input that are done with, once `bytes` is.
+        consumed: usize,
+        /// The plaintext, inside the input. May be empty.
+        bytes: &'a [u8],
+    },
+    /// A client's early data, which a server's configuration takes ([`ServerConfigBuilder::early_data`](crate::ServerConfigBuilder::early_data)).
+    /// Whoever sent it may not be there, and a copy of it may have come before or come again to another server: do nothing by it that must not
+    /// happen twice.
+    EarlyData {
         /// Bytes of the input that are done with, once `bytes` is.
         consumed: usize,
         /// The plaintext, inside the input. May be empty.
@@ -162,7 +185,9 @@ impl Connection {
             peer_closed: false,
             closed: false,
             owes_change_cipher_spec: false,
-            early_data: None,
+            early: Early::No,
+            early_data: EarlyData::NotOffered,
+            remembered: None,
             change_cipher_specs: 0,
             empty_records: 0,
             user_canceled: 0,
@@ -205,13 +230,72 @@ impl Connection {
             return Err(Error::Misuse("nothing is sent after close()"));
         }
         // rfc9846#2-2
-        if !self.handshake.is_complete() {
+        if !self.handshake.is_complete() && !self.handshake.sends_early() {
             return Err(Error::Misuse(
                 "application data is sent after the handshake: wait until status() is Open",
             ));
         }
         self.seal_all(plaintext, output)
             .map_err(|error| self.fail(error))
+    }
+
+    /// Sends a client's early data (0-RTT): as [`Connection::send`], with the ClientHello before it. What of `plaintext` is over the limit of the
+    /// server's ticket is not consumed.
+    ///
+    /// It has none of the protection that other data has: somebody who records it can have it arrive more than once, and who learns the ticket's
+    /// key later can read it (RFC 9846 sections 2.3 and 8). Whether it arrived at all, [`Connection::early_data`] tells once the server has said it; what
+    /// was rejected is never sent again by itself.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] where this connection offers no early data (any more), and then nothing is written; the error of the connection
+    /// after it failed.
+    pub fn send_early(&mut self, plaintext: &[u8], output: &mut [u8]) -> Result<Sent, Error> {
+        self.check()?;
+        let Early::Send(left) = self.early else {
+            return Err(Error::Misuse(
+                "this connection does not offer early data: ask early_data() first",
+            ));
+        };
+        let most = usize::try_from(left).unwrap_or(usize::MAX);
+        let some = plaintext.get(..most).unwrap_or(plaintext);
+        let sent = self
+            .seal_all(some, output)
+            .map_err(|error| self.fail(error))?;
+        let consumed = u32::try_from(sent.consumed).unwrap_or(u32::MAX);
+        self.early = Early::Send(left.saturating_sub(consumed));
+        Ok(sent)
+    }
+
+    /// What became of early data, or becomes of it.
+    #[must_use]
+    pub fn early_data(&self) -> EarlyData {
+        self.early_data
+    }
+
+    /// How many bytes of early data a client may still send.
+    #[must_use]
+    pub fn early_data_left(&self) -> usize {
+        match self.early {
+            Early::Send(left) => usize::try_from(left).unwrap_or(usize::MAX),
+            Early::No | Early::Take(_) | Early::Skip(_) => 0,
+        }
+    }
+
+    /// What the application told [`Connection::remember`] on the connection that this one would resume: for early data, what was
+    /// settled there.
+    #[must_use]
+    pub fn remembered(&self) -> Option<&[u8]> {
+        self.remembered.as_deref()
+    }
+
+    /// Remembers these bytes with the sessions that come from now on, for early data under them.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] before the handshake is complete, or for more than [`limits::SESSION_DATA`] bytes.
+    pub fn remember(&mut self, application: &[u8]) -> Result<(), Error> {
+        self.check()?;
+        self.handshake
+            .remember(bytes::Bytes::copy_from_slice(application))
     }
 
     /// Writes what is queued (handshake messages, alerts) to the beginning of `output` and returns how many bytes that
@@ -360,7 +444,11 @@ impl Connection {
             } else {
                 open
             },
-            send: if self.closed { Flow::Closed } else { open },
+            send: match self.closed {
+                true => Flow::Closed,
+                false if self.handshake.sends_early() => Flow::Open,
+                false => open,
+            },
         }
     }
 
@@ -469,29 +557,37 @@ impl Connection {
         let plain = !self.opener.is_protected();
         let (inner, content) = match (
             self.opener.open(outer, record, self.shape.receive),
-            self.early_data,
+            self.early,
         ) {
-            (Err(error), Some(left))
+            (Err(error), Early::Skip(left))
                 if outer == ContentType::ApplicationData
                     && (plain || error == Fault::BadRecordMac.into()) =>
             {
                 // rfc9846#4.3.10-4
                 let left = left.checked_sub(consumed).ok_or(Fault::TooMuchEarlyData)?;
-                self.early_data = Some(left);
+                self.early = Early::Skip(left);
                 return Ok(Received::Handled { consumed });
             }
             (opened, _) => opened?,
         };
-        self.early_data = None;
+        if matches!(self.early, Early::Skip(_)) {
+            self.early = Early::No;
+        }
         // rfc9846#5.1-3
         if inner != ContentType::Handshake && self.handshake.is_mid_message() {
             return Err(Fault::InterleavedRecord.into());
         }
         if content.is_empty() {
             self.on_empty(inner)?;
-            return Ok(Received::Data {
-                consumed,
-                bytes: content,
+            return Ok(match self.early {
+                Early::Take(_) => Received::EarlyData {
+                    consumed,
+                    bytes: content,
+                },
+                Early::No | Early::Send(_) | Early::Skip(_) => Received::Data {
+                    consumed,
+                    bytes: content,
+                },
             });
         }
         self.empty_records = 0;
@@ -509,10 +605,21 @@ impl Connection {
                     bytes: content,
                 })
             }
-            ContentType::ApplicationData => Err(Fault::UnexpectedRecord {
-                content_type: inner.code(),
-            }
-            .into()),
+            ContentType::ApplicationData => match self.early {
+                Early::Take(left) => {
+                    let length = u32::try_from(content.len()).unwrap_or(u32::MAX);
+                    let left = left.checked_sub(length).ok_or(Fault::TooMuchEarlyData)?;
+                    self.early = Early::Take(left);
+                    Ok(Received::EarlyData {
+                        consumed,
+                        bytes: content,
+                    })
+                }
+                Early::No | Early::Send(_) | Early::Skip(_) => Err(Fault::UnexpectedRecord {
+                    content_type: inner.code(),
+                }
+                .into()),
+            },
             // rfc9846#5-2
             ContentType::ChangeCipherSpec => Err(Fault::ChangeCipherSpecBody.into()),
         }
@@ -557,7 +664,7 @@ impl Connection {
         if inner != ContentType::ApplicationData {
             return Err(Fault::EmptyRecord);
         }
-        if !self.handshake.is_complete() {
+        if !self.handshake.is_complete() && !matches!(self.early, Early::Take(_)) {
             return Err(Fault::UnexpectedRecord {
                 content_type: inner.code(),
             });
@@ -604,10 +711,15 @@ impl Connection {
                 // rfc9846#5.1-6: a flight that ends in a key change ends with its record.
                 Output::Send { bytes, .. } => self.queue(ContentType::Handshake, &bytes)?,
                 Output::Keys {
+                    level,
                     direction: Direction::Write,
                     secret,
-                    ..
-                } => self.sealer = Sealer::new(secret)?, // rfc9846#4.5.3-2
+                } => {
+                    self.sealer = Sealer::new(secret)?; // rfc9846#4.5.3-2
+                    if level != Level::EarlyData && matches!(self.early, Early::Send(_)) {
+                        self.early = Early::No;
+                    }
+                }
                 Output::Keys {
                     level,
                     direction: Direction::Read,
@@ -615,12 +727,26 @@ impl Connection {
                 } => {
                     self.opener = Opener::new(secret)?;
                     self.read_level = level;
+                    if level != Level::EarlyData && matches!(self.early, Early::Take(_)) {
+                        self.early = Early::No;
+                    }
                 }
                 Output::UpdateKeys(Direction::Write) => self.sealer.update()?,
                 Output::UpdateKeys(Direction::Read) => self.opener.update()?,
                 Output::ChangeCipherSpec => self.queue_change_cipher_spec(),
                 Output::Records(shape) => self.shape = shape,
-                Output::SkipEarlyData => self.early_data = Some(limits::SKIPPED_EARLY_DATA),
+                Output::SkipEarlyData { most } => {
+                    self.early = Early::Skip(most);
+                    self.early_data = EarlyData::Rejected;
+                }
+                Output::OfferEarlyData {
+                    most, application, ..
+                } => {
+                    self.early = Early::Send(most);
+                    self.early_data = EarlyData::Offered;
+                    self.remembered = Some(application.as_ref().into());
+                }
+                Output::EarlyData { accepted } => self.decided(accepted),
                 Output::Ask(question) => self.question = Some(Box::new(question)),
                 Output::Complete(summary) => self.summary = Some(summary),
                 Output::PeerTransportParameters(_) => {
@@ -629,6 +755,24 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Takes the decision on early data, in either role.
+    fn decided(&mut self, accepted: Option<u32>) {
+        match (accepted, self.early) {
+            // A client goes on until the server's Finished.
+            (Some(_), Early::Send(_)) => self.early_data = EarlyData::Accepted,
+            (Some(most), _) => {
+                self.early = Early::Take(most);
+                self.early_data = EarlyData::Accepted;
+            }
+            (None, _) => {
+                self.early = Early::No;
+                self.early_data = EarlyData::Rejected;
+                // Whatever follows goes out under other keys, and a second hello under none.
+                self.sealer = Sealer::Plain { first: false };
+            }
+        }
     }
 
     /// Seals handshake bytes or an alert into what waits to be sent: records of their own (rfc9846#5-4, rfc9846#5.1-2, an
@@ -682,7 +826,7 @@ impl Connection {
             self.handshake.answer_key_update()?;
             self.drain()?;
         }
-        if data && self.sealer.is_used_up() {
+        if data && self.handshake.is_complete() && self.sealer.is_used_up() {
             self.handshake.update_keys(false)?;
             self.drain()?;
         }

@@ -173,7 +173,7 @@ faults! {
     UnexpectedLevel => UNEXPECTED_MESSAGE, "RFC 9001 4.1.3", "handshake bytes came under the keys of another level";
     MessageTooLong { limit: usize = "The limit in bytes", announced: usize = "The announced length, header included" } =>
         ILLEGAL_PARAMETER, "4", "a handshake message is longer than the limit";
-    TooMuchEarlyData => UNEXPECTED_MESSAGE, "4.3.10", "more early data came than a server skips";
+    TooMuchEarlyData => UNEXPECTED_MESSAGE, "4.3.10", "more early data came than the server takes or skips";
     TooManyQuietMessages => UNEXPECTED_MESSAGE, "4.7", "too many handshake messages came without application data";
     Malformed { message: MessageKind = "The message" } => DECODE_ERROR, "6", "a message does not follow its syntax";
 
@@ -220,6 +220,10 @@ faults! {
         ILLEGAL_PARAMETER, "4.3.8", "the second ClientHello has not exactly the share that was asked for";
     CompatibilityModeInQuic =>
         ILLEGAL_PARAMETER, "RFC 9001 8.4", "a QUIC client uses the compatibility mode of TLS over TCP";
+    EarlyDataKey =>
+        ILLEGAL_PARAMETER, "4.3.10", "the server accepted early data, but not the first pre-shared key with its cipher suite";
+    EarlyDataProtocol => ILLEGAL_PARAMETER, "4.3.10", "the server accepted early data and chose another application protocol";
+    EarlyDataInQuic => ILLEGAL_PARAMETER, "RFC 9001 4.6.1", "a ticket of QUIC has a limit of early data";
     RecordSizeLimit => ILLEGAL_PARAMETER, "RFC 8449 4", "a record size limit is smaller than 64 bytes";
     SessionIdEcho => ILLEGAL_PARAMETER, "4.2.3", "the server did not echo the session id";
     SuiteNotOffered => ILLEGAL_PARAMETER, "4.2.3", "the server chose a cipher suite that was not offered";

@@ -82,6 +82,8 @@ pub enum Event<'a> {
     Ticket(Direction),
     /// A ticket came whose key is known, and a full handshake follows; says why.
     TicketRefused(&'static str),
+    /// This server rejects the early data of its client; says why. The handshake goes on.
+    EarlyDataRejected(&'static str),
     /// The keys of a direction were updated.
     KeysUpdated(Direction),
     /// A direction was closed in order: `Read` by the peer, `Write` by this side.
@@ -176,6 +178,7 @@ impl fmt::Display for Event<'_> {
             } => write!(f, "alert {description} {}", way(*direction)),
             Self::Ticket(direction) => write!(f, "ticket {}", way(*direction)),
             Self::TicketRefused(why) => write!(f, "ticket refused: {why}"),
+            Self::EarlyDataRejected(why) => write!(f, "early data rejected: {why}"),
             Self::KeysUpdated(Direction::Read) => f.write_str("receiving keys updated"),
             Self::KeysUpdated(Direction::Write) => f.write_str("sending keys updated"),
             Self::Closed(Direction::Read) => f.write_str("closed by the peer"),

@@ -43,7 +43,6 @@ pub mod limits;
 mod mark;
 pub mod policy;
 mod record;
-#[allow(dead_code, reason = "the handshake does not resume yet")]
 mod resume;
 mod schedule;
 mod suite;
@@ -64,7 +63,7 @@ pub use event::{Event, Observer, Role};
 pub use handshake::Handshake;
 pub use handshake::carrier::Carrier;
 pub use handshake::output::{
-    Answer, Direction, Level, Offered, Output, Psk, Question, Summary, Topic,
+    Answer, Direction, EarlyData, Level, Offered, Output, Psk, Question, Summary, Topic,
 };
 pub use keylog::KeyLog;
 pub use pith_crypto::{Hash, SignatureScheme};

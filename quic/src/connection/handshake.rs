@@ -56,7 +56,7 @@ impl Connection {
 
     /// Its own parameters a server knows how to answer with; everything else is for whoever drives the connection.
     fn on_question(&mut self, question: Question, now: Now) -> Result<(), ConnectionError> {
-        if !matches!(question.topic, Topic::TransportParameters) {
+        if !matches!(question.topic, Topic::TransportParameters { .. }) {
             self.question = Some(Box::new(question));
             return Ok(());
         }

@@ -102,6 +102,8 @@ impl Spaces {
                 // rfc9001#5.6-5
                 self.early_sealer.discard();
             }
+            // Early data is not sent over QUIC yet, and never accepted.
+            (Level::EarlyData, _) => {}
             (_, Direction::Read | Direction::Write) => {
                 return Err(Error::Internal("TLS has no such secrets"));
             }

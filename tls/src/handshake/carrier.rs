@@ -5,6 +5,8 @@
 //! | middlebox compatibility: session id, ChangeCipherSpec | yes | no, and refused (section 8.4) |
 //! | KeyUpdate messages | yes | refused (section 6) |
 //! | record_size_limit, padding of records | yes | ignored |
+//! | the end of early data: a message, and keys that wait for it | yes | no: packets tell (section 8.3) |
+//! | bytes of early data in a ticket | as configured | no limit, or none taken (section 4.6.1) |
 //! | an application protocol | optional | mandatory (section 8.1) |
 //! | transport parameters | refused | mandatory (section 8.2) |
 
@@ -58,6 +60,25 @@ impl Rules {
     /// RFC 9001 section 6: QUIC updates its keys by itself.
     pub(crate) fn has_key_update(self) -> bool {
         self == Self::Records
+    }
+
+    /// RFC 9001 section 8.3: QUIC has no EndOfEarlyData, and so its Handshake keys wait for nothing.
+    pub(crate) fn has_end_of_early_data(self) -> bool {
+        self == Self::Records
+    }
+
+    /// What a ticket says of early data, where so many bytes are taken. RFC 9001 section 4.6.1: QUIC has limits of its own.
+    pub(crate) fn early_data_limit(self, most: u32) -> u32 {
+        match self {
+            Self::Records => most,
+            Self::Quic if most == 0 => 0,
+            Self::Quic => u32::MAX,
+        }
+    }
+
+    /// Whether a ticket may say this.
+    pub(crate) fn allows_early_data_limit(self, limit: u32) -> bool {
+        self == Self::Records || limit == u32::MAX
     }
 
     /// RFC 8449, and padding: QUIC has packets in place of records.

@@ -8,7 +8,7 @@ use pith_crypto::{Hash, Secret};
 
 use super::Context;
 use super::output::{Direction, Level, Output, Outputs};
-use super::tickets::Tickets;
+use super::tickets::{Remembered, Tickets};
 use crate::auth::PeerProof;
 use crate::error::{Error, Fault, Local};
 use crate::limits;
@@ -69,6 +69,26 @@ impl Connected {
         cx: &mut Context<'_>,
     ) -> Result<(), Error> {
         self.tickets.on_kept(identity, cx)
+    }
+
+    /// Changes what is remembered with the sessions to come.
+    pub(crate) fn remember(&mut self, set: impl FnOnce(&mut Remembered)) -> Result<(), Error> {
+        let Tickets::Take(taker) = &mut self.tickets else {
+            return Ok(());
+        };
+        let mut remembered = taker.remembered.as_deref().cloned().unwrap_or_default();
+        set(&mut remembered);
+        let Remembered {
+            application,
+            carrier,
+        } = &remembered;
+        if application.len().saturating_add(carrier.len()) > limits::SESSION_DATA {
+            return Err(Error::Misuse(
+                "a session remembers at most 1,024 bytes of the application and the carrier",
+            ));
+        }
+        taker.remembered = Some(Box::new(remembered));
+        Ok(())
     }
 
     /// Takes a KeyUpdate of the peer.

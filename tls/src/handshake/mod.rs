@@ -20,6 +20,7 @@ mod verify_input;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use pith_crypto::{Hash, Secret};
 use pki_types::ServerName;
 
@@ -324,6 +325,40 @@ impl Handshake {
             .connected()
             .ok_or(early)?
             .export(label, context, out)
+    }
+
+    /// A client's application remembers these bytes with the tickets that come from now on, for early data under them:
+    /// [`Output::OfferEarlyData`] brings them back. Of a connection without sessions nothing is kept.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] before the handshake is complete, or for more than [`limits::SESSION_DATA`] bytes with those of the carrier.
+    pub fn remember(&mut self, application: Bytes) -> Result<(), Error> {
+        self.remember_with(|all| all.application = application.as_ref().into())
+    }
+
+    /// As [`Handshake::remember`], for the carrier: QUIC's transport parameters.
+    ///
+    /// # Errors
+    /// As [`Handshake::remember`].
+    pub fn remember_carrier(&mut self, carrier: Bytes) -> Result<(), Error> {
+        self.remember_with(|all| all.carrier = carrier.as_ref().into())
+    }
+
+    fn remember_with(&mut self, set: impl FnOnce(&mut tickets::Remembered)) -> Result<(), Error> {
+        self.check()?;
+        match self.role.connected_mut() {
+            Some(connected) => connected.remember(set),
+            None => Err(Error::Misuse(
+                "what sessions remember is told after the handshake",
+            )),
+        }
+    }
+
+    /// Whether a server may send application data before its client's Finished: early data was accepted, and no certificate is required of
+    /// clients.
+    #[must_use]
+    pub fn sends_early(&self) -> bool {
+        matches!(&self.role, Role::Server(state) if state.sends_early())
     }
 
     /// Fills `out` with keying material of the early exporter (RFC 9846 section 7.5), which is no better protected against replay

@@ -22,6 +22,8 @@ use crate::suite::CipherSuite;
 pub enum Level {
     /// The hellos: plain records, or QUIC's Initial packets.
     Initial,
+    /// A client's early data, and its end over records (RFC 9846 section 2.3).
+    EarlyData,
     /// From ServerHello to Finished.
     Handshake,
     /// Application data and all that follows the handshake.
@@ -62,8 +64,26 @@ pub enum Output {
     ChangeCipherSpec,
     /// Shape records like this from now on. Never for QUIC.
     Records(RecordShape),
-    /// The client offered early data, which this server does not accept: skip what comes of it.
-    SkipEarlyData,
+    /// The client offered early data, which this server does not accept: skip what comes of it, at most so many bytes of records.
+    SkipEarlyData {
+        /// Bytes, all overhead included.
+        most: usize,
+    },
+    /// This client may send early data from now on. Until [`Output::EarlyData`] nobody knows whether it arrives.
+    OfferEarlyData {
+        /// How many bytes.
+        most: u32,
+        /// What the application gave to [`Handshake::remember`](crate::Handshake::remember) on the earlier connection.
+        application: Bytes,
+        /// What the carrier gave to [`Handshake::remember_carrier`](crate::Handshake::remember_carrier) there.
+        carrier: Bytes,
+    },
+    /// The server's decision, in both roles. A client's early data that is rejected was not seen: it is to be sent again, if at all, by
+    /// whoever knows that it may be.
+    EarlyData {
+        /// How many bytes are taken; none where early data is rejected.
+        accepted: Option<u32>,
+    },
     /// The peer's QUIC transport parameters, not yet authenticated.
     PeerTransportParameters(Bytes),
     /// A question to whoever drives the connection. Nothing goes on before it is answered.
@@ -82,6 +102,8 @@ pub struct Summary {
     pub group: Group,
     /// Whether it took a HelloRetryRequest.
     pub retried: bool,
+    /// What became of early data.
+    pub early_data: EarlyData,
     /// The application protocol (ALPN).
     pub protocol: Option<Box<[u8]>>,
     /// The DNS name that the client asked for, if it did.
@@ -137,6 +159,19 @@ pub enum Psk {
     },
 }
 
+/// What became of early data (RFC 9846 section 2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EarlyData {
+    /// The client did not offer any.
+    NotOffered,
+    /// The client sends some, and does not know yet whether it arrives.
+    Offered,
+    /// The server read it. Somebody may have sent a copy of it before or after to another server.
+    Accepted,
+    /// The server did not see it.
+    Rejected,
+}
+
 /// A numbered question. Exactly one is open at a time.
 #[derive(Debug, Clone)]
 pub struct Question {
@@ -152,7 +187,18 @@ pub enum Topic {
     /// A server that chooses its configuration by the client's hello: [`Answer::config`].
     Config(Box<Offered>),
     /// A QUIC server, once the client's transport parameters are known: [`Answer::transport_parameters`].
-    TransportParameters,
+    TransportParameters {
+        /// What the ticket of a client that offers early data remembers of this server's parameters.
+        remembered: Option<Bytes>,
+    },
+    /// A server that asks elsewhere whether early data is a copy ([`ServerConfigBuilder::early_data_asked`](crate::ServerConfigBuilder::early_data_asked)):
+    /// [`Answer::early_data`].
+    EarlyDataReplay {
+        /// Stands for this hello, and no other can have it. It is to be remembered for `window`, by all servers that share tickets.
+        hello: [u8; 32],
+        /// How long a copy of the hello could pass for fresh.
+        window: core::time::Duration,
+    },
     /// A verifier that needs time: [`Answer::verdict`].
     VerifyChain {
         /// The peer's certificates, leaf first. The configured trust has accepted them. Empty where a raw public key came.
@@ -226,12 +272,24 @@ pub struct Answer {
 /// The contents of an answer.
 pub(crate) enum Reply {
     Config(Option<Arc<ServerConfig>>),
-    TransportParameters(Bytes),
+    TransportParameters(OwnParameters),
+    EarlyData(bool),
     Verdict(Result<(), CertificateError>),
     Kept(Option<Vec<u8>>),
     Session(Option<(usize, KeptSession)>),
     Psks(Vec<ImportedPsk>),
     Signature(Option<Vec<u8>>),
+}
+
+/// What a QUIC server says of itself.
+#[derive(Default)]
+pub(crate) struct OwnParameters {
+    /// For EncryptedExtensions.
+    pub(crate) encoded: Bytes,
+    /// For its tickets.
+    pub(crate) remember: Bytes,
+    /// Whether early data may come under what the client's ticket remembers.
+    pub(crate) early_data: bool,
 }
 
 impl Answer {
@@ -244,12 +302,37 @@ impl Answer {
         }
     }
 
-    /// The server's transport parameters.
+    /// The server's transport parameters. Early data is not taken, and tickets remember nothing.
     #[must_use]
     pub fn transport_parameters(question: &Question, parameters: Bytes) -> Self {
+        Self::remembered_parameters(question, parameters, Bytes::new(), false)
+    }
+
+    /// The server's transport parameters, what its tickets remember of them (with the application's bytes at most
+    /// [`limits::SESSION_DATA`](crate::limits::SESSION_DATA)), and whether early data may come under what the question says is remembered.
+    #[must_use]
+    pub fn remembered_parameters(
+        question: &Question,
+        parameters: Bytes,
+        remember: Bytes,
+        early_data: bool,
+    ) -> Self {
         Self {
             number: question.number,
-            reply: Reply::TransportParameters(parameters),
+            reply: Reply::TransportParameters(OwnParameters {
+                encoded: parameters,
+                remember,
+                early_data,
+            }),
+        }
+    }
+
+    /// Whether this hello is the first of its kind: `false` rejects early data, and goes on with the handshake.
+    #[must_use]
+    pub fn early_data(question: &Question, is_first: bool) -> Self {
+        Self {
+            number: question.number,
+            reply: Reply::EarlyData(is_first),
         }
     }
 

@@ -13,7 +13,7 @@ use pki_types::ServerName;
 use super::Context;
 use super::output::{Direction, Level, Summary, Topic};
 use crate::config::{ClientConfig, ServerConfig};
-use crate::error::{Error, Local};
+use crate::error::{Error, Fault, Local};
 use crate::event::Event;
 use crate::limits;
 use crate::resume::binding::{Early, mark_of_protocol};
@@ -48,6 +48,8 @@ pub(crate) struct Issuer {
     pub(crate) until: u64,
     /// Tickets so far, and so the next one's nonce.
     pub(crate) issued: u32,
+    /// What the carrier remembers.
+    pub(crate) carrier: Box<[u8]>,
 }
 
 /// A ticket whose session the application is asked to keep.
@@ -63,6 +65,7 @@ struct Made {
     lifetime: Duration,
     age_add: u32,
     nonce: [u8; 4],
+    max_early_data: u32,
 }
 
 /// Takes a client's tickets.
@@ -74,6 +77,14 @@ pub(crate) struct Taker {
     pub(crate) address: Option<Box<ServerName<'static>>>,
     /// When the line of sessions ends, in seconds since 1970.
     pub(crate) until: u64,
+    pub(crate) remembered: Option<Box<Remembered>>,
+}
+
+/// What the application and the carrier remember with sessions.
+#[derive(Clone, Default)]
+pub(crate) struct Remembered {
+    pub(crate) application: Box<[u8]>,
+    pub(crate) carrier: Box<[u8]>,
 }
 
 impl Tickets {
@@ -136,11 +147,16 @@ impl Tickets {
             (None, None) => return Err(Local::Internal("a server without a name").into()),
         };
         // rfc9846#4.7.1-6
+        let early_limit = ticket.max_early_data;
+        if early_limit.is_some_and(|limit| !cx.rules.allows_early_data_limit(limit)) {
+            return Err(Fault::EarlyDataInQuic.into());
+        }
         let lifetime = Duration::from_secs(ticket.lifetime.into()).min(limits::TICKET_LIFETIME);
         if lifetime.is_zero() || ticket.ticket.len() > limits::SESSION_TICKET {
             return Ok(());
         }
         let summary = &taker.summary;
+        let remembered = taker.remembered.as_deref().cloned().unwrap_or_default();
         let state = ClientState {
             secret: taker.secret.psk(summary.suite.hash(), ticket.nonce)?,
             suite: summary.suite,
@@ -155,9 +171,9 @@ impl Tickets {
             carrier: cx.rules,
             post_quantum: summary.group.is_post_quantum(),
             protocol: summary.protocol.clone(),
-            max_early_data: ticket.max_early_data.unwrap_or_default(),
-            application: Box::default(),
-            carrier_data: Box::default(),
+            max_early_data: early_limit.unwrap_or_default(),
+            application: remembered.application,
+            carrier_data: remembered.carrier,
         };
         store.put(Box::new(state));
         cx.tell(&Event::Ticket(Direction::Read));
@@ -213,6 +229,7 @@ impl Issuer {
         let mut age_add = [0; 4];
         random::fill(&mut age_add)?;
         let age_add = u32::from_be_bytes(age_add);
+        let max_early_data = cx.rules.early_data_limit(self.config.most_early_data());
         let summary = &self.summary;
         let name = summary.server_name.as_deref();
         let origin = &self.config.origin;
@@ -222,9 +239,9 @@ impl Issuer {
             early: Early {
                 protocol: mark_of_protocol(summary.protocol.as_deref()),
                 suite: summary.suite,
-                application: Box::default(),
-                carrier: Box::default(),
-                max_early_data: 0,
+                application: self.config.early_settings().into(),
+                carrier: self.carrier.clone(),
+                max_early_data,
             },
             peer: summary.peer_key.map(|key| Peer {
                 key,
@@ -239,6 +256,7 @@ impl Issuer {
             lifetime,
             age_add,
             nonce,
+            max_early_data,
         };
         Ok(Some((state, made)))
     }
@@ -251,7 +269,7 @@ impl Made {
             age_add: self.age_add,
             nonce: &self.nonce,
             ticket,
-            max_early_data: None,
+            max_early_data: (self.max_early_data > 0).then_some(self.max_early_data),
         };
         Ok(message.encode()?)
     }

@@ -53,17 +53,6 @@ pub(crate) struct Early {
     pub(crate) max_early_data: u32,
 }
 
-/// What a ticket may be used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Match {
-    /// Resumption and early data.
-    Whole,
-    /// Resumption alone; why early data is rejected.
-    WithoutEarlyData(Mismatch),
-    /// Nothing; why.
-    None(Mismatch),
-}
-
 /// What is not as it was, for events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mismatch {
@@ -167,22 +156,6 @@ pub(crate) fn mark_of_name(name: Option<&str>) -> Mark {
     optional("name", name.as_deref().map(str::as_bytes))
 }
 
-/// Compares what a ticket holds (`then`) with the connection that it is shown to (`now`). What the carrier remembers is
-/// judged by `carrier`, which gets it as it was and as it is: QUIC accepts limits that have grown.
-pub(crate) fn compare(
-    then: (&Binding, &Early),
-    now: (&Binding, &Early),
-    carrier: impl FnOnce(&[u8], &[u8]) -> bool,
-) -> Match {
-    if let Some(mismatch) = then.0.mismatch(now.0) {
-        return Match::None(mismatch);
-    }
-    match then.1.mismatch(now.1, carrier) {
-        Some(mismatch) => Match::WithoutEarlyData(mismatch),
-        None => Match::Whole,
-    }
-}
-
 impl Binding {
     pub(crate) fn mismatch(&self, now: &Self) -> Option<Mismatch> {
         let rows = [
@@ -205,7 +178,11 @@ impl Binding {
 }
 
 impl Early {
-    fn mismatch(&self, now: &Self, carrier: impl FnOnce(&[u8], &[u8]) -> bool) -> Option<Mismatch> {
+    pub(crate) fn mismatch(
+        &self,
+        now: &Self,
+        carrier: impl FnOnce(&[u8], &[u8]) -> bool,
+    ) -> Option<Mismatch> {
         let max_early_data = self.max_early_data > 0 && self.max_early_data <= now.max_early_data;
         let rows = [
             (Mismatch::MaxEarlyData, max_early_data),
@@ -241,6 +218,33 @@ fn optional(label: &str, value: Option<&[u8]>) -> Mark {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a ticket may be used for.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Match {
+        /// Resumption and early data.
+        Whole,
+        /// Resumption alone; why early data is rejected.
+        WithoutEarlyData(Mismatch),
+        /// Nothing; why.
+        None(Mismatch),
+    }
+
+    /// Compares what a ticket holds (`then`) with the connection that it is shown to (`now`). What the carrier remembers is
+    /// judged by `carrier`, which gets it as it was and as it is: QUIC accepts limits that have grown.
+    fn compare(
+        then: (&Binding, &Early),
+        now: (&Binding, &Early),
+        carrier: impl FnOnce(&[u8], &[u8]) -> bool,
+    ) -> Match {
+        if let Some(mismatch) = then.0.mismatch(now.0) {
+            return Match::None(mismatch);
+        }
+        match then.1.mismatch(now.1, carrier) {
+            Some(mismatch) => Match::WithoutEarlyData(mismatch),
+            None => Match::Whole,
+        }
+    }
     use crate::policy::{V2026_11, V2026_11_PQ_ONLY};
 
     /// A configuration and a connection under it.

@@ -31,6 +31,17 @@ pub(crate) enum Refused {
     Unknown,
 }
 
+impl Refused {
+    /// In words, for events.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Repeated => "this hello came before",
+            Self::Full => "the register of hellos is full",
+            Self::Unknown => "a copy of the hello may have come before the register knows",
+        }
+    }
+}
+
 struct Memory {
     start: Duration,
     capacity: usize,

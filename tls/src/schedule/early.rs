@@ -71,7 +71,6 @@ impl PskSecret {
     }
 
     /// The secret of early data, over the ClientHello.
-    #[cfg_attr(not(test), expect(dead_code, reason = "there is no early data yet"))]
     pub(crate) fn traffic(
         &self,
         suite: CipherSuite,

@@ -132,6 +132,7 @@ impl<'a> ClientHello<'a> {
             .transpose()?;
         // rfc9846#9.2-9, rfc9846#9.2-10, rfc9846#9.2-11, rfc9846#9.2-12: a key exchange takes place with a pre-shared key too, so
         // only the algorithms can be missing, beside one; rfc9846#4.3.3-3 is then seen to where the server chooses.
+        open(E::EARLY_DATA).map_or(Ok(()), Reader::finish)?;
         let groups = open(E::SUPPORTED_GROUPS)
             .ok_or(missing(E::SUPPORTED_GROUPS))
             .and_then(Codes::of_body)?;
@@ -344,6 +345,8 @@ pub(crate) struct ClientOffer<'a> {
     /// Whether the client takes tickets, or has a pre-shared key already.
     pub(crate) takes_psks: bool,
     pub(crate) ticket_request: Option<TicketRequest>,
+    /// With a pre-shared key, and in a first hello (rfc9846#4.3.10-1, rfc9846#4.3.10-5).
+    pub(crate) early_data: bool,
 }
 
 impl ClientOffer<'_> {
@@ -452,6 +455,9 @@ impl ClientOffer<'_> {
                 });
             }
         }
+        if self.early_data {
+            block.put(E::EARLY_DATA, |_| {});
+        }
         if !self.compression.is_empty() {
             block.put(E::COMPRESS_CERTIFICATE, |w| {
                 encode_algorithms(w, self.compression);
@@ -513,6 +519,7 @@ mod tests {
             grease: None,
             takes_psks: false,
             ticket_request: None,
+            early_data: false,
         }
     }
 

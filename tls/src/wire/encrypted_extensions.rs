@@ -15,6 +15,7 @@ pub(crate) struct EncryptedExtensions<'a> {
     pub(crate) transport_parameters: Option<&'a [u8]>,
     pub(crate) record_size_limit: Option<u16>,
     pub(crate) types: NegotiatedTypes,
+    pub(crate) early_data: bool,
 }
 
 /// The certificate types that a server chose, where it answers an offer of them (RFC 7250 section 4.2).
@@ -36,12 +37,17 @@ impl<'a> EncryptedExtensions<'a> {
             transport_parameters: None,
             record_size_limit: None,
             types: NegotiatedTypes::default(),
+            early_data: false,
         };
         for extension in extensions {
             let mut body = Reader::new(extension.body, M::EncryptedExtensions);
             match extension.kind {
                 // RFC 6066 section 3: the answer to a server name is empty.
                 E::SERVER_NAME => body.finish()?,
+                E::EARLY_DATA => {
+                    body.finish()?;
+                    found.early_data = true;
+                }
                 E::ALPN => {
                     found.protocol = Some(one_protocol(body)?);
                 }
@@ -82,16 +88,29 @@ fn one_type(mut reader: Reader<'_>) -> Result<CertificateType, Fault> {
     CertificateType::from_code(code).ok_or(Fault::CertificateTypeNotOffered)
 }
 
+/// What a server answers, each where it was offered.
+#[derive(Default)]
+pub(crate) struct ServerAnswers<'a> {
+    pub(crate) acknowledge_name: bool,
+    pub(crate) protocol: Option<&'a [u8]>,
+    pub(crate) transport_parameters: Option<&'a Bytes>,
+    pub(crate) record_size_limit: Option<u16>,
+    pub(crate) types: NegotiatedTypes,
+    pub(crate) expected_tickets: Option<u8>,
+    pub(crate) early_data: bool,
+}
+
 /// Encodes EncryptedExtensions: answers to what was offered and nothing else (rfc9846#4.3-3, rfc9846#4.3.6-2, rfc9846#4.3.9-5).
-pub(crate) fn encode(
-    writer: &mut Writer,
-    acknowledge_name: bool,
-    protocol: Option<&[u8]>,
-    transport_parameters: Option<&Bytes>,
-    record_size_limit: Option<u16>,
-    types: NegotiatedTypes,
-    expected_tickets: Option<u8>,
-) {
+pub(crate) fn encode(writer: &mut Writer, answers: &ServerAnswers<'_>) {
+    let ServerAnswers {
+        acknowledge_name,
+        protocol,
+        transport_parameters,
+        record_size_limit,
+        types,
+        expected_tickets,
+        early_data,
+    } = *answers;
     let put = |w: &mut Writer, kind: E, body: &dyn Fn(&mut Writer)| {
         w.u16(kind.0);
         w.vec16(|w| body(w));
@@ -103,6 +122,9 @@ pub(crate) fn encode(
             }
             if let Some(name) = protocol {
                 put(w, E::ALPN, &|w| w.vec16(|w| w.vec8(|w| w.bytes(name))));
+            }
+            if early_data {
+                put(w, E::EARLY_DATA, &|_| {});
             }
             if let Some(limit) = record_size_limit {
                 put(w, E::RECORD_SIZE_LIMIT, &|w| w.u16(limit));
@@ -130,7 +152,8 @@ mod tests {
     use super::*;
     use crate::error::Local;
 
-    const OFFERED: [E; 8] = [
+    const OFFERED: [E; 9] = [
+        E::EARLY_DATA,
         E::TICKET_REQUEST,
         E::CLIENT_CERTIFICATE_TYPE,
         E::SERVER_CERTIFICATE_TYPE,
@@ -149,15 +172,16 @@ mod tests {
             server: Some(CertificateType::RawPublicKey),
         };
         let mut writer = Writer::default();
-        encode(
-            &mut writer,
-            true,
-            Some(b"h2"),
-            Some(&parameters),
-            Some(1000),
+        let answers = ServerAnswers {
+            acknowledge_name: true,
+            protocol: Some(b"h2"),
+            transport_parameters: Some(&parameters),
+            record_size_limit: Some(1000),
             types,
-            Some(2),
-        );
+            expected_tickets: Some(2),
+            early_data: true,
+        };
+        encode(&mut writer, &answers);
         let bytes = writer.finish()?.split_off(4);
         let got = EncryptedExtensions::decode(&bytes, &OFFERED).expect("well formed");
         assert_eq!(
@@ -165,6 +189,7 @@ mod tests {
             (Some(&b"h2"[..]), Some(&parameters[..]))
         );
         assert_eq!(got.types, types);
+        assert!(got.early_data);
         for cut in 0..bytes.len() {
             assert!(
                 EncryptedExtensions::decode(&bytes[..cut], &OFFERED).is_err(),

@@ -26,7 +26,6 @@ pub(crate) struct OfferedPsks<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct OfferedPsk<'a> {
     pub(crate) identity: &'a [u8],
-    #[cfg_attr(not(test), expect(dead_code, reason = "there is no early data yet"))]
     pub(crate) obfuscated_age: u32,
     pub(crate) binder: &'a [u8],
 }

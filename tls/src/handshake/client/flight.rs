@@ -18,13 +18,14 @@ use crate::handshake::Context;
 use crate::handshake::client::{ApplicationKeys, application_keys};
 use crate::handshake::connected::Connected;
 use crate::handshake::joiner::Message;
-use crate::handshake::output::{Direction, Level, Output, Summary, Topic};
+use crate::handshake::output::{Direction, EarlyData, Level, Output, Summary, Topic};
 use crate::handshake::peer::{check_verify, judge};
 use crate::handshake::tickets::{Taker, Tickets};
 use crate::handshake::verify_input::{client_content, server_content};
 use crate::keylog::ConnectionLog;
 use crate::record::shape::RecordShape;
 use crate::resume::state::line_end;
+use crate::schedule::TrafficSecret;
 use crate::schedule::secrets::{FinishedKey, HandshakeSecret, MainSecret, Traffic};
 use crate::schedule::transcript::Transcript;
 use crate::suite::CipherSuite;
@@ -51,6 +52,55 @@ pub(crate) struct WaitEncryptedExtensions {
     /// The pre-shared key that the server selected, which stands for its certificate.
     pub(super) psk: Option<InUse>,
     pub(super) log: Option<ConnectionLog>,
+    /// The early data that was offered.
+    pub(super) early: Option<Early>,
+}
+
+/// Early data that this client offered.
+pub(super) struct Early {
+    pub(super) suite: CipherSuite,
+    pub(super) protocol: Option<Box<[u8]>>,
+    /// How many bytes its ticket allows.
+    pub(super) most: u32,
+    /// Whether the server selected its key.
+    pub(super) first: bool,
+    /// Whether it may still be accepted: no HelloRetryRequest came.
+    pub(super) open: bool,
+    /// What this client's Handshake keys come from, where they wait for the end of early data.
+    pub(super) held: Option<TrafficSecret>,
+}
+
+impl Early {
+    /// Takes the server's decision, which must fit what it chose besides (rfc9846#4.3.10-12).
+    fn decide(
+        &mut self,
+        accepted: bool,
+        suite: CipherSuite,
+        protocol: Option<&[u8]>,
+        cx: &mut Context<'_>,
+    ) -> Result<EarlyData, Error> {
+        if accepted {
+            // rfc9846#4.3.11-8, rfc9846#4.3.11-9
+            if !self.first || self.suite != suite {
+                return Err(Fault::EarlyDataKey.into());
+            }
+            if self.protocol.as_deref() != protocol {
+                return Err(Fault::EarlyDataProtocol.into());
+            }
+            let accepted = Some(self.most);
+            cx.outputs.push(Output::EarlyData { accepted });
+            return Ok(EarlyData::Accepted);
+        }
+        // After a HelloRetryRequest that is known already.
+        if self.open {
+            cx.outputs.push(Output::EarlyData { accepted: None });
+        }
+        // rfc9846#4.6-2
+        if let Some(held) = self.held.take() {
+            cx.outputs.keys(Level::Handshake, Direction::Write, held);
+        }
+        Ok(EarlyData::Rejected)
+    }
 }
 
 /// WAIT_CERT_CR and WAIT_CERT.
@@ -58,6 +108,7 @@ pub(crate) struct WaitCertificate {
     base: WaitEncryptedExtensions,
     protocol: Option<Box<[u8]>>,
     types: NegotiatedTypes,
+    early_data: EarlyData,
     own: Own,
 }
 
@@ -114,6 +165,8 @@ struct Closing {
     name: ServerName<'static>,
     /// When the line of sessions ends.
     until: Duration,
+    /// What this client's Handshake keys come from, where early data was accepted and is to end now.
+    held: Option<TrafficSecret>,
 }
 
 impl WaitEncryptedExtensions {
@@ -148,6 +201,10 @@ impl WaitEncryptedExtensions {
             let records = self.config.records;
             cx.shape_records(RecordShape::negotiated(limit, records.limit, records.block));
         }
+        let early_data = match &mut self.early {
+            Some(early) => early.decide(found.early_data, self.suite, found.protocol, cx)?,
+            None => EarlyData::NotOffered,
+        };
         self.transcript.add(message.whole);
         let protocol = found.protocol.map(Box::from);
         let psk = self.psk.take();
@@ -155,6 +212,7 @@ impl WaitEncryptedExtensions {
             base: *self,
             protocol,
             types: found.types,
+            early_data,
             own: Own::NotRequested,
         };
         Ok(match psk {
@@ -287,6 +345,7 @@ impl WaitFinished {
             protocol,
             own,
             types: _,
+            early_data,
         } = base;
         let WaitEncryptedExtensions {
             mut transcript,
@@ -306,6 +365,7 @@ impl WaitFinished {
             suite,
             group: base.group,
             retried: base.retried,
+            early_data,
             protocol,
             server_name: match &base.name {
                 ServerName::DnsName(name) => Some(name.as_ref().into()),
@@ -350,6 +410,7 @@ impl WaitFinished {
             config: base.config,
             name: base.name,
             until,
+            held: base.early.and_then(|early| early.held),
         };
         closing.authenticate(own, cx)
     }
@@ -369,8 +430,18 @@ impl AskingSignature {
 impl Closing {
     /// Shows what the server asked for: nothing, no certificate, or one and a signature, in the one order (rfc9846#4-1).
     fn authenticate(mut self, own: Own, cx: &mut Context<'_>) -> Result<State, Error> {
-        // rfc9846#E.4-1: before the second flight, and so in one write with it.
-        if cx.rules.has_compatibility_mode() && !self.summary.retried {
+        // rfc9846#4.6-1
+        if let Some(held) = self.held.take() {
+            let mut end = Writer::default();
+            end.message(MessageKind::EndOfEarlyData, |_| {});
+            let end = end.finish()?;
+            self.transcript.add(&end);
+            cx.outputs.send(Level::EarlyData, end);
+            cx.outputs.keys(Level::Handshake, Direction::Write, held);
+        }
+        // rfc9846#E.4-1: before the second flight, and so in one write with it; with early data it went out long ago.
+        let sent = self.summary.retried || self.summary.early_data != EarlyData::NotOffered;
+        if cx.rules.has_compatibility_mode() && !sent {
             cx.outputs.push(Output::ChangeCipherSpec);
         }
         let mut certificate = Writer::default();
@@ -419,7 +490,7 @@ impl Closing {
         self.finish(flight, cx)
     }
 
-    /// Finished, whether certificates went before it or not (rfc9846#4.5.1-4); there is no EndOfEarlyData (rfc9846#4.6-2).
+    /// Finished, whether certificates went before it or not (rfc9846#4.5.1-4); what ends early data went before them.
     fn finish(mut self, mut flight: Vec<u8>, cx: &mut Context<'_>) -> Result<State, Error> {
         let mac = self
             .client_finished
@@ -446,6 +517,7 @@ impl Closing {
                 },
                 summary: summary.clone(),
                 until: self.until.as_secs(),
+                remembered: None,
             })),
             None => Tickets::None,
         };

@@ -8,7 +8,7 @@ use pith_pq::{Group, Offer, Share, offer};
 use pki_types::{DnsName, ServerName};
 
 use super::State;
-use super::flight::WaitEncryptedExtensions;
+use super::flight::{Early, WaitEncryptedExtensions};
 use super::psk::{InUse, Offers, Selected, ticket_request};
 use crate::auth::Trust;
 use crate::config::ClientConfig;
@@ -39,6 +39,15 @@ struct Hello {
     ticket_request: Option<TicketRequest>,
     /// Of these, a second hello may hold fewer.
     psks: Offers,
+    /// What was agreed on before, where early data goes with the hello.
+    early: Option<EarlyOffer>,
+}
+
+/// Under what early data was sent.
+pub(super) struct EarlyOffer {
+    suite: CipherSuite,
+    protocol: Option<Box<[u8]>>,
+    most: u32,
 }
 
 impl Hello {
@@ -71,6 +80,7 @@ impl Hello {
             grease: self.grease,
             takes_psks: self.config.sessions.is_some() || !self.psks.is_empty(),
             ticket_request: self.ticket_request,
+            early_data: self.early.is_some() && transcript.is_none(),
         };
         let (mut message, extensions) = offer.encode(shares, cookie, &self.psks.list())?;
         self.psks.bind(&mut message, transcript)?;
@@ -155,9 +165,16 @@ pub(in crate::handshake) fn start(
     let records = config.records;
     cx.shape_records(RecordShape::new(records.block));
     let name = normal(name);
+    let psks = Offers::take(&config, &name, cx)?;
+    let early = psks.early(&config).map(|(session, _)| EarlyOffer {
+        suite: session.suite,
+        protocol: session.protocol.clone(),
+        most: session.max_early_data,
+    });
     let hello = Hello {
         ticket_request: ticket_request(&config),
-        psks: Offers::take(&config, &name, cx)?,
+        psks,
+        early,
         record_size_limit: records.limit.filter(|_| cx.rules.has_records()),
         grease,
         config,
@@ -176,6 +193,22 @@ pub(in crate::handshake) fn start(
     }
     // rfc9846#4.2.2-1
     cx.outputs.send(Level::Initial, sent.clone());
+    if let Some((session, psk)) = hello.psks.early(&hello.config) {
+        // RFC 9846 appendix E.4: right behind the hello, where early data follows it.
+        if cx.rules.has_compatibility_mode() {
+            cx.outputs.push(Output::ChangeCipherSpec);
+        }
+        let secret = psk.traffic(session.suite, psk.hash().digest(&sent).as_ref())?;
+        if let Some(log) = ConnectionLog::new(hello.config.key_log.as_ref(), hello.random) {
+            log.secret("CLIENT_EARLY_TRAFFIC_SECRET", secret.expose());
+        }
+        cx.outputs.push(Output::OfferEarlyData {
+            most: session.max_early_data,
+            application: Bytes::copy_from_slice(&session.application),
+            carrier: Bytes::copy_from_slice(&session.carrier_data),
+        });
+        cx.outputs.keys(Level::EarlyData, Direction::Write, secret);
+    }
     Ok(State::WaitServerHello(Box::new(WaitServerHello {
         hello,
         offer,
@@ -224,8 +257,13 @@ impl WaitServerHello {
         // rfc9846#4.2.4-6, rfc9846#4.3.2-1
         let (second, offered) = hello.encode(&shares, retry.cookie, Some(&transcript))?;
         transcript.add(&second);
-        if cx.rules.has_compatibility_mode() {
-            cx.outputs.push(Output::ChangeCipherSpec);
+        match &hello.early {
+            // Its ChangeCipherSpec went out before the early data.
+            Some(_) => cx.outputs.push(Output::EarlyData { accepted: None }),
+            None if cx.rules.has_compatibility_mode() => {
+                cx.outputs.push(Output::ChangeCipherSpec);
+            }
+            None => {}
         }
         cx.outputs.send(Level::Initial, second);
         let groups = shares.iter().map(|share| share.group).collect();
@@ -364,8 +402,27 @@ impl Accepted {
         let traffic = handshake_keys(&secret, &self.transcript, log.as_ref())?;
         let (client_finished, server_finished) =
             (traffic.client.finished()?, traffic.server.finished()?);
-        cx.outputs
-            .keys(Level::Handshake, Direction::Write, traffic.client);
+        let early = self.hello.early.map(|offer| Early {
+            suite: offer.suite,
+            protocol: offer.protocol,
+            most: offer.most,
+            first: server.selected_psk == Some(0),
+            open: !self.retried,
+            held: None,
+        });
+        // Until the early data has ended, or is known to be rejected, this client's keys do not change (RFC 9846 section 4.6).
+        let waits = early.as_ref().is_some_and(|early| early.open);
+        let early = match (early, waits && cx.rules.has_end_of_early_data()) {
+            (Some(early), true) => Some(Early {
+                held: Some(traffic.client),
+                ..early
+            }),
+            (early, _) => {
+                cx.outputs
+                    .keys(Level::Handshake, Direction::Write, traffic.client);
+                early
+            }
+        };
         cx.outputs
             .keys(Level::Handshake, Direction::Read, traffic.server);
         Ok(State::WaitEncryptedExtensions(Box::new(
@@ -382,6 +439,7 @@ impl Accepted {
                 server_finished,
                 psk,
                 log,
+                early,
             },
         )))
     }

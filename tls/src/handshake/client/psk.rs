@@ -86,6 +86,22 @@ impl Offers {
         self.0.first().map(|offer| &offer.secret)
     }
 
+    /// The session and key under which early data may be sent: the first, if its server takes early data and this client offers again
+    /// what was negotiated (rfc9846#4.3.10-2).
+    pub(super) fn early(&self, config: &ClientConfig) -> Option<(&ClientState, &PskSecret)> {
+        let first = self.0.first()?;
+        let Key::Ticket(session) = &first.key else {
+            return None;
+        };
+        let offered = match &session.protocol {
+            Some(protocol) => config.protocols.iter().any(|own| **own == **protocol),
+            None => true,
+        };
+        let takes = config.early_data && session.max_early_data > 0;
+        let fits = takes && offered && config.suites.contains(&session.suite);
+        fits.then_some((&**session, &first.secret))
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

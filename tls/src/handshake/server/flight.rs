@@ -8,20 +8,25 @@ use pith_crypto::{Secret, SharedSecret, SignatureScheme, random};
 
 use super::State;
 use super::client_auth::WaitCertificate;
+use super::early::{EarlyOffer, Verdict, skipped};
 use super::negotiate::{Auth, Choice, Shown};
 use super::psk::AcceptedPsk;
 use crate::auth::compress::Algorithm;
 use crate::auth::{PeerProof, Signature};
 use crate::config::{ClientAuth, ServerConfig};
 use crate::error::{Error, Fault, Local};
+use crate::event::Event;
 use crate::handshake::Context;
 use crate::handshake::client::{ApplicationKeys, application_keys, handshake_keys};
 use crate::handshake::connected::Connected;
 use crate::handshake::joiner::Message;
-use crate::handshake::output::{Direction, Level, Output, Summary, Topic};
+use crate::handshake::output::{
+    Direction, EarlyData, Level, Output, OwnParameters, Summary, Topic,
+};
 use crate::handshake::tickets::{Issuer, Tickets};
 use crate::handshake::verify_input::server_content;
 use crate::keylog::ConnectionLog;
+use crate::limits;
 use crate::record::shape::RecordShape;
 use crate::resume::state::line_end;
 use crate::schedule::TrafficSecret;
@@ -29,7 +34,8 @@ use crate::schedule::secrets::{FinishedKey, HandshakeSecret, MainSecret};
 use crate::schedule::transcript::Transcript;
 use crate::wire::MessageKind;
 use crate::wire::certificate::{encode_request, encode_verify};
-use crate::wire::encrypted_extensions;
+use crate::wire::encrypted_extensions::{self, ServerAnswers};
+use crate::wire::reader::Reader;
 use crate::wire::registry::CertificateType;
 use crate::wire::server_hello::encode_server_hello;
 use crate::wire::writer::Writer;
@@ -51,6 +57,10 @@ pub(super) struct Accepted {
     pub(super) transcript: Transcript,
     pub(super) retried: bool,
     pub(super) tickets: TicketsDue,
+    /// In the first hello.
+    pub(super) offers_early_data: bool,
+    /// Early data that could be accepted.
+    pub(super) early: Option<EarlyOffer>,
 }
 
 /// How many tickets the client gets after the handshake.
@@ -65,6 +75,12 @@ pub(super) struct TicketsDue {
 
 /// A server that waits for its transport parameters.
 pub(crate) struct AskingParameters(pub(super) Accepted);
+
+/// A server that waits for an answer whether this hello came before.
+pub(crate) struct AskingReplay {
+    base: Accepted,
+    own: Option<OwnParameters>,
+}
 
 /// A server that waits for its signature.
 pub(crate) struct AskingSignature {
@@ -88,6 +104,10 @@ struct Unfinished {
     until: Option<Duration>,
     /// The client has proved itself by its pre-shared key.
     proof: Option<PeerProof>,
+    /// What its carrier remembers in tickets.
+    remember: Bytes,
+    /// What the client's Handshake keys come from, where they wait for the end of its early data.
+    held: Option<TrafficSecret>,
 }
 
 /// What waits for the client's Finished.
@@ -102,6 +122,13 @@ pub(super) struct Pending {
     tickets: TicketsDue,
     /// When the line of sessions ends, once the client proved who it is.
     pub(super) until: Option<Duration>,
+    remember: Bytes,
+}
+
+/// WAIT_EOED.
+pub(crate) struct WaitEndOfEarlyData {
+    pub(super) base: WaitFinished,
+    held: TrafficSecret,
 }
 
 /// WAIT_FINISHED.
@@ -113,20 +140,89 @@ pub(crate) struct WaitFinished {
 impl AskingParameters {
     pub(super) fn on_parameters(
         self: Box<Self>,
-        own: Bytes,
+        own: OwnParameters,
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
-        self.0.respond(Some(own), cx)
+        self.0.judge(Some(own), cx)
+    }
+}
+
+impl AskingReplay {
+    pub(super) fn on_answer(
+        self: Box<Self>,
+        is_first: bool,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Error> {
+        let Self { base, own } = *self;
+        let early = match is_first {
+            true => EarlyData::Accepted,
+            false => EarlyData::Rejected,
+        };
+        base.respond(own, early, cx)
     }
 }
 
 impl Accepted {
-    /// ServerHello to EncryptedExtensions, and on to what shows who this server is (rfc9846#4-1, rfc9846#4.5.1-1).
-    pub(super) fn respond(
-        mut self,
-        parameters: Option<Bytes>,
+    /// What the client's ticket remembers of this server's transport parameters, where early data may follow from it.
+    pub(super) fn remembered(&self) -> Option<Bytes> {
+        let state = self.early.as_ref().and(self.choice.auth.state());
+        state.map(|state| Bytes::copy_from_slice(&state.early.carrier))
+    }
+
+    /// Decides on early data, or asks, and goes on.
+    pub(super) fn judge(
+        self,
+        own: Option<OwnParameters>,
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
+        let fits = own.as_ref().is_none_or(|own| own.early_data);
+        let verdict = self
+            .early
+            .as_ref()
+            .map(|early| early.judge(&self.config, &self.choice, (cx.rules, fits), cx.now));
+        let early = match verdict {
+            Some(Verdict::Accept) => EarlyData::Accepted,
+            Some(Verdict::Reject(why)) => {
+                cx.tell(&Event::EarlyDataRejected(why));
+                EarlyData::Rejected
+            }
+            Some(Verdict::Ask(hello)) => {
+                let window = limits::EARLY_DATA_SKEW.saturating_mul(2);
+                cx.outputs.ask(Topic::EarlyDataReplay { hello, window })?;
+                let base = self;
+                return Ok(State::AskingReplay(Box::new(AskingReplay { base, own })));
+            }
+            None if self.offers_early_data => EarlyData::Rejected,
+            None => EarlyData::NotOffered,
+        };
+        self.respond(own, early, cx)
+    }
+
+    /// ServerHello to EncryptedExtensions, and on to what shows who this server is (rfc9846#4-1, rfc9846#4.5.1-1).
+    fn respond(
+        mut self,
+        own: Option<OwnParameters>,
+        early: EarlyData,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Error> {
+        let most = self.config.early_data.as_ref().map_or(0, |own| own.most);
+        let early_secret = match early {
+            EarlyData::Accepted => self.early.take().map(EarlyOffer::into_secret),
+            // rfc9846#4.3.10-4
+            EarlyData::Rejected if !self.retried => {
+                let most = skipped(&self.config);
+                cx.outputs.push(Output::SkipEarlyData { most });
+                None
+            }
+            EarlyData::Rejected | EarlyData::Offered | EarlyData::NotOffered => None,
+        };
+        // What does not fit a ticket is not remembered, and so brings no early data.
+        let room = limits::SESSION_DATA.saturating_sub(self.config.early_settings().len());
+        let (parameters, remember) = match own {
+            Some(own) if own.remember.len() > room => (Some(own.encoded), Bytes::new()),
+            Some(own) => (Some(own.encoded), own.remember),
+            None => (None, Bytes::new()),
+        };
         let Choice {
             suite,
             group,
@@ -156,6 +252,7 @@ impl Accepted {
             suite,
             group,
             retried: self.retried,
+            early_data: early,
             protocol,
             server_name: self.server_name,
             signature_scheme: None,
@@ -176,10 +273,25 @@ impl Accepted {
         let traffic = handshake_keys(&secret, &self.transcript, self.log.as_ref())?;
         let (client_finished, server_finished) =
             (traffic.client.finished()?, traffic.server.finished()?);
+        // The flight goes on at once (rfc9846#4.3.11.3-1).
+        let mut held = None;
+        if let Some(secret) = early_secret {
+            let accepted = Some(cx.rules.early_data_limit(most));
+            cx.outputs.push(Output::EarlyData { accepted });
+            cx.outputs.keys(Level::EarlyData, Direction::Read, secret);
+            held = Some(());
+        }
         cx.outputs
             .keys(Level::Handshake, Direction::Write, traffic.server);
-        cx.outputs
-            .keys(Level::Handshake, Direction::Read, traffic.client);
+        // The client's own keys change behind the end of its early data (RFC 9846 section 4.6).
+        let held = match held {
+            Some(()) if cx.rules.has_end_of_early_data() => Some(traffic.client),
+            Some(()) | None => {
+                cx.outputs
+                    .keys(Level::Handshake, Direction::Read, traffic.client);
+                None
+            }
+        };
 
         let records = self.config.records;
         let mut shape = RecordShape::new(records.block);
@@ -191,16 +303,17 @@ impl Accepted {
         cx.shape_records(shape);
         // rfc9846#4.4.1-1
         let mut flight = Writer::default();
-        encrypted_extensions::encode(
-            &mut flight,
+        let answers = ServerAnswers {
             // RFC 6066 section 3: not by a server that resumes.
-            summary.server_name.is_some() && !summary.resumed(),
-            summary.protocol.as_deref(),
-            parameters.as_ref(),
-            own_limit,
+            acknowledge_name: summary.server_name.is_some() && !summary.resumed(),
+            protocol: summary.protocol.as_deref(),
+            transport_parameters: parameters.as_ref(),
+            record_size_limit: own_limit,
             types,
-            self.tickets.announced.then_some(self.tickets.count),
-        );
+            expected_tickets: self.tickets.announced.then_some(self.tickets.count),
+            early_data: early == EarlyData::Accepted,
+        };
+        encrypted_extensions::encode(&mut flight, &answers);
         let (shown, until) = match auth {
             Auth::Certificate(shown) => (Some(shown), None),
             Auth::Psk(candidate) => {
@@ -220,6 +333,8 @@ impl Accepted {
             summary,
             tickets: self.tickets,
             proof,
+            remember,
+            held,
         };
         match shown {
             Some(shown) => base.show(flight, &shown, (self.wants_ocsp, self.compression), cx),
@@ -334,6 +449,7 @@ impl Unfinished {
             exporter,
             tickets: self.tickets,
             until: self.until,
+            remember: self.remember,
         };
         let proof = match (self.proof, self.request, &pending.config.client_auth) {
             (Some(proof), _, _) => proof,
@@ -348,14 +464,35 @@ impl Unfinished {
                 return Err(Fault::NoCommonCertificateType.into());
             }
         };
-        Ok(State::WaitFinished(Box::new(WaitFinished {
-            pending,
-            proof,
-        })))
+        let base = WaitFinished { pending, proof };
+        Ok(match self.held {
+            Some(held) => State::WaitEndOfEarlyData(Box::new(WaitEndOfEarlyData { base, held })),
+            None => State::WaitFinished(Box::new(base)),
+        })
+    }
+}
+
+impl WaitEndOfEarlyData {
+    pub(super) fn on_end(
+        self: Box<Self>,
+        message: Message<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Error> {
+        let Self { mut base, held } = *self;
+        Reader::new(message.body, MessageKind::EndOfEarlyData).finish()?;
+        base.pending.transcript.add(message.whole);
+        cx.outputs.keys(Level::Handshake, Direction::Read, held);
+        Ok(State::WaitFinished(Box::new(base)))
     }
 }
 
 impl WaitFinished {
+    /// See [`State::sends_early`].
+    pub(super) fn sends_early(&self) -> bool {
+        let certified = matches!(self.pending.config.client_auth, ClientAuth::Required(_));
+        self.pending.summary.early_data == EarlyData::Accepted && !certified
+    }
+
     pub(super) fn on_finished(
         self: Box<Self>,
         message: Message<'_>,
@@ -382,6 +519,7 @@ impl WaitFinished {
                     .unwrap_or_else(|| line_end(None, cx.now))
                     .as_secs(),
                 issued: 0,
+                carrier: pending.remember.as_ref().into(),
             })),
             false => Tickets::None,
         };

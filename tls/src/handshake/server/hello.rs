@@ -6,6 +6,7 @@ use bytes::Bytes;
 use pith_pq::answer;
 
 use super::State;
+use super::early::{EarlyOffer, skipped};
 use super::flight::{Accepted, AskingParameters, TicketsDue};
 use super::negotiate::{Auth, Choice, negotiate};
 use super::psk::{AcceptedPsk, Found, known, unknown};
@@ -120,7 +121,8 @@ impl WaitSecondClientHello {
             transcript: self.transcript,
             retried: true,
         };
-        chosen.accept(&hello, share.bytes, cx)
+        let offered = first.offers(ExtensionType::EARLY_DATA);
+        chosen.accept(&hello, share.bytes, offered, cx)
     }
 }
 
@@ -230,10 +232,6 @@ fn choose(
     }
     // Before a HelloRetryRequest too: who does not hold the key gets no other answer.
     let psk = choice.verify_psk(hello, whole, None)?;
-    // rfc9846#4.3.10-4
-    if hello.offers(ExtensionType::EARLY_DATA) {
-        cx.outputs.push(Output::SkipEarlyData);
-    }
     if let Some(share) = hello.share(choice.group) {
         let chosen = Chosen {
             transcript: Transcript::new(choice.suite.hash(), whole),
@@ -242,7 +240,13 @@ fn choose(
             psk,
             retried: false,
         };
-        return chosen.accept(hello, share, cx);
+        let offered = hello.offers(ExtensionType::EARLY_DATA);
+        return chosen.accept(hello, share, offered, cx);
+    }
+    // rfc9846#4.3.10-4
+    if hello.offers(ExtensionType::EARLY_DATA) {
+        let most = skipped(&config);
+        cx.outputs.push(Output::SkipEarlyData { most });
     }
     // rfc9846#4.2.1-3
     let retry = encode_retry(hello.session_id, choice.suite.code(), choice.group)?;
@@ -276,6 +280,7 @@ impl Chosen {
         self,
         hello: &ClientHello<'_>,
         share: &[u8],
+        offers_early_data: bool,
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
         let log = ConnectionLog::new(self.config.key_log.as_ref(), hello.random);
@@ -286,6 +291,15 @@ impl Chosen {
             }
             Some(_) | None => {}
         }
+        // A second hello has none (rfc9846#4.3.10-5).
+        let early = EarlyOffer::find(
+            hello,
+            &self.config,
+            &self.choice,
+            self.psk.as_ref(),
+            &self.transcript,
+            log.as_ref(),
+        )?;
         let group = self.choice.group;
         // rfc9846#2-1, rfc9846#4.3.8-10
         let (reply, shared) = answer(group, share).map_err(|error| peer_share(error, group))?;
@@ -305,15 +319,18 @@ impl Chosen {
             psk: self.psk,
             transcript: self.transcript,
             retried: self.retried,
+            offers_early_data,
+            early,
         };
         let Some(parameters) = hello.transport_parameters else {
-            return accepted.respond(None, cx);
+            return accepted.judge(None, cx);
         };
         cx.outputs
             .push(Output::PeerTransportParameters(Bytes::copy_from_slice(
                 parameters,
             )));
-        cx.outputs.ask(Topic::TransportParameters)?;
+        let remembered = accepted.remembered();
+        cx.outputs.ask(Topic::TransportParameters { remembered })?;
         Ok(State::AskingParameters(Box::new(AskingParameters(
             accepted,
         ))))

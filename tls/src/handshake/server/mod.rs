@@ -1,6 +1,7 @@
 //! The server's states, and the one table of their legal messages (RFC 9846 appendix A.2).
 
 mod client_auth;
+mod early;
 mod flight;
 mod hello;
 mod negotiate;
@@ -11,7 +12,9 @@ pub(super) use hello::offered;
 use std::sync::Arc;
 
 use self::client_auth::{AskingVerdict, WaitCertificate, WaitCertificateVerify};
-use self::flight::{AskingParameters, AskingSignature, WaitFinished};
+use self::flight::{
+    AskingParameters, AskingReplay, AskingSignature, WaitEndOfEarlyData, WaitFinished,
+};
 use self::hello::{AskingConfig, AskingKeys, WaitClientHello, WaitSecondClientHello};
 use super::Context;
 use super::connected::Connected;
@@ -33,6 +36,8 @@ pub(crate) enum State {
     WaitSecondClientHello(Box<WaitSecondClientHello>),
     /// RECVD_CH, the transport parameters pending.
     AskingParameters(Box<AskingParameters>),
+    /// NEGOTIATED, the answer on early data pending.
+    AskingReplay(Box<AskingReplay>),
     /// NEGOTIATED, the signature pending.
     AskingSignature(Box<AskingSignature>),
     /// WAIT_CERT
@@ -41,6 +46,8 @@ pub(crate) enum State {
     AskingVerdict(Box<AskingVerdict>),
     /// WAIT_CV
     WaitCertificateVerify(Box<WaitCertificateVerify>),
+    /// WAIT_EOED
+    WaitEndOfEarlyData(Box<WaitEndOfEarlyData>),
     /// WAIT_FINISHED
     WaitFinished(Box<WaitFinished>),
     /// CONNECTED
@@ -67,6 +74,7 @@ impl State {
             (Self::WaitCertificateVerify(state), K::CertificateVerify) => {
                 state.on_verify(message, cx)
             }
+            (Self::WaitEndOfEarlyData(state), K::EndOfEarlyData) => state.on_end(message, cx),
             (Self::WaitFinished(state), K::Finished) => state.on_finished(message, cx),
             (Self::Connected(state), K::KeyUpdate) if cx.rules.has_key_update() => {
                 Ok(Self::Connected(state.on_key_update(message.body, cx)?))
@@ -85,6 +93,7 @@ impl State {
             (self, reply),
             (Self::AskingConfig(_), Reply::Config(_))
                 | (Self::AskingParameters(_), Reply::TransportParameters(_))
+                | (Self::AskingReplay(_), Reply::EarlyData(_))
                 | (Self::AskingSignature(_), Reply::Signature(_))
                 | (Self::AskingVerdict(_), Reply::Verdict(_))
                 | (Self::AskingKeys(_), Reply::Session(_) | Reply::Psks(_))
@@ -101,6 +110,7 @@ impl State {
             (Self::AskingParameters(state), Reply::TransportParameters(own)) => {
                 state.on_parameters(own, cx)
             }
+            (Self::AskingReplay(state), Reply::EarlyData(first)) => state.on_answer(first, cx),
             (Self::AskingSignature(state), Reply::Signature(signature)) => {
                 state.on_signature(signature, cx)
             }
@@ -120,6 +130,16 @@ impl State {
         matches!(self, Self::WaitCertificate(_))
     }
 
+    /// Whether the server may send application data although its client is not done: its early data was accepted, so it is answered
+    /// at once (RFC 9846 section 2.3), but never where a certificate has to show that the client is there.
+    pub(super) fn sends_early(&self) -> bool {
+        match self {
+            Self::WaitEndOfEarlyData(state) => state.base.sends_early(),
+            Self::WaitFinished(state) => state.sends_early(),
+            _ => false,
+        }
+    }
+
     /// The state's name in the RFC.
     pub(super) fn name(&self) -> &'static str {
         match self {
@@ -128,10 +148,12 @@ impl State {
             Self::AskingKeys(_) => "START, the lookup of keys pending",
             Self::WaitSecondClientHello(_) => "START after a retry",
             Self::AskingParameters(_) => "RECVD_CH, the transport parameters pending",
+            Self::AskingReplay(_) => "NEGOTIATED, the answer on early data pending",
             Self::AskingSignature(_) => "NEGOTIATED, the signature pending",
             Self::WaitCertificate(_) => "WAIT_CERT",
             Self::AskingVerdict(_) => "WAIT_CV, the verdict pending",
             Self::WaitCertificateVerify(_) => "WAIT_CV",
+            Self::WaitEndOfEarlyData(_) => "WAIT_EOED",
             Self::WaitFinished(_) => "WAIT_FINISHED",
             Self::Connected(_) => "CONNECTED",
         }

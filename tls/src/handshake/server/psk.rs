@@ -128,7 +128,7 @@ impl Candidate {
 
 impl Key {
     /// What a ticket holds.
-    fn state(&self) -> Option<&ServerState> {
+    pub(super) fn state(&self) -> Option<&ServerState> {
         match self {
             Self::Ticket(state) => Some(state),
             Self::Kept(session) => session.state(),
