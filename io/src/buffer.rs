@@ -2,12 +2,14 @@
 //!
 //! [`Input`] has a fixed size of one maximal record and holds plaintext where the core opened it, until the caller has taken it.
 //! [`Output`] grows to what its caller writes at once, 64 KiB of plaintext at most, and is used again for each write. Neither
-//! knows the protocol: both hand their bytes to the [`Connection`] and remember how far they are.
+//! knows the protocol: both hand their bytes to the [`Connection`] and remember how far they are. Early data has [`Early`], a buffer of
+//! its own.
 
-use std::io::{self, ErrorKind, IoSlice};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice, Read};
 use std::ops::Range;
 
-use pith_tls::{Connection, Error, Local, Now, Received};
+use pith_tls::{Connection, Error, Local, Now, Received, Sent};
 
 use crate::error::wrap;
 
@@ -27,6 +29,8 @@ pub(crate) enum Step {
     Again,
     /// There is plaintext to take.
     Plaintext,
+    /// There is plaintext to take that is early data.
+    Early,
     /// More must be read from the socket first.
     NeedMore,
     /// The core waits for an answer.
@@ -71,17 +75,13 @@ impl Input {
             Received::Handled { consumed } => (consumed, Step::Again),
             Received::Closed { consumed } => (consumed, Step::Closed),
             Received::Data { consumed, bytes } => {
-                let offset = bytes.as_ptr().addr().saturating_sub(base);
-                let start = self.records.start.saturating_add(offset);
-                self.plaintext = start..start.saturating_add(bytes.len());
-                let step = if bytes.is_empty() {
-                    Step::Again
-                } else {
-                    Step::Plaintext
-                };
-                (consumed, step)
+                let place = (bytes.as_ptr().addr(), bytes.len());
+                (consumed, self.hold(base, place, Step::Plaintext))
             }
-            // Early data, one day, has a name of its own there.
+            Received::EarlyData { consumed, bytes } => {
+                let place = (bytes.as_ptr().addr(), bytes.len());
+                (consumed, self.hold(base, place, Step::Early))
+            }
             _ => return Err(Local::Internal("a step of an unknown kind").into()),
         };
         if consumed == 0 && step == Step::Again {
@@ -93,6 +93,13 @@ impl Input {
             .saturating_add(consumed)
             .min(self.records.end);
         Ok(step)
+    }
+
+    /// Remembers where plaintext lies; what is empty is none.
+    fn hold(&mut self, base: usize, (at, len): (usize, usize), step: Step) -> Step {
+        let start = self.records.start.saturating_add(at.saturating_sub(base));
+        self.plaintext = start..start.saturating_add(len);
+        if len == 0 { Step::Again } else { step }
     }
 
     /// Room for what is read from the socket. Only asked for when the core needs more, and so never over unread plaintext.
@@ -112,6 +119,32 @@ impl Input {
     pub(crate) fn filled(&mut self, count: usize) {
         let end = self.records.end.saturating_add(count);
         self.records.end = end.min(self.bytes.len());
+    }
+}
+
+/// A client's early data that its server has not read. At most as much as the server's configuration takes.
+#[derive(Default)]
+pub(crate) struct Early(VecDeque<u8>);
+
+impl Early {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes over what the input holds.
+    pub(crate) fn keep(&mut self, input: &mut Input) {
+        let plaintext = input.plaintext();
+        self.0.extend(plaintext);
+        let count = plaintext.len();
+        input.take(count);
+    }
+
+    pub(crate) fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.read(out)?;
+        if self.0.is_empty() {
+            self.0 = VecDeque::new(); // there is none after the handshake
+        }
+        Ok(count)
     }
 }
 
@@ -152,7 +185,9 @@ impl Output {
             let batch = first.get(..BATCH).unwrap_or(first);
             self.make_room(tls.sealed_len(batch.len()));
             let room = self.bytes.get_mut(self.unsent.end..).unwrap_or_default();
-            return seal_batch(tls, batch, room, &mut self.unsent.end);
+            return seal_batch(batch, room, &mut self.unsent.end, |rest, room| {
+                tls.send(rest, room)
+            });
         }
         // Gathered at the far end of the buffer: a record for each slice would cost more than the copy.
         let total = slices.iter().fold(0_usize, |total, slice| {
@@ -169,7 +204,27 @@ impl Output {
             place.copy_from_slice(slice.get(..place.len()).unwrap_or_default());
             rest = behind;
         }
-        seal_batch(tls, batch, room, &mut self.unsent.end)
+        seal_batch(batch, room, &mut self.unsent.end, |rest, room| {
+            tls.send(rest, room)
+        })
+    }
+
+    /// As [`seal`](Self::seal), of a client's early data: as much as the server's ticket allows.
+    pub(crate) fn seal_early(
+        &mut self,
+        tls: &mut Connection,
+        early: &[u8],
+    ) -> Result<usize, Error> {
+        let most = tls.early_data_left().min(BATCH);
+        let batch = early.get(..most).unwrap_or(early);
+        if batch.is_empty() {
+            return Ok(0);
+        }
+        self.make_room(tls.sealed_len(batch.len()));
+        let room = self.bytes.get_mut(self.unsent.end..).unwrap_or_default();
+        seal_batch(batch, room, &mut self.unsent.end, |rest, room| {
+            tls.send_early(rest, room)
+        })
     }
 
     /// What goes to the socket next.
@@ -203,14 +258,14 @@ impl Output {
 
 /// Seals all of `batch` that has room, and moves `end` by what it wrote; returns how much of `batch` that is.
 fn seal_batch(
-    tls: &mut Connection,
     batch: &[u8],
     mut room: &mut [u8],
     end: &mut usize,
+    mut send: impl FnMut(&[u8], &mut [u8]) -> Result<Sent, Error>,
 ) -> Result<usize, Error> {
     let mut rest = batch;
     loop {
-        let sent = tls.send(rest, room)?;
+        let sent = send(rest, room)?;
         *end = end.saturating_add(sent.written);
         room = room.get_mut(sent.written..).unwrap_or_default();
         rest = rest.get(sent.consumed..).unwrap_or_default();

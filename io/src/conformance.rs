@@ -7,9 +7,13 @@ mod socket;
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
+use std::time::Duration;
 
 use pith_tests::pki::{Identity, Pki};
-use pith_tls::{ClientConfig, Credential, Error, ServerConfig, Trust};
+use pith_tls::{
+    ClientConfig, Credential, Error, Now, ServerConfig, SessionStore, StrikeRegister, Tickets,
+    Trust,
+};
 
 pub(crate) use socket::{EASY, End, Manners};
 
@@ -251,6 +255,38 @@ pub(crate) fn configs() -> Configs {
         ClientConfig::new(trust).build().unwrap(),
         server_config(&pki.leaf("example.org")),
     )
+}
+
+/// A client that sends early data and asks for one ticket at a time, and two servers that know the same tickets.
+pub(crate) struct EarlyConfigs {
+    pub(crate) client: Arc<ClientConfig>,
+    /// Takes early data.
+    pub(crate) taking: Arc<ServerConfig>,
+    /// Takes none.
+    pub(crate) refusing: Arc<ServerConfig>,
+}
+
+impl EarlyConfigs {
+    /// With so much early data.
+    pub(crate) fn new(most: u32) -> Self {
+        let pki = Pki::new();
+        let trust = Trust::roots_from_pem(pki.root_pem().as_bytes()).unwrap();
+        let client = ClientConfig::new(trust)
+            .sessions(SessionStore::bounded(1, 1))
+            .early_data(true);
+        let tickets = Tickets::rotating();
+        let server =
+            || ServerConfig::new(credential(&pki.leaf("example.org"))).tickets(tickets.clone());
+        let register = StrikeRegister::new(Now {
+            monotonic: Duration::ZERO,
+            unix: Duration::from_secs(1_000_000_000),
+        });
+        Self {
+            client: client.build().unwrap(),
+            taking: server().early_data(most, register).build().unwrap(),
+            refusing: server().build().unwrap(),
+        }
+    }
 }
 
 pub(crate) fn server_config(leaf: &Identity) -> Arc<ServerConfig> {

@@ -42,6 +42,22 @@ pub(crate) fn question_open() -> io::Error {
     )
 }
 
+#[cfg(feature = "tokio")]
+pub(crate) fn question_unanswered() -> io::Error {
+    io::Error::new(
+        ErrorKind::InvalidInput,
+        "the handshake waits for an answer of this program: see Stream::handshake_with",
+    )
+}
+
+/// Early data comes before all other, and is not to be passed over.
+pub(crate) fn early_unread() -> io::Error {
+    io::Error::new(
+        ErrorKind::InvalidInput,
+        "the client's early data is not read yet: see Stream::read_early",
+    )
+}
+
 /// The name of a server, or why it is none.
 pub(crate) fn server_name(name: &str) -> io::Result<ServerName<'static>> {
     ServerName::try_from(name.to_owned()).map_err(|_| {

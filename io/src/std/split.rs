@@ -6,7 +6,7 @@
 use std::io::{self, BufRead, IoSlice, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pith_tls::{Connection, Error, Summary};
+use pith_tls::{Connection, Error, Local, Summary};
 
 use super::Socket;
 use super::socket::{fill, push_alert, push_all};
@@ -106,6 +106,9 @@ impl<S: Socket> BufRead for Reader<S> {
         while self.input.plaintext().is_empty() {
             match self.advance()? {
                 Step::Again | Step::Plaintext => {}
+                Step::Early => {
+                    return Err(self.fail(Local::Internal("early data after all").into()));
+                }
                 Step::Closed => break,
                 Step::Blocked => return Err(question_open()),
                 Step::NeedMore => {

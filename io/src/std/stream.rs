@@ -13,16 +13,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pith_tls::{
-    AlertDescription, Answer, ClientConfig, Connection, Error, Local, Question, ServerConfig,
-    Summary,
+    AlertDescription, Answer, ClientConfig, Connection, EarlyData, Error, Flow, Local, Question,
+    ServerConfig, Summary,
 };
 
 use super::socket::{fill, push, push_alert, push_all};
 use super::split::{self, Reader, Writer};
 use super::{HANDSHAKE_LIMIT, Socket, Timeouts};
-use crate::buffer::{Input, Output, Step};
+use crate::buffer::{Early, Input, Output, Step};
 use crate::clock::Clock;
-use crate::error::{is_stall, past_deadline, question_open, server_name, wrap};
+use crate::error::{early_unread, is_stall, past_deadline, question_open, server_name, wrap};
 
 /// A TLS 1.3 connection that reads and writes like its socket.
 ///
@@ -35,6 +35,7 @@ pub struct Stream<S = TcpStream> {
     tls: Connection,
     pub(super) socket: S,
     input: Input,
+    early: Early,
     output: Output,
     clock: Clock,
     /// `None` once the handshake is done, and its last flight sent.
@@ -113,13 +114,63 @@ impl<S: Socket> Stream<S> {
     /// - `WouldBlock` while a [`question`](Self::question) is open.
     /// - A wrapped [`pith_tls::Error`], final.
     pub fn handshake(&mut self) -> io::Result<()> {
+        self.shake(false)
+    }
+
+    /// Writes from a client's early data (0-RTT) as much as goes in one write and the server's ticket allows, with the client's hello
+    /// before it, and returns how much that is. Call it on a [`client`](Self::client) that has not begun its handshake; it waits for
+    /// nothing but the socket, which has to hold the server's first flight meanwhile. `Ok(0)` means that this connection takes no
+    /// early data, or no more: the rest is for [`write`](Write::write), after the handshake.
+    ///
+    /// Early data may arrive more than once, or not at all: see [`Connection::send_early`] for what it is good for, and after the handshake
+    /// [`early_data`](Self::early_data) for what became of it. What was rejected is not sent again by itself.
+    ///
+    /// # Errors
+    /// What the socket says. A wrapped [`pith_tls::Error`], final.
+    pub fn write_early(&mut self, early: &[u8]) -> io::Result<usize> {
+        self.check()?;
+        self.push_all()?;
+        let consumed = match self.output.seal_early(&mut self.tls, early) {
+            Ok(consumed) => consumed,
+            Err(error) => return Err(self.fail(error)),
+        };
+        self.push_sealed(consumed)
+    }
+
+    /// Reads early data that a server has accepted; `Ok(0)` means that there is none, or no more, and the handshake is done. Early data is
+    /// never among what [`read`](Read::read) gives, which fails while some is unread. What came in [`handshake`](Self::handshake) or
+    /// [`accept`](Self::accept) is kept for this call, as much as the configuration takes; called in their place, it
+    /// returns what there is before the handshake is done, and the answer can be written at once, half a round trip early.
+    ///
+    /// Early data may be a copy of what came to another server, and its sender may be gone: do nothing by it that must not happen twice
+    /// ([`ServerConfigBuilder::early_data`](pith_tls::ServerConfigBuilder::early_data)).
+    ///
+    /// # Errors
+    /// As [`handshake`](Self::handshake), which goes on where no early data is at hand.
+    pub fn read_early(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if out.is_empty() {
+            return Ok(0);
+        }
+        if self.early.is_empty() {
+            self.shake(true)?;
+        }
+        self.early.read(out)
+    }
+
+    /// What became of early data. A client knows it once the handshake is done.
+    pub fn early_data(&self) -> EarlyData {
+        self.tls.early_data()
+    }
+
+    /// Does the handshake, or a part of it: until there is early data, if that is what its caller is after.
+    fn shake(&mut self, for_early: bool) -> io::Result<()> {
         self.check()?;
         let Some(deadline) = self.deadline else {
             return Ok(());
         };
         let own = self.socket.timeouts()?;
         let result = loop {
-            match self.drive(own, deadline) {
+            match self.drive(own, deadline, for_early) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if is_stall(&error) && error.get_ref().is_none() => {
                     break self.time_left(deadline).map_or_else(Err, |_| Err(error));
@@ -127,7 +178,7 @@ impl<S: Socket> Stream<S> {
                 other => break other,
             }
         };
-        if result.is_ok() {
+        if result.is_ok() && self.is_shaken() {
             self.deadline = None;
         }
         let restored = self.socket.set_timeouts(own);
@@ -199,9 +250,12 @@ impl<S: Socket> Stream<S> {
     /// `TcpStream::try_clone` gives.
     ///
     /// # Errors
-    /// As [`handshake`](Self::handshake), which must be done, and is if it is not.
+    /// As [`handshake`](Self::handshake), which must be done, and is if it is not. `InvalidInput` while early data is unread.
     pub fn split<W: Write>(mut self, writer: W) -> io::Result<(Reader<S>, Writer<W>)> {
         self.handshake()?;
+        if !self.early.is_empty() {
+            return Err(early_unread());
+        }
         Ok(split::halves(
             self.tls,
             self.clock,
@@ -236,6 +290,7 @@ impl<S: Socket> Stream<S> {
             tls,
             socket,
             input: Input::new(),
+            early: Early::default(),
             output: Output::new(),
             clock,
             deadline: Some(Deadline {
@@ -264,11 +319,11 @@ impl<S: Socket> Stream<S> {
 
     /// Goes on with the handshake until it is done or the socket stalls. All that is at hand is handled before anything is written
     /// or read, so that a flight goes out in one write if the socket takes it.
-    fn drive(&mut self, own: Timeouts, deadline: Deadline) -> io::Result<()> {
-        // What a server's application is asked about its tickets comes right behind the handshake.
-        while self.tls.summary().is_none() || self.tls.question().is_some() {
+    fn drive(&mut self, own: Timeouts, deadline: Deadline, for_early: bool) -> io::Result<()> {
+        while !self.is_shaken() && (!for_early || self.early.is_empty()) {
             match self.step()? {
                 Step::Again => {}
+                Step::Early => self.early.keep(&mut self.input),
                 Step::NeedMore => {
                     self.push_flight(own, deadline)?;
                     self.socket
@@ -289,6 +344,16 @@ impl<S: Socket> Stream<S> {
             }
         }
         self.push_flight(own, deadline)
+    }
+
+    /// Whether nothing of the handshake is left to be read. What a server's application is asked about its tickets comes right behind it.
+    fn is_shaken(&self) -> bool {
+        self.tls.summary().is_some() && self.tls.question().is_none()
+    }
+
+    /// Whether this is a server that may answer early data before its handshake is done.
+    fn answers_early(&self) -> bool {
+        self.tls.summary().is_none() && self.tls.status().send == Flow::Open
     }
 
     /// Writes all that is queued, within the deadline.
@@ -332,6 +397,14 @@ impl<S: Socket> Stream<S> {
         push_all(&mut self.output, &mut self.socket)
     }
 
+    /// Writes what was sealed of `consumed` bytes; if the socket stalls in the middle, they count as written.
+    fn push_sealed(&mut self, consumed: usize) -> io::Result<usize> {
+        match self.push_all() {
+            Err(error) if is_stall(&error) && consumed > 0 => Ok(consumed),
+            other => other.map(|()| consumed),
+        }
+    }
+
     fn check(&self) -> io::Result<()> {
         match &self.failed {
             Some(error) => Err(wrap(error.clone())),
@@ -366,9 +439,15 @@ impl<S: Socket> BufRead for Stream<S> {
         if self.input.plaintext().is_empty() {
             self.check()?;
             self.handshake()?;
+            if !self.early.is_empty() {
+                return Err(early_unread());
+            }
             loop {
                 match self.step()? {
                     Step::Again => {}
+                    Step::Early => {
+                        return Err(self.fail(Local::Internal("early data after all").into()));
+                    }
                     Step::NeedMore => self.fill()?,
                     Step::Plaintext | Step::Closed => break,
                     Step::Blocked => return Err(question_open()),
@@ -392,17 +471,17 @@ impl<S: Socket> Write for Stream<S> {
 
     /// As [`write`](Self::write), of the slices one behind the other: small ones share a record.
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.handshake()?;
+        if !self.answers_early() {
+            self.handshake()?;
+        }
+        self.check()?;
         self.push_all()?;
         let consumed = match self.output.seal(&mut self.tls, slices) {
             Ok(consumed) => consumed,
             Err(error @ Error::Misuse(_)) => return Err(wrap(error)),
             Err(error) => return Err(self.fail(error)),
         };
-        match self.push_all() {
-            Err(error) if is_stall(&error) && consumed > 0 => Ok(consumed),
-            other => other.map(|()| consumed),
-        }
+        self.push_sealed(consumed)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -22,6 +22,8 @@ use crate::conformance::{
     slices, tls_error,
 };
 
+mod early;
+
 /// Two streams that have not begun.
 fn streams(manners: Manners) -> (Stream<End>, Stream<End>) {
     let (client, server) = configs();

@@ -8,24 +8,24 @@
 //! written) as long as it lives. Dropping it sends nothing: `shutdown` says goodbye.
 
 use std::future::poll_fn;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use pith_tls::{
-    AlertDescription, Answer, ClientConfig, Connection, Error, Local, Question, ServerConfig,
-    Summary,
+    AlertDescription, Answer, ClientConfig, Connection, EarlyData, Error, Flow, Local, Question,
+    ServerConfig, Summary,
 };
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::HANDSHAKE_LIMIT;
 use super::waiting::{Side, Waiting};
-use crate::buffer::{Input, Output, Step};
+use crate::buffer::{Early, Input, Output, Step};
 use crate::clock::{ALERT_LIMIT, Clock};
-use crate::error::{past_deadline, server_name, wrap};
+use crate::error::{early_unread, past_deadline, question_unanswered, server_name, wrap};
 
 /// A TLS 1.3 connection that reads and writes like its socket.
 ///
@@ -41,6 +41,7 @@ pub struct Stream<S> {
     tls: Connection,
     socket: S,
     input: Input,
+    early: Early,
     output: Output,
     clock: Clock,
     phase: Phase,
@@ -65,6 +66,8 @@ enum Turn {
     Over,
     /// A question is open.
     Asking,
+    /// Early data has come.
+    Early,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
@@ -138,8 +141,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
         F: Future<Output = io::Result<Answer>>,
     {
         while let Phase::Handshake { .. } = self.phase {
-            if let Turn::Over = poll_fn(|cx| self.poll_shared(Side::Write, cx)).await? {
-                break;
+            match poll_fn(|cx| self.poll_shared(Side::Write, cx)).await? {
+                Turn::Over => break,
+                Turn::Early => continue,
+                Turn::Asking => {}
             }
             let (Phase::Handshake { limit, deadline }, Some(question)) =
                 (&self.phase, self.tls.question().cloned())
@@ -159,6 +164,44 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
             }
         }
         self.handshake().await
+    }
+
+    /// Writes from a client's early data (0-RTT) as much as goes in one write and the server's ticket allows, with the client's hello
+    /// before it, and returns how much that is. Call it on a [`client`](Self::client) that has not begun its handshake; it waits for
+    /// nothing but the socket. `Ok(0)` means that this connection takes no early data, or no more: the rest is to be written after
+    /// the handshake. A future that is dropped has taken nothing.
+    ///
+    /// Early data may arrive more than once, or not at all: see [`Connection::send_early`] for what it is good for, and after the handshake
+    /// [`early_data`](Self::early_data) for what became of it. What was rejected is not sent again by itself.
+    ///
+    /// # Errors
+    /// What the socket says; `TimedOut` once the handshake's deadline has passed. A wrapped [`pith_tls::Error`], final.
+    pub async fn write_early(&mut self, early: &[u8]) -> io::Result<usize> {
+        poll_fn(|cx| self.poll_write_early(early, cx)).await
+    }
+
+    /// Reads early data that a server has accepted; `Ok(0)` means that there is none, or no more, and the handshake is done. Early data is
+    /// never among what reading the stream gives, which fails while some is unread. What came in a handshake is kept for this call,
+    /// as much as the configuration takes; called in its place, it returns what there is before the handshake is done, and
+    /// the answer can be written at once, half a round trip early. Where the configuration asks questions,
+    /// [`handshake_with`](Self::handshake_with) goes first.
+    ///
+    /// Early data may be a copy of what came to another server, and its sender may be gone: do nothing by it that must not happen twice
+    /// ([`ServerConfigBuilder::early_data`](pith_tls::ServerConfigBuilder::early_data)).
+    ///
+    /// # Errors
+    /// As [`handshake`](Self::handshake), which goes on where no early data is at hand.
+    pub async fn read_early(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if out.is_empty() {
+            return Ok(0);
+        }
+        poll_fn(|cx| self.poll_early(cx)).await?;
+        self.early.read(out)
+    }
+
+    /// What became of early data. A client knows it once the handshake is done.
+    pub fn early_data(&self) -> EarlyData {
+        self.tls.early_data()
     }
 
     /// Replaces the sending key, and asks the peer to replace its own if `request_peer`. What is queued for that goes out with the
@@ -206,6 +249,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
             tls,
             socket,
             input: Input::new(),
+            early: Early::default(),
             output: Output::new(),
             clock,
             phase: Phase::handshake(HANDSHAKE_LIMIT),
@@ -218,19 +262,89 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
         self.waiting.set(side, cx.waker());
         while !matches!(self.phase, Phase::Open) {
             if let Turn::Asking = ready!(self.poll_shared(side, cx))? {
-                return Poll::Ready(Err(io::Error::new(
-                    ErrorKind::InvalidInput,
-                    "the handshake waits for an answer of this program: see Stream::handshake_with",
-                )));
+                return Poll::Ready(Err(question_unanswered()));
             }
         }
         Poll::Ready(Ok(()))
     }
 
+    /// Waits until there is early data, or none will come.
+    fn poll_early(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.early.is_empty() && !matches!(self.phase, Phase::Open) {
+            if let Turn::Asking = ready!(self.poll_shared(Side::Read, cx))? {
+                return Poll::Ready(Err(question_unanswered()));
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write_early(&mut self, early: &[u8], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        loop {
+            match &mut self.phase {
+                Phase::Open => return Poll::Ready(Ok(0)),
+                Phase::Handshake { limit, deadline } => {
+                    if deadline.poll(cx).is_ready() {
+                        return Poll::Ready(Err(past_deadline(*limit)));
+                    }
+                }
+                Phase::Failing { .. } | Phase::Failed(_) => return self.poll_failed(cx).map(Err),
+            }
+            ready!(self.poll_push(cx))?;
+            match self.output.seal_early(&mut self.tls, early) {
+                Ok(consumed) => {
+                    // Taken: what the socket has no room for goes with the next call.
+                    let _pushed: Poll<()> = self.poll_push(cx)?;
+                    return Poll::Ready(Ok(consumed));
+                }
+                Err(error) => self.fail(error),
+            }
+        }
+    }
+
+    /// Whether this is a server that may answer early data before its handshake is done.
+    fn answers_early(&self) -> bool {
+        matches!(self.phase, Phase::Handshake { .. })
+            && self.tls.summary().is_none()
+            && self.tls.status().send == Flow::Open
+    }
+
+    /// Whether this is a server whose client sends early data, taken or not.
+    fn awaits_early(&self) -> bool {
+        matches!(self.phase, Phase::Handshake { .. })
+            && self.tls.early_data_left() == 0
+            && matches!(
+                self.tls.early_data(),
+                EarlyData::Accepted | EarlyData::Rejected
+            )
+    }
+
+    /// Writes before the handshake is done, while another task may read what is left of it.
+    fn poll_answer(
+        &mut self,
+        slices: &[IoSlice<'_>],
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let both = self.both(Side::Write, cx);
+        let both = &mut Context::from_waker(&both);
+        ready!(self.poll_push(both))?;
+        match self.output.seal(&mut self.tls, slices) {
+            Ok(consumed) => {
+                let _pushed: Poll<()> = self.poll_push(both)?;
+                Poll::Ready(Ok(consumed))
+            }
+            Err(error) => Poll::Ready(Err(wrap(error))),
+        }
+    }
+
+    /// A waker for both tasks of this stream, of which this is one.
+    fn both(&self, side: Side, cx: &Context<'_>) -> Waker {
+        self.waiting.set(side, cx.waker());
+        Waker::from(Arc::clone(&self.waiting))
+    }
+
     /// Goes on with what both sides do: handshake and alert. What one of them finds, the other has to look at too.
     fn poll_shared(&mut self, side: Side, cx: &mut Context<'_>) -> Poll<io::Result<Turn>> {
-        self.waiting.set(side, cx.waker());
-        let both = Waker::from(Arc::clone(&self.waiting));
+        let both = self.both(side, cx);
         let both = &mut Context::from_waker(&both);
         let turn = ready!(match &mut self.phase {
             Phase::Open => Poll::Ready(Ok(Turn::Over)),
@@ -259,8 +373,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
             }
             match self.step() {
                 Ok(Step::Again) => {}
+                Ok(Step::Early) => {
+                    self.early.keep(&mut self.input);
+                    let _drained: Poll<()> = self.poll_drain(cx)?;
+                    return Poll::Ready(Ok(Turn::Early));
+                }
                 Ok(Step::NeedMore) => {
-                    ready!(self.poll_drain(cx))?;
+                    // A client that sends early data may not read what is written here before all of it is taken.
+                    let drained = self.poll_drain(cx)?;
+                    if !self.awaits_early() {
+                        ready!(drained);
+                    }
                     ready!(self.poll_fill(cx))?;
                 }
                 Ok(Step::Blocked) => {
@@ -368,10 +491,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncBufRead for Stream<S> {
         let this = self.get_mut();
         while this.input.plaintext().is_empty() {
             ready!(this.poll_open(Side::Read, cx))?;
+            if !this.early.is_empty() {
+                return Poll::Ready(Err(early_unread()));
+            }
             match this.step() {
                 Ok(Step::Again | Step::Plaintext) => {}
                 Ok(Step::NeedMore) => ready!(this.poll_fill(cx))?,
                 Ok(Step::Closed) => break,
+                Ok(Step::Early) => this.fail(Local::Internal("early data after all").into()),
                 Ok(Step::Blocked) => this.fail(Local::Internal("a question after all").into()),
                 Err(error) => this.fail(error),
             }
@@ -402,6 +529,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         loop {
+            if this.answers_early() {
+                return this.poll_answer(slices, cx);
+            }
             ready!(this.poll_open(Side::Write, cx))?;
             ready!(this.poll_push(cx))?;
             match this.output.seal(&mut this.tls, slices) {
@@ -422,6 +552,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.answers_early() {
+            let both = this.both(Side::Write, cx);
+            return this.poll_drain(&mut Context::from_waker(&both));
+        }
         ready!(this.poll_open(Side::Write, cx))?;
         this.poll_drain(cx)
     }

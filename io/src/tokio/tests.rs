@@ -31,6 +31,8 @@ use crate::conformance::{
     slices, tls_error,
 };
 
+mod early;
+
 #[test]
 fn every_way_of_stalling_splitting_and_filling() {
     conform::<Asynchronous>();
