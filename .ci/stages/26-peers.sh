@@ -10,6 +10,7 @@ clang clang
 /usr/lib/llvm-*/lib/libclang.so* libclang-dev
 chromium chromium
 npm npm
+redis-server redis-server
 LIST
 if [[ ${#packages[@]} -gt 0 ]]; then
     apt-get -q update
