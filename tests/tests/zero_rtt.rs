@@ -776,3 +776,43 @@ fn an_observer_is_told_why_early_data_is_rejected() {
     let want = "early data rejected: the application protocol is another";
     assert_eq!(*notes.0.lock().unwrap(), [want]);
 }
+
+/// rfc8449#4-5: a client sends early data before it can know the limit.
+#[test]
+fn a_servers_record_limit_does_not_bind_early_data() {
+    for accept in [true, false] {
+        let sides = Sides::new();
+        sides.meet_as(
+            sides.client().record_size_limit(16_385),
+            sides.server().record_size_limit(500),
+        );
+        let server = sides.server().record_size_limit(500);
+        let server = if accept {
+            server
+        } else {
+            server.alpn(&[b"other"])
+        };
+        let mut pair = sides.pair(sides.client().record_size_limit(16_385), server);
+        let (flight, _) = pair.client.seal_early(&[7; 900]).unwrap();
+        let got = pair.server.input(&flight);
+        assert_eq!(got, Ok(()), "accept {accept}");
+        assert_eq!(pair.server.early.len(), if accept { 900 } else { 0 });
+        pair.run().unwrap();
+    }
+}
+
+#[test]
+fn a_late_answer_rejects_early_data() {
+    let sides = Sides::new();
+    let asking = || sides.server().early_data_asked(MOST);
+    sides.meet_as(sides.client(), asking());
+    let mut pair = sides.pair(sides.client(), asking());
+    let (flight, _) = pair.client.seal_early(b"early").unwrap();
+    let hello = pair_hello(&flight);
+    pair.server.input(&flight[..hello]).unwrap();
+    let question = pair.server.tls.question().unwrap().clone();
+    let answer = Answer::early_data(&question, true);
+    let late = after(EARLY_DATA_SKEW + Duration::from_millis(1));
+    pair.server.tls.answer(answer, late).unwrap();
+    assert_eq!(pair.server.tls.early_data(), EarlyData::Rejected);
+}

@@ -22,7 +22,7 @@ use crate::limits;
 use crate::record::HEADER;
 use crate::record::deframe::{Frame, deframe};
 use crate::record::protect::{OVERHEAD, Opener, Sealer};
-use crate::record::shape::RecordShape;
+use crate::record::shape::{LARGEST, RecordShape};
 use crate::wire::registry::ContentType;
 
 /// A TLS 1.3 connection, client or server.
@@ -555,10 +555,12 @@ impl Connection {
             ContentType::Alert | ContentType::Handshake | ContentType::ApplicationData => {}
         }
         let plain = !self.opener.is_protected();
-        let (inner, content) = match (
-            self.opener.open(outer, record, self.shape.receive),
-            self.early,
-        ) {
+        // A client sends early data before it can know this server's limit.
+        let most = match self.early {
+            Early::Take(_) => LARGEST,
+            Early::No | Early::Send(_) | Early::Skip(_) => self.shape.receive,
+        };
+        let (inner, content) = match (self.opener.open(outer, record, most), self.early) {
             (Err(error), Early::Skip(left))
                 if outer == ContentType::ApplicationData
                     && (plain || error == Fault::BadRecordMac.into()) =>

@@ -83,8 +83,8 @@ impl EarlyOffer {
             return Verdict::Reject(mismatch.text());
         }
         // rfc9846#4.3.10-3
-        if !is_fresh(state.issued, state.age_add, self.obfuscated_age, now) {
-            return Verdict::Reject("the hello is not fresh");
+        if !self.is_fresh(state, now) {
+            return Verdict::Reject(STALE);
         }
         match &own.replays {
             // rfc9846#8.2-2
@@ -96,11 +96,29 @@ impl EarlyOffer {
         }
     }
 
+    /// Decides once the application has answered. An answer that came late is worth nothing: where another server was told of this
+    /// hello in time, that may be forgotten again, and so the hello has to be fresh still.
+    pub(super) fn judge_answer(&self, choice: &Choice, is_first: bool, now: Now) -> Verdict {
+        match choice.auth.state() {
+            _ if !is_first => {
+                Verdict::Reject("the application does not take this hello for the first")
+            }
+            Some(state) if self.is_fresh(state, now) => Verdict::Accept,
+            Some(_) | None => Verdict::Reject(STALE),
+        }
+    }
+
+    fn is_fresh(&self, state: &ServerState, now: Now) -> bool {
+        is_fresh(state.issued, state.age_add, self.obfuscated_age, now)
+    }
+
     /// The secret of the client's early data.
     pub(super) fn into_secret(self) -> TrafficSecret {
         self.secret
     }
 }
+
+const STALE: &str = "the hello is not fresh";
 
 /// What is not as it was when the ticket was issued (rfc9846#4.3.10-7).
 fn mismatch(

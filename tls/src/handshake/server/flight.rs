@@ -154,9 +154,17 @@ impl AskingReplay {
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
         let Self { base, own } = *self;
-        let early = match is_first {
-            true => EarlyData::Accepted,
-            false => EarlyData::Rejected,
+        let verdict = base
+            .early
+            .as_ref()
+            .map(|early| early.judge_answer(&base.choice, is_first, cx.now));
+        let early = match verdict {
+            Some(Verdict::Accept) => EarlyData::Accepted,
+            Some(Verdict::Reject(why)) => {
+                cx.tell(&Event::EarlyDataRejected(why));
+                EarlyData::Rejected
+            }
+            Some(Verdict::Ask(_)) | None => EarlyData::Rejected,
         };
         base.respond(own, early, cx)
     }
