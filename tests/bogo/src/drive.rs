@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant, SystemTime};
 
-use pith_tls::{AlertDescription, Connection, Error, Fault, Now, Received};
+use pith_tls::{AlertDescription, Connection, EarlyData, Error, Fault, Now, Received};
 
 use crate::options::{Options, Unsupported};
 use crate::setup::{Kept, Setup};
@@ -82,11 +82,12 @@ fn connect(options: Options, resumes: bool, kept: &Kept, clock: Clock) -> Result
         output: Vec::new(),
         held: false,
         established: false,
+        early: None,
         setup: &setup,
     };
     let outcome = peer
         .exchange()
-        .and_then(|()| setup.check_session(&peer.connection, kept));
+        .and_then(|()| setup.check_session(peer.options(), &peer.connection, kept));
     // The alert of a failed connection, or close_notify; the runner may be gone already.
     drop(peer.flush());
     // Half-closed and drained: an early reset would take the last bytes from the runner.
@@ -141,12 +142,16 @@ struct Peer<'s> {
     /// The handshake is over. From then on what the connection queues waits for the next write: the runner counts the
     /// answers to its requests for KeyUpdate, and a peer that only reads need not give one to each.
     established: bool,
+    /// How much of what is to be written first went out as early data.
+    early: Option<usize>,
     setup: &'s Setup,
 }
 
 /// What one read gave.
 enum Event {
     Data(Vec<u8>),
+    /// Early data, before the handshake is over.
+    Early(Vec<u8>),
     /// The peer closed; `clean` with a close_notify.
     End {
         clean: bool,
@@ -154,18 +159,66 @@ enum Event {
     Other,
 }
 
-impl Peer<'_> {
+impl<'s> Peer<'s> {
+    /// What the test asks for now: the runner takes a connection for another one once early data is rejected.
+    fn options(&self) -> &'s Options {
+        let options = self.setup.options();
+        let rejected = !options.server && self.connection.early_data() == EarlyData::Rejected;
+        let after_rejection = options.after_rejection.as_deref().filter(|_| rejected);
+        after_rejection.unwrap_or(options)
+    }
+
+    /// Sends what is to be written first as early data, as much as this connection takes of it.
+    fn write_early(&mut self) -> Result<(), Failure> {
+        let options = self.setup.options();
+        let offered = self.connection.early_data() == EarlyData::Offered;
+        if options.expect_no_offer_early_data && offered {
+            return Err(Failure::Other("early data was offered".to_owned()));
+        }
+        if !offered {
+            return Ok(());
+        }
+        if options.export_keying_material > 0 {
+            self.connection
+                .export(b"nothing is exported yet", b"", &mut [0])?;
+        }
+        if options.shim_writes_first {
+            self.flush()?;
+            let mut records = vec![0; 4096];
+            let sent = self.connection.send_early(HELLO, &mut records)?;
+            self.early = Some(sent.consumed);
+            self.output.extend_from_slice(&records[..sent.written]);
+            if options.read_with_unfinished_write {
+                self.leave_unfinished()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends one byte of what is to be sent, and holds the rest back.
+    fn leave_unfinished(&mut self) -> Result<(), Failure> {
+        let first = self.output.drain(..1).collect::<Vec<_>>();
+        self.tcp.write_all(&first)?;
+        self.held = true;
+        Ok(())
+    }
+
     fn exchange(&mut self) -> Result<(), Failure> {
+        self.write_early()?;
         while self.connection.summary().is_none() {
-            if let Event::End { .. } = self.read()? {
-                return Err(Error::Truncated.into());
+            match self.read()? {
+                Event::End { .. } => return Err(Error::Truncated.into()),
+                // A server answers before the handshake is over.
+                Event::Early(data) => self.write_inverted(&data)?,
+                Event::Data(_) | Event::Other => {}
             }
         }
         self.established = true;
-        self.setup.check(&self.connection)?;
+        self.held = false;
+        let options = self.options();
+        self.setup.check(options, &self.connection)?;
         self.flush()?;
 
-        let options = self.setup.options();
         if options.export_keying_material > 0 {
             let mut material = vec![0; options.export_keying_material];
             self.connection.export(
@@ -175,13 +228,15 @@ impl Peer<'_> {
             )?;
             self.write(&material)?;
         }
-        if options.read_with_unfinished_write {
+        let rest = match (self.connection.early_data(), self.early) {
+            (EarlyData::Accepted, Some(early)) => &HELLO[early..],
+            _ => HELLO,
+        };
+        if options.read_with_unfinished_write && self.early.is_none() {
             self.seal(HELLO)?;
-            let first = self.output.drain(..1).collect::<Vec<_>>();
-            self.tcp.write_all(&first)?;
-            self.held = true;
-        } else if options.shim_writes_first {
-            self.write(HELLO)?;
+            self.leave_unfinished()?;
+        } else if options.shim_writes_first && !rest.is_empty() {
+            self.write(rest)?;
         }
 
         let clean = if options.shim_shuts_down {
@@ -207,7 +262,7 @@ impl Peer<'_> {
 
     /// Sends back all that comes, each bit inverted, until the peer closes; whether it did so with a close_notify.
     fn echo(&mut self) -> Result<bool, Failure> {
-        let options = self.setup.options();
+        let options = self.options();
         loop {
             if options.key_update_before_read {
                 self.update_keys()?;
@@ -215,7 +270,7 @@ impl Peer<'_> {
             let data = loop {
                 match self.read()? {
                     Event::Data(data) if !data.is_empty() => break data,
-                    Event::Data(_) | Event::Other => {}
+                    Event::Data(_) | Event::Early(_) | Event::Other => {}
                     Event::End { clean } => return Ok(clean),
                 }
             };
@@ -224,10 +279,14 @@ impl Peer<'_> {
                 if options.key_update {
                     self.update_keys()?;
                 }
-                let inverted: Vec<_> = part.iter().map(|byte| !byte).collect();
-                self.write(&inverted)?;
+                self.write_inverted(part)?;
             }
         }
+    }
+
+    fn write_inverted(&mut self, data: &[u8]) -> Result<(), Failure> {
+        let inverted: Vec<_> = data.iter().map(|byte| !byte).collect();
+        self.write(&inverted)
     }
 
     /// Reads until the peer closes, as after a close of ours.
@@ -256,6 +315,7 @@ impl Peer<'_> {
             Received::Blocked => (Event::Other, 0),
             Received::Handled { consumed } => (Event::Other, consumed),
             Received::Data { consumed, bytes } => (Event::Data(bytes.to_vec()), consumed),
+            Received::EarlyData { consumed, bytes } => (Event::Early(bytes.to_vec()), consumed),
             Received::Closed { consumed } => (Event::End { clean: true }, consumed),
             _ => return Err(Failure::Other("something new was received".to_owned())),
         };

@@ -4,7 +4,7 @@
 //! have (yet), and [`Unsupported`] makes the shim exit with 89: the scope of the suite is decided by this list. A flag for
 //! something that TLS 1.3 does not have, or that Pith always does, is taken and has no effect.
 //!
-//! What is left out, by the feature that it needs: early data that is sent or accepted; PAKE; delegated credentials; ECH; certificate compression by algorithms
+//! What is left out, by the feature that it needs: PAKE; delegated credentials; ECH; certificate compression by algorithms
 //! of the caller; tickets under keys that the runner knows, and sessions for other names; ALPS,
 //! channel ids, SRTP and signed certificate timestamps; trust anchor identifiers; BoringSSL's own policies, hints (of groups,
 //! of a handshake in another process) and callbacks that fail at a server or read messages; peeking, alerts and fragments of
@@ -30,9 +30,13 @@ pub(crate) struct Options {
     pub(crate) expect_no_session: bool,
     pub(crate) no_ticket: bool,
     pub(crate) session_id_context: Option<String>,
-    pub(crate) expect_ticket_supports_early_data: bool,
+    pub(crate) enable_early_data: bool,
     pub(crate) expect_accept_early_data: bool,
     pub(crate) expect_reject_early_data: bool,
+    pub(crate) expect_no_offer_early_data: bool,
+    pub(crate) expect_early_data_reason: Option<String>,
+    /// What counts once a server has rejected this client's early data.
+    pub(crate) after_rejection: Option<Box<Options>>,
     /// Seconds until the next connection.
     pub(crate) resumption_delay: u64,
 
@@ -130,10 +134,18 @@ impl Options {
     }
 
     fn of_connection(place: usize, arguments: &[String]) -> Result<Self, Unsupported> {
-        let wanted = match place {
+        let prefix = match place {
             0 => "-on-initial-",
             _ => "-on-resume-",
         };
+        let mut options = Self::with_prefix(prefix, arguments)?;
+        let after_rejection = Self::with_prefix("-on-retry-", arguments)?;
+        options.after_rejection = Some(Box::new(after_rejection));
+        Ok(options)
+    }
+
+    /// The flags that have this prefix, or none.
+    fn with_prefix(wanted: &str, arguments: &[String]) -> Result<Self, Unsupported> {
         let mut options = Self {
             read_size: 512,
             ..Self::default()
@@ -231,7 +243,11 @@ impl Options {
             "-session-id-context" if self.new_credentials.is_empty() => {
                 self.session_id_context = Some(text()?);
             }
-            "-expect-ticket-supports-early-data" => self.expect_ticket_supports_early_data = true,
+            "-enable-early-data" => self.enable_early_data = true,
+            "-expect-no-offer-early-data" => self.expect_no_offer_early_data = true,
+            // Pith tells no skew; what follows from it is checked.
+            "-expect-ticket-age-skew" => drop(text()?),
+            "-expect-early-data-reason" => self.expect_early_data_reason = Some(text()?),
             "-expect-accept-early-data" => self.expect_accept_early_data = true,
             "-expect-reject-early-data" => self.expect_reject_early_data = true,
             "-resumption-delay" => self.resumption_delay = number(flag, &text()?)?,
@@ -312,10 +328,8 @@ impl Options {
             | "-renegotiate-freely"
             | "-expect-secure-renegotiation"
             | "-expect-extended-master-secret"
-            // A side that does not do it offers none and rejects what comes.
-            | "-enable-early-data"
-            | "-expect-no-offer-early-data" => {}
-            "-expect-early-data-reason" => drop(text()?),
+            // The next connection shows it.
+            | "-expect-ticket-supports-early-data" => {}
             // Pith has the algorithms of the registry, of which no test installs one.
             "-install-one-cert-compression-alg" => drop(text()?),
             // The other code point is the one that drafts of RFC 9001 had.

@@ -3,19 +3,23 @@
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 use pith_crypto::SigningKey;
 use pith_tls::{
     Answer, CertificateDer, CertificateError, ChainVerifier, ClientAuth, ClientConfig, ConfigError,
-    Connection, Credential, Error, ExternalPsk, Hash, Local, Now, PeerChain, PeerText,
+    Connection, Credential, EarlyData, Error, ExternalPsk, Hash, Local, Now, PeerChain, PeerText,
     PrivateKeyDer, Psk, RawKeys, Reason, Role, ServerConfig, ServerName, SessionStore, Signature,
-    SignatureScheme, Signer, SubjectPublicKeyInfoDer, Summary, Tickets, Topic, Trust, Verdict,
-    Which, key_pin,
+    SignatureScheme, Signer, StrikeRegister, SubjectPublicKeyInfoDer, Summary, Tickets, Topic,
+    Trust, Verdict, Which, key_pin,
 };
 use pki_types::pem::PemObject;
 
 use crate::drive::Failure;
 use crate::options::{CredentialKind, CredentialOptions, Options, Unsupported};
+
+/// How much early data BoringSSL takes.
+const EARLY_DATA: u32 = 14336;
 
 /// What a test asks for, as Pith takes it.
 pub(crate) struct Setup {
@@ -30,6 +34,7 @@ pub(crate) struct Setup {
 pub(crate) struct Kept {
     sessions: SessionStore,
     tickets: Tickets,
+    strikes: StrikeRegister,
 }
 
 impl Default for Kept {
@@ -37,6 +42,11 @@ impl Default for Kept {
         Self {
             sessions: SessionStore::new(),
             tickets: Tickets::rotating(),
+            // So old that it knows of all that may come.
+            strikes: StrikeRegister::new(Now {
+                monotonic: Duration::ZERO,
+                unix: Duration::ZERO,
+            }),
         }
     }
 }
@@ -59,12 +69,6 @@ enum Config {
 
 impl Setup {
     pub(crate) fn new(options: Options, resumes: bool, kept: &Kept) -> Result<Self, Failure> {
-        let early = options.expect_accept_early_data
-            || options.expect_ticket_supports_early_data
-            || options.expect_reject_early_data && !options.server;
-        if early {
-            return Err(Unsupported("early data".to_owned()).into());
-        }
         let (credentials, keys) = credentials(&options)?;
         let config = if options.server {
             Config::Server(server(&options, credentials, kept)?)
@@ -94,10 +98,10 @@ impl Setup {
     /// and none comes of an external pre-shared key.
     pub(crate) fn check_session(
         &self,
+        options: &Options,
         connection: &Connection,
         kept: &Kept,
     ) -> Result<(), Failure> {
-        let options = &self.options;
         let external = connection
             .summary()
             .is_some_and(|summary| matches!(summary.psk, Some(Psk::External { .. })));
@@ -164,8 +168,7 @@ impl Setup {
     }
 
     /// Compares what was negotiated with what the test expects.
-    pub(crate) fn check(&self, connection: &Connection) -> Result<(), Failure> {
-        let options = &self.options;
+    pub(crate) fn check(&self, options: &Options, connection: &Connection) -> Result<(), Failure> {
         let summary = connection.summary().ok_or_else(|| other("no summary"))?;
         let protocol = summary.protocol.as_deref();
         let peer_scheme = match options.server {
@@ -183,6 +186,7 @@ impl Setup {
                 "kind of handshake",
                 summary.resumed() == (self.resumes && !options.session_miss),
             ),
+            ("early data", early_data_fits(options, summary.early_data)),
             (
                 "chain",
                 summary.resumed() || expects(&expected_chain, &chain),
@@ -218,10 +222,10 @@ impl Setup {
             ),
             (
                 "ALPN",
-                expects(
-                    &options.expect_alpn,
-                    &protocol.and_then(|name| String::from_utf8(name.to_vec()).ok()),
-                ),
+                options
+                    .expect_alpn
+                    .as_ref()
+                    .is_none_or(|name| name.as_bytes() == protocol.unwrap_or_default()),
             ),
             (
                 "group",
@@ -268,6 +272,15 @@ impl Setup {
     }
 }
 
+/// Whether early data became what the test expects. Of BoringSSL's reasons, one is that it was accepted.
+fn early_data_fits(options: &Options, got: EarlyData) -> bool {
+    let accepted = got == EarlyData::Accepted;
+    let reason = options.expect_early_data_reason.as_deref();
+    let unwanted = accepted && options.expect_reject_early_data;
+    let missing = !accepted && options.expect_accept_early_data;
+    !unwanted && !missing && reason.is_none_or(|reason| (reason == "accept") == accepted)
+}
+
 /// Nothing expected, or just this.
 fn expects<T: PartialEq>(expected: &Option<T>, got: &Option<T>) -> bool {
     expected.is_none() || expected == got
@@ -291,6 +304,7 @@ fn client(
         .keep_peer_chain(keeps(options));
     if !options.no_ticket {
         builder = builder.sessions(kept.sessions.clone());
+        builder = builder.early_data(options.enable_early_data);
     }
     builder = match options.accepted_peer_cert_types.as_slice() {
         [] | [0] => builder,
@@ -402,6 +416,9 @@ fn server(
     }
     for psk in psks {
         builder = builder.psk(psk);
+    }
+    if options.enable_early_data {
+        builder = builder.early_data(EARLY_DATA, kept.strikes.clone());
     }
     if let Some(scope) = &options.session_id_context {
         builder = builder.ticket_scope(scope);
