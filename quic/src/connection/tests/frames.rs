@@ -261,10 +261,12 @@ fn crypto_data_at_a_level_that_tls_has_left_is_a_violation() {
         .server()
         .forge(Space::Initial, &[0x06, 0x50, 0x00, 1, 0], now);
     pair.deliver(Side::Client, &datagram);
-    assert_eq!(
-        code_of(&pair.client),
-        Some((Code::PROTOCOL_VIOLATION, Some(6)))
-    );
+    let want = TransportError {
+        frame: Some(6),
+        ..TransportError::from(crate::Fault::CryptoAfterLevel)
+    };
+    assert_eq!(want.code, Code::PROTOCOL_VIOLATION);
+    assert_eq!(pair.client.error().cloned(), Some(want.into()));
 
     // Bytes behind a gap when the keys of the next level come.
     let mut pair = Pair::new(straight());
