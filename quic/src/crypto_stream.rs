@@ -252,6 +252,10 @@ fn failed(error: pith_tls::Error) -> ConnectionError {
             state: "CONNECTED",
             message: MessageKind::CertificateRequest,
         }) => ConnectionError::Transport(Fault::LateClientAuth.into()),
+        // rfc9001#4.6.1-2
+        pith_tls::Error::Fault(pith_tls::Fault::EarlyDataInQuic) => {
+            ConnectionError::Transport(Fault::EarlyDataLimit.into())
+        }
         error => ConnectionError::Tls(error),
     }
 }

@@ -288,6 +288,7 @@ faults! {
     // CRYPTO and levels.
     CryptoAfterLevel => PROTOCOL_VIOLATION, "RFC 9001 4.1.3", "CRYPTO data came at a level that TLS has left";
     CryptoUnread => PROTOCOL_VIOLATION, "RFC 9001 4.1.3", "CRYPTO data was left over at a level when keys of a higher one came";
+    EarlyDataLimit => PROTOCOL_VIOLATION, "RFC 9001 4.6.1", "a ticket has a limit of early data other than QUIC's own";
     LateClientAuth => PROTOCOL_VIOLATION, "RFC 9001 4.4", "a server asked for a certificate after the handshake";
 
     // Connection ids.

@@ -132,6 +132,10 @@ impl Tickets {
         ticket: &NewSessionTicket<'_>,
         cx: &mut Context<'_>,
     ) -> Result<(), Error> {
+        let early_limit = ticket.max_early_data;
+        if early_limit.is_some_and(|limit| !cx.rules.allows_early_data_limit(limit)) {
+            return Err(Fault::EarlyDataInQuic.into());
+        }
         let Self::Take(taker) = self else {
             return Ok(());
         };
@@ -147,10 +151,6 @@ impl Tickets {
             (None, None) => return Err(Local::Internal("a server without a name").into()),
         };
         // rfc9846#4.7.1-6
-        let early_limit = ticket.max_early_data;
-        if early_limit.is_some_and(|limit| !cx.rules.allows_early_data_limit(limit)) {
-            return Err(Fault::EarlyDataInQuic.into());
-        }
         let lifetime = Duration::from_secs(ticket.lifetime.into()).min(limits::TICKET_LIFETIME);
         if lifetime.is_zero() || ticket.ticket.len() > limits::SESSION_TICKET {
             return Ok(());

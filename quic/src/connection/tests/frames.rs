@@ -328,6 +328,21 @@ fn a_server_that_asks_for_a_certificate_after_the_handshake_violates_the_protoco
     );
 }
 
+/// rfc9001#4.6.1-2: over TLS a limit is no fault, so the alert of one would be wrong.
+#[test]
+fn a_ticket_with_a_limit_of_early_data_violates_the_protocol() {
+    let mut pair = Pair::connected();
+    let now = pair.now;
+    let mut payload = vec![0x06, 0x00, 27, 4, 0, 0, 23];
+    payload.extend([
+        0, 0, 1, 0, 0, 0, 0, 0, 1, 7, 0, 1, 7, 0, 8, 0, 42, 0, 4, 0, 0, 3, 232,
+    ]);
+    let datagram = pair.server().forge(Space::Application, &payload, now);
+    pair.deliver(Side::Client, &datagram);
+    let want = TransportError::from(crate::Fault::EarlyDataLimit);
+    assert_eq!(pair.client.error().cloned(), Some(want.into()));
+}
+
 #[test]
 fn a_packet_counts_once_however_often_it_comes() {
     let mut pair = Pair::connected();
