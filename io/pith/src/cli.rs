@@ -57,9 +57,14 @@ pub(crate) struct ClientOptions {
     /// Connect N times, one after the other, and show a line for each and the times of all. No data is sent or shown.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) repeat: Option<u32>,
+    /// Connect once, and then N times more, each time with a ticket of the connection before, and show a line for each. What the server does not
+    /// resume is a full handshake. No data is sent or shown.
+    #[arg(long, value_name = "N", conflicts_with = "repeat", value_parser = clap::value_parser!(u32).range(1..1_000_000))]
+    pub(crate) resume: Option<u32>,
     /// Do the handshake, print what was negotiated as one JSON object on standard output, close. No data is sent or shown.
     ///
     /// Its keys are peer, version, group, post_quantum, suite, signature_scheme, server_name, protocol, hello_retry_request,
+    /// resumed, early_data (not_offered, accepted, rejected),
     /// client_signature_scheme, server_certificate (subject, names, issuer, not_after in seconds since 1970, key_sha256), milliseconds
     /// (connect, handshake, total), bytes (sent, received) and error. What there is none of is null.
     #[arg(long)]

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pith_io::std::{Reader, Socket, Stream, Timeouts, Writer};
-use pith_tls::{ClientConfig, Error, Role, Summary};
+use pith_tls::{ClientConfig, Error, Role, SessionStore, Summary};
 
 use crate::cli::ClientOptions;
 use crate::failure::{self, Failure};
@@ -30,12 +30,16 @@ pub(crate) fn run(options: &ClientOptions) -> Result<(), Failure> {
     for credential in input::credentials(&options.identity)? {
         config = config.credential(credential);
     }
+    if options.resume.is_some() {
+        config = config.sessions(SessionStore::new());
+    }
+    let count = options.resume.map(|more| more.saturating_add(1));
     let plan = Plan {
         server,
         name,
         config: input::build!(config, input::terms(&options.terms, &[])?)?,
     };
-    match (options.repeat, options.json) {
+    match (options.repeat.or(count), options.json) {
         (None, false) => converse(&plan),
         (count, json) => probe(&plan, count, json),
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use pith_tls::{Role, Summary};
+use pith_tls::{EarlyData, Role, Summary};
 
 use crate::escape;
 use crate::flights::Bytes;
@@ -110,6 +110,14 @@ impl Report<'_> {
                 or_null(summary.map(|summary| summary.retried.to_string())),
             ),
             (
+                "resumed",
+                or_null(summary.map(|summary| summary.resumed().to_string())),
+            ),
+            (
+                "early_data",
+                quoted(summary.map(|summary| early_data(summary.early_data))),
+            ),
+            (
                 "client_signature_scheme",
                 named(summary.and_then(|summary| summary.client_signature_scheme)),
             ),
@@ -142,6 +150,16 @@ impl Report<'_> {
 /// A duration as a person reads it.
 pub(crate) fn time(duration: Duration) -> String {
     format!("{:.2} ms", duration.as_secs_f64() * 1000.0)
+}
+
+/// What became of early data, by the name that a report has for it.
+fn early_data(early_data: EarlyData) -> &'static str {
+    match early_data {
+        EarlyData::NotOffered => "not_offered",
+        EarlyData::Offered => "offered",
+        EarlyData::Accepted => "accepted",
+        EarlyData::Rejected => "rejected",
+    }
 }
 
 /// The application protocol, any bytes.

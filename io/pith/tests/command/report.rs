@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::process::{Folder, Made, Server, check, leaf, peer_that_says, run};
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 16] = [
     "peer",
     "version",
     "group",
@@ -18,6 +18,8 @@ const KEYS: [&str; 14] = [
     "server_name",
     "protocol",
     "hello_retry_request",
+    "resumed",
+    "early_data",
     "client_signature_scheme",
     "server_certificate",
     "milliseconds",
@@ -84,6 +86,7 @@ fn json_is_one_object_and_nothing_else() {
         "peer": server.address, "version": "TLS 1.3", "group": "X25519MLKEM768", "post_quantum": true,
         "suite": "TLS_AES_128_GCM_SHA256", "signature_scheme": "ecdsa_secp256r1_sha256",
         "server_name": "localhost", "protocol": null, "hello_retry_request": false,
+        "resumed": false, "early_data": "not_offered",
         "client_signature_scheme": null, "server_certificate": null, "milliseconds": null,
         "bytes": null, "error": null,
     });
@@ -118,6 +121,38 @@ fn every_connection_of_a_series_is_reported() {
     let bad_name = [&client[..5], &["3", "--sni", "not a name"]].concat();
     let output = run(&bad_name, b"");
     check("bad name", &output, 2, &["not a name", "--sni"]);
+}
+
+#[test]
+fn a_series_resumes_each_connection_from_the_one_before() {
+    let (folder, pki) = (Folder::new("resume"), Pki::new());
+    let ca = folder.file("trusted.pem", &pki.root_pem());
+    let server = Server::start(&folder.identity("leaf", &leaf(&pki, |_| ())), "--echo");
+    let client = ["client", &server.address, "--ca", &ca, "--json"];
+    for (option, want) in [
+        ("--resume", [false, true, true, true]),
+        ("--repeat", [false; 4]),
+    ] {
+        let count = if option == "--resume" { "3" } else { "4" };
+        let output = run(&[&client[..], &[option, count]].concat(), b"");
+        check(option, &output, 0, &[]);
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let values: Vec<Value> = lines.lines().map(|line| object(line, &KEYS)).collect();
+        let resumed: Vec<bool> = values
+            .iter()
+            .map(|value| value["resumed"].as_bool().unwrap())
+            .collect();
+        assert_eq!(resumed, want, "{option}");
+        for value in &values {
+            assert_eq!(value["group"], "X25519MLKEM768", "{option}");
+            assert_eq!(
+                value["signature_scheme"].is_null(),
+                value["resumed"] == true
+            );
+        }
+    }
+    let both = [&client[..], &["--repeat", "2", "--resume", "2"]].concat();
+    check("both", &run(&both, b""), 2, &["--resume", "--repeat"]);
 }
 
 #[test]
