@@ -16,7 +16,7 @@ use crate::wire::version::LongType;
 use crate::wire::{Builder, ConnectionId, PacketNumber, VarInt};
 
 impl Endpoint {
-    /// Whether the sender of a datagram may be answered at all: some ports belong to services that answer whatever comes (attack A3).
+    /// Whether the sender of a datagram may be answered at all: some ports belong to services that answer whatever comes (attack A45).
     pub(super) fn may_answer(&self, route: Route) -> bool {
         !REFLECTORS.contains(&route.remote.port())
     }
