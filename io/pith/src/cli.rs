@@ -58,7 +58,7 @@ pub(crate) struct ClientOptions {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) repeat: Option<u32>,
     /// Connect once, and then N times more, each time with a ticket of the connection before, and show a line for each. What the server does not
-    /// resume is a full handshake. No data is sent or shown.
+    /// resume is a full handshake, and standard error says why. No data is sent or shown.
     #[arg(long, value_name = "N", conflicts_with = "repeat", value_parser = clap::value_parser!(u32).range(1..1_000_000))]
     pub(crate) resume: Option<u32>,
     /// Do the handshake, print what was negotiated as one JSON object on standard output, close. No data is sent or shown.
@@ -86,6 +86,11 @@ pub(crate) struct ServerOptions {
     /// PEM file of the CA certificates that a client's certificate must lead to, with --client-auth.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
+    /// Under what the tickets are sealed by which clients resume: `rotating`, keys of this process that change by themselves; `fleet:FILE`, keys
+    /// that follow from the bytes of this file, at least 32 random ones, so that servers which share it take each other's tickets; `none`,
+    /// no tickets. Whoever reads FILE can open the tickets.
+    #[arg(long, value_name = "WHICH", default_value = "rotating")]
+    pub(crate) tickets: String,
     /// Answer each GET with a page that shows what was negotiated (the default).
     #[arg(long, conflicts_with = "echo")]
     pub(crate) http: bool,

@@ -20,6 +20,8 @@ struct Plan<'a> {
     server: &'a str,
     name: &'a str,
     config: Arc<ClientConfig>,
+    /// With --resume, the tickets of the connections before.
+    sessions: Option<SessionStore>,
 }
 
 pub(crate) fn run(options: &ClientOptions) -> Result<(), Failure> {
@@ -30,14 +32,16 @@ pub(crate) fn run(options: &ClientOptions) -> Result<(), Failure> {
     for credential in input::credentials(&options.identity)? {
         config = config.credential(credential);
     }
-    if options.resume.is_some() {
-        config = config.sessions(SessionStore::new());
+    let sessions = options.resume.map(|_| SessionStore::new());
+    if let Some(sessions) = &sessions {
+        config = config.sessions(sessions.clone());
     }
     let count = options.resume.map(|more| more.saturating_add(1));
     let plan = Plan {
         server,
         name,
         config: input::build!(config, input::terms(&options.terms, &[])?)?,
+        sessions,
     };
     match (options.repeat.or(count), options.json) {
         (None, false) => converse(&plan),
@@ -145,6 +149,8 @@ fn send(writer: &Mutex<Writer<TcpStream>>) -> io::Result<()> {
 /// What one connection came to.
 #[derive(Default)]
 struct Probe {
+    /// Why a handshake that succeeded was a full one, with --resume.
+    not_resumed: Option<&'static str>,
     summary: Option<Summary>,
     times: Vec<(&'static str, Duration)>,
     bytes: Bytes,
@@ -159,6 +165,11 @@ fn probe(plan: &Plan<'_>, count: Option<u32>, json: bool) -> Result<(), Failure>
     for number in 1..=total {
         let mut probe = Probe::default();
         let error = probe.run(plan).err();
+        if let Some(why) = probe.not_resumed.filter(|_| number > 1) {
+            say(format_args!(
+                "pith: connection {number} did not resume: {why}"
+            ));
+        }
         let line = match (json, &error) {
             (true, _) => probe.json(plan.server, error.as_ref()),
             (false, None) => format!("{number:width$}  {}", probe.line()),
@@ -191,6 +202,7 @@ fn probe(plan: &Plan<'_>, count: Option<u32>, json: bool) -> Result<(), Failure>
 
 impl Probe {
     fn run(&mut self, plan: &Plan<'_>) -> Result<(), Failure> {
+        let had_ticket = plan.sessions.as_ref().map(|sessions| !sessions.is_empty());
         let start = Instant::now();
         let tcp = input::dial(plan.server)?;
         self.times.push(("connect", start.elapsed()));
@@ -201,6 +213,11 @@ impl Probe {
         shaken.map_err(|error| failure::handshake(plan.server, plan.name, &error))?;
         self.times.push(("handshake", shaking.elapsed()));
         self.summary = tls.summary().cloned();
+        let resumed = self.summary.as_ref().is_some_and(Summary::resumed);
+        self.not_resumed = had_ticket.filter(|_| !resumed).map(|had| match had {
+            true => "the server did not take the ticket (its keys or its settings may have changed, or another server answered)",
+            false => "the connection before got no ticket (the server may send none, or the connection failed)",
+        });
         let ended = part(&mut tls);
         self.bytes = tls.socket().bytes();
         self.times.push(("total", start.elapsed()));

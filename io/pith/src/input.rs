@@ -9,7 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pith_tls::policy::{self, Policy, V2026_11};
 use pith_tls::{
-    CipherSuite, ClientAuth, ConfigError, Credential, Group, KeyLog, Now, ServerName, Trust,
+    CipherSuite, ClientAuth, ConfigError, Credential, Group, KeyLog, Now, ServerName, Tickets,
+    Trust,
 };
 
 use crate::cli::{ClientAuthMode, ClientOptions, IdentityOptions, ServerOptions, TermsOptions};
@@ -53,6 +54,25 @@ pub(crate) fn client_auth(options: &ServerOptions) -> Result<ClientAuth, Failure
         (ClientAuthMode::Optional | ClientAuthMode::Required, None) => Err(Failure::input(
             "--client-auth expects --ca FILE too, the CA certificates that a client's must lead to, and got none: add it, or make some with `pith pki --client`",
         )),
+    }
+}
+
+/// How a server has its clients resume.
+pub(crate) fn tickets(which: &str) -> Result<Tickets, Failure> {
+    match (which, which.strip_prefix("fleet:")) {
+        ("rotating", _) => Ok(Tickets::rotating()),
+        ("none", _) => Ok(Tickets::none()),
+        (_, Some(path)) if !path.is_empty() => {
+            let secret = read(Path::new(path), "the secret of a fleet of servers")?;
+            Tickets::fleet(&secret).map_err(|error| {
+                Failure::input(format!(
+                    "{path} cannot be used for --tickets: {error}: make one with `head -c 32 /dev/urandom`, readable by the servers alone"
+                ))
+            })
+        }
+        _ => Err(Failure::input(format!(
+            "--tickets expects rotating, none or fleet:FILE, and got {which:?}"
+        ))),
     }
 }
 

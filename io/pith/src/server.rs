@@ -87,7 +87,9 @@ fn prepare(options: &ServerOptions, service: Service) -> Result<(Server, Vec<Str
             "a server expects a certificate and its key, --cert FILE --key FILE, and got none: give them, or make some to try with `pith pki`",
         ));
     };
-    let config = ServerConfig::new(first).client_auth(input::client_auth(options)?);
+    let config = ServerConfig::new(first)
+        .client_auth(input::client_auth(options)?)
+        .tickets(input::tickets(&options.tickets)?);
     let config = credentials.fold(config, |config, another| config.credential(another));
     let server = Server {
         config: input::build!(config, terms)?,

@@ -16,6 +16,7 @@ mod pki;
 mod policy;
 mod process;
 mod report;
+mod resume;
 mod server;
 mod terms;
 

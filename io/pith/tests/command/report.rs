@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::process::{Folder, Made, Server, check, leaf, peer_that_says, run};
 
-const KEYS: [&str; 16] = [
+pub(crate) const KEYS: [&str; 16] = [
     "peer",
     "version",
     "group",
@@ -29,7 +29,7 @@ const KEYS: [&str; 16] = [
 
 /// An object with exactly these keys, in this order.
 #[track_caller]
-fn object(line: &str, keys: &[&str]) -> Value {
+pub(crate) fn object(line: &str, keys: &[&str]) -> Value {
     let value: Value = serde_json::from_str(line).unwrap();
     let places = keys.iter().map(|key| line.find(&format!("\"{key}\":")));
     let places: Vec<_> = places
