@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod raw_keys;
+mod resume;
 mod session;
 
 use std::io::{ErrorKind, Read, Write};
@@ -366,20 +367,6 @@ fn rustls_asks_for_a_certificate_and_gets_none() {
         Err(Error::Alert(AlertDescription::CERTIFICATE_REQUIRED))
     );
     assert_eq!(theirs, Err(rustls::Error::NoCertificatesPresented));
-}
-
-#[test]
-fn rustls_sends_tickets_and_they_are_dropped() {
-    let pki = Pki::new();
-    let setup = Setup {
-        tickets: Some(20),
-        ..Setup::default()
-    };
-    let server = rustls_server(&setup, &pki.leaf(NAME));
-    let mut session = Session::client(ClientConfig::new(trust(&pki)), server);
-    session.connect();
-    assert_eq!(session.peer.tls.handshake_kind(), Some(HandshakeKind::Full));
-    session.data_flows();
 }
 
 #[test]

@@ -106,6 +106,14 @@ pub(crate) fn rustls_client_config(setup: &Setup, pki: &Pki) -> Arc<rustls::Clie
 }
 
 pub(crate) fn rustls_server(setup: &Setup, identity: &Identity) -> rustls::Connection {
+    let config = rustls_server_config(setup, identity);
+    rustls::ServerConnection::new(config).unwrap().into()
+}
+
+pub(crate) fn rustls_server_config(
+    setup: &Setup,
+    identity: &Identity,
+) -> Arc<rustls::ServerConfig> {
     let key = provider::sign::any_supported_type(&identity.key).unwrap();
     let key = match setup.scheme {
         Some(scheme) => Arc::new(OneScheme(key, scheme.0.into())),
@@ -128,7 +136,7 @@ pub(crate) fn rustls_server(setup: &Setup, identity: &Identity) -> rustls::Conne
     if let Some(tickets) = setup.tickets {
         config.send_tls13_tickets = tickets;
     }
-    rustls::ServerConnection::new(config.into()).unwrap().into()
+    config.into()
 }
 
 /// A key that signs by one scheme only.
