@@ -153,7 +153,7 @@ pub const ATTEMPT_BYTES: usize = 16 * 1024;
 pub const ATTEMPT_DATAGRAMS: usize = 4;
 
 /// For how long they are kept.
-pub const ATTEMPT_TIME: Duration = Duration::from_secs(1);
+pub const ATTEMPT_TIME: Duration = Duration::from_secs(10);
 
 /// Accepted connections whose handshake is not complete, by default.
 pub const HALF_OPEN: usize = 1024;

@@ -499,7 +499,7 @@ fn a_retry_token_of_another_attempt_closes_with_its_code() {
         };
         assert_eq!(got, want, "{row}");
         assert!(reply.len() < hello.len(), "{row}");
-        net.server.on_deadline(at(net.now + Duration::from_secs(9)));
+        net.server.on_deadline(at(net.now + limits::ATTEMPT_TIME));
         assert!(net.server.table.is_bare());
     }
 }
