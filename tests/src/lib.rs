@@ -7,6 +7,7 @@ pub mod engine;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub mod heap;
 pub mod message;
+pub mod network;
 pub mod pair;
 pub mod pki;
 pub mod script;
