@@ -351,7 +351,7 @@ fn the_application_may_say_which_hellos_came_before() {
         let Topic::EarlyDataReplay { window, .. } = &question.topic else {
             panic!("another question: {question:?}");
         };
-        assert_eq!(*window, 2 * EARLY_DATA_SKEW);
+        assert_eq!(*window, 4 * EARLY_DATA_SKEW);
         assert_eq!(pair.server.tls.status().receive, Flow::Asking);
         let answer = Answer::early_data(&question, first);
         pair.server.tls.answer(answer, NOW).unwrap();

@@ -196,7 +196,8 @@ pub enum Topic {
     EarlyDataReplay {
         /// Stands for this hello, and no other can have it. It is to be remembered for `window`, by all servers that share tickets.
         hello: [u8; 32],
-        /// How long a copy of the hello could pass for fresh.
+        /// How long a copy of the hello could pass for fresh, with as much again for clocks that differ. Refuse all hellos for so long after
+        /// a memory of them was lost.
         window: core::time::Duration,
     },
     /// A verifier that needs time: [`Answer::verdict`].

@@ -30,7 +30,7 @@ use crate::limits;
 use crate::record::shape::RecordShape;
 use crate::resume::state::line_end;
 use crate::schedule::TrafficSecret;
-use crate::schedule::secrets::{FinishedKey, HandshakeSecret, MainSecret};
+use crate::schedule::secrets::{FinishedKey, HandshakeSecret, MainSecret, Traffic};
 use crate::schedule::transcript::Transcript;
 use crate::wire::MessageKind;
 use crate::wire::certificate::{encode_request, encode_verify};
@@ -195,7 +195,8 @@ impl Accepted {
                 EarlyData::Rejected
             }
             Some(Verdict::Ask(hello)) => {
-                let window = limits::EARLY_DATA_SKEW.saturating_mul(2);
+                // A copy can be fresh for twice the skew, and the fleet's clocks may differ by as much again.
+                let window = limits::EARLY_DATA_SKEW.saturating_mul(4);
                 cx.outputs.ask(Topic::EarlyDataReplay { hello, window })?;
                 let base = self;
                 return Ok(State::AskingReplay(Box::new(AskingReplay { base, own })));
@@ -213,7 +214,6 @@ impl Accepted {
         early: EarlyData,
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
-        let most = self.config.early_data.as_ref().map_or(0, |own| own.most);
         let early_secret = match early {
             EarlyData::Accepted => self.early.take().map(EarlyOffer::into_secret),
             // rfc9846#4.3.10-4
@@ -281,25 +281,8 @@ impl Accepted {
         let traffic = handshake_keys(&secret, &self.transcript, self.log.as_ref())?;
         let (client_finished, server_finished) =
             (traffic.client.finished()?, traffic.server.finished()?);
-        // The flight goes on at once (rfc9846#4.3.11.3-1).
-        let mut held = None;
-        if let Some(secret) = early_secret {
-            let accepted = Some(cx.rules.early_data_limit(most));
-            cx.outputs.push(Output::EarlyData { accepted });
-            cx.outputs.keys(Level::EarlyData, Direction::Read, secret);
-            held = Some(());
-        }
-        cx.outputs
-            .keys(Level::Handshake, Direction::Write, traffic.server);
-        // The client's own keys change behind the end of its early data (RFC 9846 section 4.6).
-        let held = match held {
-            Some(()) if cx.rules.has_end_of_early_data() => Some(traffic.client),
-            Some(()) | None => {
-                cx.outputs
-                    .keys(Level::Handshake, Direction::Read, traffic.client);
-                None
-            }
-        };
+        let most = self.config.most_early_data();
+        let held = open_handshake(early_secret.map(|secret| (secret, most)), traffic, cx);
 
         let records = self.config.records;
         let mut shape = RecordShape::new(records.block);
@@ -350,6 +333,29 @@ impl Accepted {
             None => base.finish(Vec::new(), flight.finish()?, cx),
         }
     }
+}
+
+/// Hands out the keys that follow the ServerHello, for early data too where it is accepted; the flight goes on at once
+/// (rfc9846#4.3.11.3-1). Over records the client's own keys wait for the end of its early data (RFC 9846 section 4.6), and are returned.
+fn open_handshake(
+    early: Option<(TrafficSecret, u32)>,
+    traffic: Traffic,
+    cx: &mut Context<'_>,
+) -> Option<TrafficSecret> {
+    let waits = early.is_some() && cx.rules.has_end_of_early_data();
+    if let Some((secret, most)) = early {
+        let accepted = Some(cx.rules.early_data_limit(most));
+        cx.outputs.push(Output::EarlyData { accepted });
+        cx.outputs.keys(Level::EarlyData, Direction::Read, secret);
+    }
+    cx.outputs
+        .keys(Level::Handshake, Direction::Write, traffic.server);
+    if waits {
+        return Some(traffic.client);
+    }
+    cx.outputs
+        .keys(Level::Handshake, Direction::Read, traffic.client);
+    None
 }
 
 impl AskingSignature {
