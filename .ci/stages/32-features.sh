@@ -2,7 +2,9 @@
 set -euo pipefail
 cargo test --locked -p pith-io --all-features -- --show-output
 cargo clippy --locked -p pith-io --all-features --all-targets -- -D warnings
-cargo clippy --locked -p pith-io --no-default-features --features tokio --all-targets -- -D warnings
+for features in tokio quic std,quic tokio,quic; do
+    cargo clippy --locked -p pith-io --no-default-features --features "$features" --all-targets -- -D warnings
+done
 RUSTDOCFLAGS=-Dwarnings cargo doc --locked -p pith-io --all-features --no-deps
 # brotli and zstd; and no algorithm for certificates at all.
 cargo test --locked -p pith-tls --lib --features brotli,zstd compress

@@ -22,6 +22,9 @@ pub mod std;
 pub mod tokio;
 #[cfg(feature = "tracing")]
 pub mod tracing;
+#[cfg(all(feature = "quic", any(feature = "std", feature = "tokio")))]
+#[cfg_attr(not(test), allow(dead_code))] // until the endpoints stand on it
+mod udp;
 
 /// The examples of the project's README, compiled: it has one of each adapter.
 #[cfg(all(doctest, feature = "std", feature = "tokio"))]
