@@ -1,5 +1,5 @@
 //! Measures what an idle connection costs in heap, that a steady stream of records allocates nothing, and that failed handshakes
-//! leave nothing behind.
+//! and failed resumptions leave nothing behind.
 //!
 //! Counted are both sides of 1,000 connections in one process, struct, AEAD contexts and secrets included; configs and the caller's buffers stand apart, and the
 //! peer's chain is not kept. Then one side is dropped, so that each has a mean of its own.
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use pith_tests::heap::{Counter, measured};
 use pith_tests::pair::{NAME, NOW, configs, credential, name, trust};
 use pith_tests::pki::Pki;
-use pith_tls::{ClientConfig, Connection, Received, ServerConfig, SessionStore};
+use pith_tls::{ClientConfig, Connection, Received, ServerConfig, SessionStore, Summary};
 
 #[test]
 fn idle_connections_are_small_and_nothing_leaks() {
@@ -53,6 +53,33 @@ fn measure(counter: &Counter) {
     assert_eq!(allocations, 0);
     assert_eq!(leaked, 0);
     assert!(failed > 9 * CONNECTIONS, "hardly any handshake failed");
+
+    measure_failed_resumptions(counter, &mut wire);
+}
+
+/// Ten thousand attempts to resume in which a byte of the ClientHello, where the ticket and its binder are, or of the server's flight
+/// was flipped on its way.
+fn measure_failed_resumptions(counter: &Counter, wire: &mut [u8]) {
+    let pki = Pki::new();
+    let store = SessionStore::new().reuse_last_ticket(true);
+    let client = ClientConfig::new(trust(&pki)).sessions(store);
+    let server = ServerConfig::new(credential(&pki.leaf(NAME)));
+    let configs = (client.build().unwrap(), server.build().unwrap());
+    for resumed in [false, true] {
+        let (client, _) = connect(&configs, wire);
+        assert_eq!(client.summary().map(Summary::resumed), Some(resumed));
+    }
+    for at in 0..100 {
+        fail_to_resume(&configs, at, wire);
+    }
+    let before = counter.bytes();
+    let failed = (0..10 * CONNECTIONS)
+        .filter(|at| fail_to_resume(&configs, *at, wire))
+        .count();
+    let leaked = counter.bytes() - before;
+    println!("{failed} failed resumptions: {leaked} bytes left");
+    assert_eq!(leaked, 0);
+    assert!(failed > 9 * CONNECTIONS, "hardly any resumption failed");
 }
 
 /// A client with a full store, and its server: from the first connection that is counted, all resume.
@@ -128,6 +155,40 @@ fn fail(configs: &(Arc<ClientConfig>, Arc<ServerConfig>), at: usize, wire: &mut 
         flight = &mut flight[consumed..];
     }
     client.summary().is_none()
+}
+
+/// Attempts to resume, with one byte flipped, and says whether that failed; record versions mean nothing here either.
+fn fail_to_resume(
+    configs: &(Arc<ClientConfig>, Arc<ServerConfig>),
+    at: usize,
+    wire: &mut [u8],
+) -> bool {
+    let mut client = Connection::client(configs.0.clone(), name(), NOW).unwrap();
+    let mut server = Connection::server(configs.1.clone());
+    let written = client.transmit(wire);
+    let flip_hello = at % 2 == 0;
+    if flip_hello {
+        wire[5 + at / 2 % (written - 5)] ^= 1;
+    }
+    if deliver_all(&mut server, &mut wire[..written]).is_err() {
+        return true;
+    }
+    let written = server.transmit(wire);
+    if !flip_hello {
+        wire[at / 2 % written] ^= 1;
+    }
+    if deliver_all(&mut client, &mut wire[..written]).is_err() {
+        return true;
+    }
+    client.summary().is_none()
+}
+
+/// Gives all of `input` to `to` until it fails or waits for more.
+fn deliver_all(to: &mut Connection, mut input: &mut [u8]) -> Result<(), pith_tls::Error> {
+    while let Received::Handled { consumed } = to.receive(NOW, &mut *input)? {
+        input = &mut input[consumed..];
+    }
+    Ok(())
 }
 
 /// Hands over what `from` has queued.

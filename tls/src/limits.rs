@@ -97,7 +97,7 @@ pub const PSK_IDENTITY: usize = 1 << 10;
 /// tickets and a few keys.
 pub const PSK_IDENTITIES: usize = 16;
 
-/// How far the sending of a hello with early data, as its ticket's age tells it, may be from its arrival (RFC 9846
+/// The sending of a hello with early data, as its ticket's age tells it, must be less than this from its arrival (RFC 9846
 /// section 8.3).
 pub const EARLY_DATA_SKEW: Duration = Duration::from_secs(10);
 

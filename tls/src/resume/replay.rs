@@ -83,11 +83,11 @@ impl StrikeRegister {
     }
 }
 
-/// Whether a hello that tells this age of its ticket was sent about now (rfc9846 section 8.3).
+/// Whether a hello that tells this age of its ticket was sent less than the skew from now (rfc9846 section 8.3).
 pub(crate) fn is_fresh(issued: Duration, age_add: u32, obfuscated_age: u32, now: Now) -> bool {
     let age = Duration::from_millis(obfuscated_age.wrapping_sub(age_add).into());
     let expected = issued.saturating_add(age);
-    expected.abs_diff(now.unix) <= limits::EARLY_DATA_SKEW
+    expected.abs_diff(now.unix) < limits::EARLY_DATA_SKEW
 }
 
 impl Memory {
@@ -123,5 +123,6 @@ impl Memory {
     }
 }
 
-/// How far apart two arrivals of one hello can be that are both fresh: one as early, one as late as may be.
+/// Two arrivals of one hello that are both fresh, one as early, one as late as may be, are less than this apart: so what came before
+/// the register began is no longer fresh in its second window.
 const WINDOW: Duration = Duration::from_secs(2 * limits::EARLY_DATA_SKEW.as_secs());

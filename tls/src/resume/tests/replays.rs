@@ -188,10 +188,22 @@ fn a_hello_is_fresh_ten_seconds_around_its_time() {
     // (name, age_add, obfuscated age, moment of arrival, fresh)
     for (name, age_add, told, arrives, want) in [
         ("in time", 0, 60_000, 60 * SECOND, true),
-        ("late, and still fresh", 0, 60_000, 70 * SECOND, true),
-        ("late", 0, 60_000, 70 * SECOND + MOMENT, false),
-        ("early, and still fresh", 0, 60_000, 50 * SECOND, true),
-        ("early", 0, 60_000, 50 * SECOND - MOMENT, false),
+        (
+            "late, and still fresh",
+            0,
+            60_000,
+            70 * SECOND - MOMENT,
+            true,
+        ),
+        ("late", 0, 60_000, 70 * SECOND, false),
+        (
+            "early, and still fresh",
+            0,
+            60_000,
+            50 * SECOND + MOMENT,
+            true,
+        ),
+        ("early", 0, 60_000, 50 * SECOND, false),
         ("obfuscated", 1_000_000, 1_060_000, 60 * SECOND, true),
         ("past the end of u32", u32::MAX, 59_999, 60 * SECOND, true),
         ("another age_add", 0, 1_060_000, 60 * SECOND, false),
