@@ -166,7 +166,7 @@ fn fail_to_resume(
     let mut client = Connection::client(configs.0.clone(), name(), NOW).unwrap();
     let mut server = Connection::server(configs.1.clone());
     let written = client.transmit(wire);
-    let flip_hello = at % 2 == 0;
+    let flip_hello = at.is_multiple_of(2);
     if flip_hello {
         wire[5 + at / 2 % (written - 5)] ^= 1;
     }

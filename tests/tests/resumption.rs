@@ -16,9 +16,9 @@ use pith_tests::pki::Pki;
 use pith_tests::script::ScriptedClient;
 use pith_tests::scripted::{Bench, HANDSHAKE, Role};
 use pith_tls::{
-    Carrier, CipherSuite, ClientAuth, ClientConfig, ClientConfigBuilder, Error, ExternalPsk, Fault,
-    Group, Handshake, Hash, KeyLog, Level, MessageKind, Now, Output, ServerConfig,
-    ServerConfigBuilder, SessionStore, Tickets, limits,
+    Answer, Carrier, ChainVerifier, CipherSuite, ClientAuth, ClientConfig, ClientConfigBuilder,
+    Error, ExternalPsk, Fault, Group, Handshake, Hash, KeyLog, Level, Local, MessageKind, Now,
+    Output, PeerChain, ServerConfig, ServerConfigBuilder, SessionStore, Tickets, Verdict, limits,
 };
 
 /// A client and a server that would resume, before anything was changed.
@@ -473,6 +473,78 @@ fn a_resumed_connection_knows_its_peer() {
         assert_ne!(keys[0], keys[1]);
         assert_eq!(keys[..2], keys[2..4]);
         assert_eq!(keys[..2], keys[4..]);
+    }
+}
+
+/// Says at once or later what it knows its peer as.
+struct Accounts {
+    later: bool,
+    account: Box<[u8]>,
+}
+
+impl ChainVerifier for Accounts {
+    fn verify(&self, _: &PeerChain<'_>) -> Verdict {
+        match self.later {
+            true => Verdict::Later,
+            false => Verdict::Known(self.account.clone()),
+        }
+    }
+}
+
+#[test]
+fn a_resumed_connection_knows_what_the_application_knows_its_peer_as() {
+    for (row, length, later, fits) in [
+        ("short", 9, false, true),
+        ("short, and later", 9, true, true),
+        ("no bytes", 0, false, true),
+        ("as long as may be", limits::IDENTITY, false, true),
+        ("as long as may be, and later", limits::IDENTITY, true, true),
+        ("too long", limits::IDENTITY + 1, false, false),
+        ("too long, and later", limits::IDENTITY + 1, true, false),
+    ] {
+        for server_asks in [false, true] {
+            let sides = Sides::new();
+            let account: Box<[u8]> = vec![7; length].into();
+            let accounts = Arc::new(Accounts {
+                later,
+                account: account.clone(),
+            });
+            let (mut client, mut server) = (sides.client(), sides.server());
+            if server_asks {
+                let own = credential(&sides.pki.leaf("client.example"));
+                client = client.credential(own);
+                server = server
+                    .client_auth(ClientAuth::Required(trust(&sides.pki)))
+                    .verifier(accounts);
+            } else {
+                client = client.verifier(accounts);
+            }
+            let (client, server) = (client.build().unwrap(), server.build().unwrap());
+            for resumed in [false, true, true] {
+                let mut pair = Pair::new(&client, &server);
+                let mut ran = pair.run();
+                let asker = match server_asks {
+                    true => &mut pair.server,
+                    false => &mut pair.client,
+                };
+                if let Some(question) = asker.tls.question().cloned() {
+                    assert!(later && !resumed, "{row}");
+                    let answer = Answer::known(&question, account.clone());
+                    ran = asker.tls.answer(answer, NOW).and_then(|()| pair.run());
+                }
+                if !fits {
+                    assert_eq!(ran, Err(Error::Local(Local::TooLong)), "{row}");
+                    break;
+                }
+                assert_eq!(ran, Ok(()), "{row}");
+                for (side, asks) in [(&pair.client, !server_asks), (&pair.server, server_asks)] {
+                    let summary = side.tls.summary().unwrap();
+                    assert_eq!(summary.resumed(), resumed, "{row}");
+                    let known = asks.then_some(&account);
+                    assert_eq!(summary.peer_identity.as_ref(), known, "{row}");
+                }
+            }
+        }
     }
 }
 

@@ -21,6 +21,7 @@ pub use credential::{Credential, Signature, Signer};
 pub use crl::Crls;
 pub use error::{CertificateError, ConfigError, PeerText, Reason, Which};
 pub use raw_key::raw_key_pin;
+pub(crate) use verify::Known;
 pub use verify::{ChainVerifier, PeerChain, PinnedKeys, Roots, Trust, Verdict, key_pin};
 
 pub(crate) use credential::Wanted;

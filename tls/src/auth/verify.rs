@@ -75,9 +75,15 @@ pub trait ChainVerifier: Send + Sync {
 pub enum Verdict {
     /// Accepted, or refused with the reason. [`CertificateError::new`] makes one.
     Now(Result<(), CertificateError>),
+    /// Accepted, and known to the application as these bytes: an account, say. [`Summary::peer_identity`](crate::Summary::peer_identity) has them
+    /// in this connection and in those that resume it. More than [`limits::IDENTITY`](crate::limits::IDENTITY) bytes end the connection.
+    Known(Box<[u8]>),
     /// The connection asks its owner and waits.
     Later,
 }
+
+/// What the application knows an accepted peer as, if it said so.
+pub(crate) type Known = Option<Box<[u8]>>;
 
 /// That the peer proved who it is, by a certificate or a pre-shared key, or did not have to. Made only here, and a handshake cannot complete without one (known
 /// attack: a state machine that reaches Finished without a CertificateVerify).

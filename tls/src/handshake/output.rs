@@ -9,7 +9,7 @@ use pith_crypto::SignatureScheme;
 use pith_pq::Group;
 use pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer};
 
-use crate::auth::{CertificateError, Presented};
+use crate::auth::{CertificateError, Known, Presented};
 use crate::config::ServerConfig;
 use crate::error::Local;
 use crate::record::shape::RecordShape;
@@ -124,9 +124,32 @@ pub struct Summary {
     /// [`raw_key_pin`](crate::raw_key_pin) give, by which to tell peers that are pinned. A resumed
     /// connection has it of the handshake in which its line of sessions began. `None` of a client that showed nothing.
     pub peer_key: Option<[u8; 32]>,
+    /// What the application said that it knows the peer as ([`Verdict::Known`](crate::Verdict::Known), [`Answer::known`]), in this connection or in
+    /// that in which the line of sessions began.
+    pub peer_identity: Option<Box<[u8]>>,
 }
 
 impl Summary {
+    /// What the hellos tell. Who the peer is comes later.
+    pub(crate) fn new(suite: CipherSuite, group: Group, retried: bool) -> Self {
+        Self {
+            suite,
+            group,
+            retried,
+            early_data: EarlyData::NotOffered,
+            protocol: None,
+            server_name: None,
+            signature_scheme: None,
+            psk: None,
+            client_signature_scheme: None,
+            ocsp_response: None,
+            peer_chain: None,
+            peer_raw_key: None,
+            peer_key: None,
+            peer_identity: None,
+        }
+    }
+
     /// Whether this connection resumes an earlier one, by a ticket.
     #[must_use]
     pub fn resumed(&self) -> bool {
@@ -134,8 +157,9 @@ impl Summary {
     }
 
     /// Notes who the peer has proved to be.
-    pub(crate) fn note_peer(&mut self, peer: Presented<'static>, keep: bool) {
+    pub(crate) fn note_peer(&mut self, peer: Presented<'static>, known: Known, keep: bool) {
         self.peer_key = peer.pin();
+        self.peer_identity = known;
         if keep {
             self.peer_raw_key = peer.raw_key().cloned();
             self.peer_chain = Some(match peer {
@@ -275,7 +299,7 @@ pub(crate) enum Reply {
     Config(Option<Arc<ServerConfig>>),
     TransportParameters(OwnParameters),
     EarlyData(bool),
-    Verdict(Result<(), CertificateError>),
+    Verdict(Result<Known, CertificateError>),
     Kept(Option<Vec<u8>>),
     Session(Option<(usize, KeptSession)>),
     Psks(Vec<ImportedPsk>),
@@ -342,7 +366,16 @@ impl Answer {
     pub fn verdict(question: &Question, verdict: Result<(), CertificateError>) -> Self {
         Self {
             number: question.number,
-            reply: Reply::Verdict(verdict),
+            reply: Reply::Verdict(verdict.map(|()| None)),
+        }
+    }
+
+    /// Accepts the chain of a peer that the application knows as this ([`Verdict::Known`](crate::Verdict::Known)).
+    #[must_use]
+    pub fn known(question: &Question, identity: Box<[u8]>) -> Self {
+        Self {
+            number: question.number,
+            reply: Reply::Verdict(Ok(Some(identity))),
         }
     }
 

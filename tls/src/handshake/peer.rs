@@ -9,17 +9,31 @@ use pki_types::ServerName;
 use super::Context;
 use super::output::Topic;
 use crate::auth::{
-    ChainVerifier, Peer, PeerChain, PeerProof, Presented, Trust, Verdict, verify_presented,
-    verify_raw_signature, verify_signature,
+    CertificateError, ChainVerifier, Known, Peer, PeerChain, PeerProof, Presented, Trust, Verdict,
+    verify_presented, verify_raw_signature, verify_signature,
 };
-use crate::error::{Error, Fault};
+use crate::error::{Error, Fault, Local};
+use crate::limits;
 use crate::policy::Policy;
 use crate::wire::certificate::CertificateVerify;
 
 /// A chain or raw key that is accepted, or whose verdict is asked for.
 pub(super) struct Judged {
     pub(super) peer: Presented<'static>,
+    pub(super) known: Known,
     pub(super) pending: bool,
+}
+
+/// What a verdict says, if it accepts.
+pub(super) fn accepted(verdict: Result<Known, CertificateError>) -> Result<Known, Error> {
+    let known = verdict?;
+    match known
+        .as_ref()
+        .is_some_and(|known| known.len() > limits::IDENTITY)
+    {
+        true => Err(Local::TooLong.into()),
+        false => Ok(known),
+    }
 }
 
 /// Checks what the peer presents against `trust` and `policy`, and then by the application's own verifier.
@@ -44,11 +58,9 @@ pub(super) fn judge(
         })
     });
     let peer = presented.into_owned();
-    let pending = match verdict {
-        Verdict::Now(verdict) => {
-            verdict?;
-            false
-        }
+    let (known, pending) = match verdict {
+        Verdict::Now(verdict) => (accepted(verdict.map(|()| None))?, false),
+        Verdict::Known(identity) => (accepted(Ok(Some(identity)))?, false),
         Verdict::Later => {
             let name = name.cloned();
             cx.outputs.ask(Topic::VerifyChain {
@@ -57,10 +69,14 @@ pub(super) fn judge(
                 name,
                 ocsp_response: ocsp_response.map(<[u8]>::to_vec),
             })?;
-            true
+            (None, true)
         }
     };
-    Ok(Judged { peer, pending })
+    Ok(Judged {
+        peer,
+        known,
+        pending,
+    })
 }
 
 /// Checks a CertificateVerify over `content` with the key of what was accepted.

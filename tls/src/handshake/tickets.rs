@@ -140,7 +140,7 @@ impl Tickets {
             return Ok(());
         };
         // Of a server that has only shown an external key, no session is kept.
-        let (Some(store), Some(peer_key)) = (&taker.config.sessions, taker.summary.peer_key) else {
+        let (Some(store), Some(key)) = (&taker.config.sessions, taker.summary.peer_key) else {
             return Ok(());
         };
         let name = taker.summary.server_name.as_deref();
@@ -164,7 +164,10 @@ impl Tickets {
             age_add: ticket.age_add,
             received: cx.now.unix,
             lifetime,
-            peer_key,
+            peer: Peer {
+                key,
+                identity: taker.summary.peer_identity.clone(),
+            },
             until: Duration::from_secs(taker.until),
             server_name,
             owner: taker.config.owner,
@@ -245,7 +248,7 @@ impl Issuer {
             },
             peer: summary.peer_key.map(|key| Peer {
                 key,
-                identity: Box::default(),
+                identity: summary.peer_identity.clone(),
             }),
             issued: cx.now.unix,
             lifetime,

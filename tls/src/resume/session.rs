@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::seal;
 use super::state::{
-    ServerState, code_of_carrier, decode_bool, decode_carrier, decode_secret, decode_suite,
+    Peer, ServerState, code_of_carrier, decode_bool, decode_carrier, decode_secret, decode_suite,
     decode_time, encode_time, reader,
 };
 use crate::Now;
@@ -66,8 +66,8 @@ pub(crate) struct ClientState {
     pub(crate) owner: Mark,
     pub(crate) carrier: Rules,
     pub(crate) post_quantum: bool,
-    /// The SHA-256 of the SubjectPublicKeyInfo that the server proved in the full handshake.
-    pub(crate) peer_key: [u8; 32],
+    /// The server.
+    pub(crate) peer: Peer,
     /// The application protocol, which early data will have.
     pub(crate) protocol: Option<Box<[u8]>>,
     pub(crate) max_early_data: u32,
@@ -225,6 +225,7 @@ impl ClientState {
             secret: Secret::new(self.secret.expose())?,
             max_early_data: 0,
             ticket: self.ticket.clone(),
+            peer: self.peer.clone(),
             server_name: self.server_name.clone(),
             protocol: self.protocol.clone(),
             application: self.application.clone(),
@@ -253,7 +254,7 @@ impl ClientState {
         w.bytes(&self.owner);
         w.u8(code_of_carrier(self.carrier));
         w.u8(u8::from(self.post_quantum));
-        w.bytes(&self.peer_key);
+        self.peer.encode(&mut w);
         // No protocol has an empty name.
         w.vec8(|w| w.bytes(self.protocol.as_deref().unwrap_or_default()));
         w.bytes(&self.max_early_data.to_be_bytes());
@@ -277,7 +278,7 @@ impl ClientState {
             owner: r.array().ok()?,
             carrier: decode_carrier(r).ok()?,
             post_quantum: decode_bool(r).ok()?,
-            peer_key: r.array().ok()?,
+            peer: Peer::decode(r)?,
             protocol: Some(r.vec8(0).ok()?)
                 .filter(|name| !name.is_empty())
                 .map(Box::from),

@@ -11,7 +11,7 @@ use pki_types::CertificateDer;
 
 use super::binding::{Binding, Early, Origin};
 use crate::Now;
-use crate::auth::Trust;
+use crate::auth::{Known, Trust};
 use crate::error::{Error, Fault, Local};
 use crate::handshake::carrier::Rules;
 use crate::limits;
@@ -45,7 +45,7 @@ pub(crate) struct Peer {
     /// The SHA-256 of its SubjectPublicKeyInfo.
     pub(crate) key: [u8; 32],
     /// What the application knows it as, at most [`limits::IDENTITY`] bytes.
-    pub(crate) identity: Box<[u8]>,
+    pub(crate) identity: Known,
 }
 
 /// When sessions that begin with a full handshake now end, however often they are resumed: after [`limits::TICKET_LIFETIME`],
@@ -67,7 +67,8 @@ impl ServerState {
     pub(super) fn encode(&self) -> Result<Vec<u8>, Error> {
         let remembered = [&self.early.application, &self.early.carrier];
         let remembered: usize = remembered.iter().map(|bytes| bytes.len()).sum();
-        let identity = self.peer.as_ref().map_or(0, |peer| peer.identity.len());
+        let identity = self.peer.as_ref().and_then(|peer| peer.identity.as_ref());
+        let identity = identity.map_or(0, |identity| identity.len());
         if remembered > limits::SESSION_DATA || identity > limits::IDENTITY {
             return Err(Local::TooLong.into());
         }
@@ -78,8 +79,7 @@ impl ServerState {
         match &self.peer {
             Some(peer) => {
                 w.u8(1);
-                w.bytes(&peer.key);
-                w.vec16(|w| w.bytes(&peer.identity));
+                peer.encode(&mut w);
             }
             None => w.u8(0),
         }
@@ -101,10 +101,7 @@ impl ServerState {
         let early = Early::decode(r).ok()?;
         let peer = match r.u8().ok()? {
             0 => None,
-            1 => Some(Peer {
-                key: r.array().ok()?,
-                identity: r.vec16(0).ok()?.into(),
-            }),
+            1 => Some(Peer::decode(r)?),
             _ => return None,
         };
         let state = Self {
@@ -119,6 +116,24 @@ impl ServerState {
         };
         reader.finish().ok()?;
         Some(state)
+    }
+}
+
+impl Peer {
+    pub(super) fn encode(&self, w: &mut Writer) {
+        w.bytes(&self.key);
+        w.u8(u8::from(self.identity.is_some()));
+        w.vec16(|w| w.bytes(self.identity.as_deref().unwrap_or_default()));
+    }
+
+    pub(super) fn decode(r: &mut Reader<'_>) -> Option<Self> {
+        let key = r.array().ok()?;
+        let known = decode_bool(r).ok()?;
+        let identity = Box::from(r.vec16(0).ok()?);
+        Some(Self {
+            key,
+            identity: known.then_some(identity),
+        })
     }
 }
 

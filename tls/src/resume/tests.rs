@@ -91,7 +91,10 @@ fn client_state(name: &str, ticket: &[u8], now: Now) -> ClientState {
         owner: [9; 32],
         carrier: Rules::Records,
         post_quantum: true,
-        peer_key: [8; 32],
+        peer: Peer {
+            key: [8; 32],
+            identity: Some(Box::new(*b"a server")),
+        },
         protocol: Some(Box::new(*b"h2")),
         max_early_data: 16_384,
         application: Box::new([1, 2, 3]),

@@ -11,7 +11,7 @@ use pki_types::ServerName;
 use super::State;
 use super::psk::InUse;
 use crate::auth::compress::{self, Algorithm};
-use crate::auth::{CertificateError, Credential, PeerProof, Presented, Signature, Wanted};
+use crate::auth::{CertificateError, Credential, Known, PeerProof, Presented, Signature, Wanted};
 use crate::config::ClientConfig;
 use crate::error::{Error, Fault, Local};
 use crate::handshake::Context;
@@ -19,7 +19,7 @@ use crate::handshake::client::{ApplicationKeys, application_keys};
 use crate::handshake::connected::Connected;
 use crate::handshake::joiner::Message;
 use crate::handshake::output::{Direction, EarlyData, Level, Output, Summary, Topic};
-use crate::handshake::peer::{check_verify, judge};
+use crate::handshake::peer::{accepted, check_verify, judge};
 use crate::handshake::tickets::{Taker, Tickets};
 use crate::handshake::verify_input::{client_content, server_content};
 use crate::keylog::ConnectionLog;
@@ -127,6 +127,7 @@ pub(crate) struct AskingVerdict(WaitCertificateVerify);
 pub(crate) struct WaitCertificateVerify {
     base: WaitCertificate,
     peer: Presented<'static>,
+    known: Known,
     ocsp: Option<Vec<u8>>,
 }
 
@@ -140,6 +141,7 @@ pub(crate) struct WaitFinished {
 enum Shown {
     Certificate {
         peer: Presented<'static>,
+        known: Known,
         ocsp: Option<Vec<u8>>,
         scheme: SignatureScheme,
         proof: PeerProof,
@@ -295,6 +297,7 @@ impl WaitCertificate {
         let next = WaitCertificateVerify {
             base: *self,
             peer: judged.peer,
+            known: judged.known,
             ocsp,
         };
         Ok(match judged.pending {
@@ -307,10 +310,11 @@ impl WaitCertificate {
 impl AskingVerdict {
     pub(super) fn on_verdict(
         self: Box<Self>,
-        verdict: Result<(), CertificateError>,
+        verdict: Result<Known, CertificateError>,
     ) -> Result<State, Error> {
-        verdict?;
-        Ok(State::WaitCertificateVerify(Box::new(self.0)))
+        let mut next = self.0;
+        next.known = accepted(verdict)?;
+        Ok(State::WaitCertificateVerify(Box::new(next)))
     }
 }
 
@@ -322,9 +326,15 @@ impl WaitCertificateVerify {
         let content = server_content(transcript.digest().as_ref());
         let (scheme, proof) = check_verify(config.policy, &self.peer, message.body, &content)?;
         transcript.add(message.whole);
-        let Self { base, peer, ocsp } = *self;
+        let Self {
+            base,
+            peer,
+            known,
+            ocsp,
+        } = *self;
         let shown = Shown::Certificate {
             peer,
+            known,
             ocsp,
             scheme,
             proof,
@@ -361,27 +371,16 @@ impl WaitFinished {
             main,
             exporter,
         } = application_keys(base.secret, &transcript, base.log.as_ref())?;
-        let mut summary = Summary {
-            suite,
-            group: base.group,
-            retried: base.retried,
-            early_data,
-            protocol,
-            server_name: match &base.name {
-                ServerName::DnsName(name) => Some(name.as_ref().into()),
-                _ => None,
-            },
-            signature_scheme: None,
-            psk: None,
-            client_signature_scheme: None,
-            ocsp_response: None,
-            peer_chain: None,
-            peer_raw_key: None,
-            peer_key: None,
-        };
+        let mut summary = Summary::new(suite, base.group, base.retried);
+        summary.early_data = early_data;
+        summary.protocol = protocol;
+        if let ServerName::DnsName(name) = &base.name {
+            summary.server_name = Some(name.as_ref().into());
+        }
         let (proof, until) = match shown {
             Shown::Certificate {
                 peer,
+                known,
                 ocsp,
                 scheme,
                 proof,
@@ -389,12 +388,12 @@ impl WaitFinished {
                 summary.signature_scheme = Some(scheme);
                 summary.ocsp_response = ocsp;
                 let until = line_end(Some((&base.config.trust, peer.chain())), cx.now);
-                summary.note_peer(peer, base.config.keep_peer_chain);
+                summary.note_peer(peer, known, base.config.keep_peer_chain);
                 (proof, until)
             }
             Shown::Psk(InUse { key, proof }) => {
                 summary.psk = Some(key.summary());
-                summary.peer_key = key.peer_key();
+                key.note_peer(&mut summary);
                 (PeerProof::of_finished(proof, verified), key.until())
             }
         };

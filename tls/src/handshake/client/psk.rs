@@ -15,7 +15,7 @@ use crate::Now;
 use crate::config::ClientConfig;
 use crate::error::{Error, Fault, Local};
 use crate::handshake::Context;
-use crate::handshake::output::Psk;
+use crate::handshake::output::{Psk, Summary};
 use crate::handshake::tickets::external;
 use crate::resume::ImportedPsk;
 use crate::resume::session::ClientState;
@@ -195,11 +195,11 @@ impl Key {
         }
     }
 
-    /// The key that the server proved to have when the line of sessions began.
-    pub(super) fn peer_key(&self) -> Option<[u8; 32]> {
-        match self {
-            Self::Ticket(session) => Some(session.peer_key),
-            Self::Imported(_) => None,
+    /// Notes who the server proved to be when the line of sessions began.
+    pub(super) fn note_peer(&self, summary: &mut Summary) {
+        if let Self::Ticket(session) = self {
+            summary.peer_key = Some(session.peer.key);
+            summary.peer_identity = session.peer.identity.clone();
         }
     }
 

@@ -3,12 +3,12 @@
 use super::State;
 use super::flight::{Pending, WaitFinished};
 use crate::auth::compress;
-use crate::auth::{CertificateError, PeerProof, Presented};
+use crate::auth::{CertificateError, Known, PeerProof, Presented};
 use crate::config::ClientAuth;
 use crate::error::{Error, Fault, Local};
 use crate::handshake::Context;
 use crate::handshake::joiner::Message;
-use crate::handshake::peer::{check_verify, judge};
+use crate::handshake::peer::{accepted, check_verify, judge};
 use crate::handshake::verify_input::client_content;
 use crate::resume::state::line_end;
 use crate::wire::certificate::Certificate;
@@ -28,6 +28,7 @@ pub(crate) struct AskingVerdict(WaitCertificateVerify);
 pub(crate) struct WaitCertificateVerify {
     pending: Pending,
     peer: Presented<'static>,
+    known: Known,
 }
 
 impl WaitCertificate {
@@ -85,6 +86,7 @@ impl WaitCertificate {
         let next = WaitCertificateVerify {
             pending,
             peer: judged.peer,
+            known: judged.known,
         };
         Ok(match judged.pending {
             true => State::AskingVerdict(Box::new(AskingVerdict(next))),
@@ -96,10 +98,11 @@ impl WaitCertificate {
 impl AskingVerdict {
     pub(super) fn on_verdict(
         self: Box<Self>,
-        verdict: Result<(), CertificateError>,
+        verdict: Result<Known, CertificateError>,
     ) -> Result<State, Error> {
-        verdict?;
-        Ok(State::WaitCertificateVerify(Box::new(self.0)))
+        let mut next = self.0;
+        next.known = accepted(verdict)?;
+        Ok(State::WaitCertificateVerify(Box::new(next)))
     }
 }
 
@@ -109,7 +112,11 @@ impl WaitCertificateVerify {
         message: Message<'_>,
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
-        let Self { mut pending, peer } = *self;
+        let Self {
+            mut pending,
+            peer,
+            known,
+        } = *self;
         let config = &pending.config;
         let content = client_content(pending.transcript.digest().as_ref());
         let (scheme, proof) = check_verify(config.policy, &peer, message.body, &content)?;
@@ -117,7 +124,9 @@ impl WaitCertificateVerify {
         pending.summary.client_signature_scheme = Some(scheme);
         let trust = config.client_auth.trust();
         pending.until = Some(line_end(trust.map(|trust| (trust, peer.chain())), cx.now));
-        pending.summary.note_peer(peer, config.keep_peer_chain);
+        pending
+            .summary
+            .note_peer(peer, known, config.keep_peer_chain);
         Ok(State::WaitFinished(Box::new(WaitFinished {
             pending,
             proof,

@@ -256,21 +256,11 @@ impl Accepted {
         if !self.session_id.is_empty() && !self.retried {
             cx.outputs.push(Output::ChangeCipherSpec);
         }
-        let mut summary = Summary {
-            suite,
-            group,
-            retried: self.retried,
-            early_data: early,
-            protocol,
-            server_name: self.server_name,
-            signature_scheme: None,
-            psk: auth.summary(),
-            client_signature_scheme: None,
-            ocsp_response: None,
-            peer_chain: None,
-            peer_raw_key: None,
-            peer_key: None,
-        };
+        let mut summary = Summary::new(suite, group, self.retried);
+        summary.early_data = early;
+        summary.protocol = protocol;
+        summary.server_name = self.server_name;
+        summary.psk = auth.summary();
         let (secret, proof) = match self.psk {
             Some(psk) => {
                 let (secret, _) = psk.secret.handshake(suite, &self.shared)?;
@@ -308,7 +298,7 @@ impl Accepted {
         let (shown, until) = match auth {
             Auth::Certificate(shown) => (Some(shown), None),
             Auth::Psk(candidate) => {
-                summary.peer_key = candidate.key.peer_key();
+                candidate.key.note_peer(&mut summary);
                 (None, candidate.key.until())
             }
         };

@@ -12,7 +12,7 @@ use pith_crypto::{Hash, Secret};
 use crate::Now;
 use crate::config::ServerConfig;
 use crate::error::{Error, Fault, Local};
-use crate::handshake::output::Psk;
+use crate::handshake::output::{Psk, Summary};
 use crate::handshake::tickets::external;
 use crate::limits;
 use crate::resume::binding::{Binding, Mismatch};
@@ -166,10 +166,12 @@ impl Key {
         self.state().map(|state| state.until)
     }
 
-    /// The key that the client proved to have when the line of sessions began, if it did.
-    pub(super) fn peer_key(&self) -> Option<[u8; 32]> {
-        let state = self.state()?;
-        state.peer.as_ref().map(|peer| peer.key)
+    /// Notes who the client proved to be when the line of sessions began, if it did.
+    pub(super) fn note_peer(&self, summary: &mut Summary) {
+        if let Some(peer) = self.state().and_then(|state| state.peer.as_ref()) {
+            summary.peer_key = Some(peer.key);
+            summary.peer_identity = peer.identity.clone();
+        }
     }
 
     /// What of it the summary tells.

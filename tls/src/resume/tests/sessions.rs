@@ -69,7 +69,7 @@ fn a_saved_session_is_what_it_was() {
         assert_eq!(got.owner, want.owner, "{name}");
         assert_eq!(got.carrier, want.carrier, "{name}");
         assert_eq!(got.post_quantum, want.post_quantum, "{name}");
-        assert_eq!(got.peer_key, want.peer_key, "{name}");
+        assert_eq!(got.peer, want.peer, "{name}");
         assert_eq!(got.protocol, want.protocol, "{name}");
         assert_eq!(got.max_early_data, want.max_early_data, "{name}");
         assert_eq!(got.application, want.application, "{name}");

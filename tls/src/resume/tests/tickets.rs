@@ -20,13 +20,13 @@ fn a_ticket_holds_what_was_put_in() {
         ("a peer", |state| {
             state.peer = Some(Peer {
                 key: [3; 32],
-                identity: Box::new(*b"somebody"),
+                identity: Some(Box::new(*b"somebody")),
             });
         }),
         ("a peer without identity", |state| {
             state.peer = Some(Peer {
                 key: [3; 32],
-                identity: Box::default(),
+                identity: None,
             });
         }),
         ("SHA-384", |state| {
@@ -380,7 +380,7 @@ fn a_ticket_is_small_and_holds_no_more_than_it_may() {
         state.early.suite = CipherSuite::Aes256GcmSha384;
         state.peer = Some(Peer {
             key: [3; 32],
-            identity: vec![7; identity].into(),
+            identity: Some(vec![7; identity].into()),
         });
         state.early.application = vec![8; application].into();
         state.early.carrier = vec![9; carrier].into();
