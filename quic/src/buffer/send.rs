@@ -112,6 +112,13 @@ impl SendBuffer {
         !self.lost.is_empty() || (self.fin == Fin::Unsent && self.next == self.end)
     }
 
+    /// How much was written and not acknowledged, the end counted as a byte.
+    pub(crate) fn undelivered(&self) -> u64 {
+        let fin = matches!(self.fin, Fin::Unsent | Fin::Sent);
+        let bytes = self.end.saturating_sub(self.base);
+        bytes.saturating_add(fin.into())
+    }
+
     /// What comes next: what was lost, then what is new below `limit`, then the end alone.
     pub(crate) fn pending(&self, limit: u64) -> Option<Piece> {
         let (range, again) = match self.lost.first() {

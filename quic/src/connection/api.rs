@@ -199,6 +199,17 @@ impl Connection {
         self.close_with(goodbye, ConnectionError::LocallyClosed, now.monotonic);
     }
 
+    /// How much would be lost if the connection closed now: bytes, ends and resets of streams that have not arrived, and datagrams that were
+    /// not sent. Zero once it is closed. Looks at every stream.
+    #[must_use]
+    pub fn undelivered(&self) -> u64 {
+        if !self.state.is_open() {
+            return 0;
+        }
+        let datagrams = u64::try_from(self.datagrams.unsent()).unwrap_or(u64::MAX);
+        self.streams.undelivered().saturating_add(datagrams)
+    }
+
     /// Asks the peer for a sign of life.
     pub fn ping(&mut self) {
         self.signals.owe_ping();

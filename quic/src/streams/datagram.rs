@@ -101,6 +101,11 @@ impl Datagrams {
         !self.outgoing.queue.is_empty()
     }
 
+    /// How many wait to be sent.
+    pub(crate) fn unsent(&self) -> usize {
+        self.outgoing.queue.len()
+    }
+
     /// Writes as many datagrams as there is room for; to be asked only when the congestion controller allows a packet (rfc9221#5.4-1) and for 0-RTT
     /// or 1-RTT packets (rfc9221#5-1, rfc9221#6-1). `largest` is the room in a packet that holds nothing else: what does not even fit there is dropped.
     pub(crate) fn write(&mut self, builder: &mut Builder<'_>, tokens: &mut Tokens, largest: usize) {

@@ -275,6 +275,15 @@ impl SendStream {
         self.stopped.unwrap_or_default()
     }
 
+    /// How much the peer does not have yet: data, the end or a reset.
+    pub(crate) fn undelivered(&self) -> u64 {
+        match self.state {
+            SendState::ResetSent => 1,
+            state if state.is_open() => self.data.undelivered(),
+            _ => 0,
+        }
+    }
+
     /// Bytes of the application's that are held.
     pub(crate) fn held(&self) -> usize {
         self.data.held()

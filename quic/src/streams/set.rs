@@ -306,6 +306,14 @@ impl Streams {
             .fold(0, |sum, recv| recv.held().saturating_add(sum))
     }
 
+    /// How much of the application's the peer does not have yet. Looks at every stream.
+    pub(crate) fn undelivered(&self) -> u64 {
+        self.map
+            .values()
+            .filter_map(|stream| stream.send.as_ref())
+            .fold(0, |sum, send| send.undelivered().saturating_add(sum))
+    }
+
     /// Checks that the peer may name this stream in a frame for this part of it, and creates it if that is how it opens.
     fn named(&mut self, id: StreamId, part: Part) -> Result<(), Fault> {
         match part {

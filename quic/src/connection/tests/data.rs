@@ -60,6 +60,29 @@ fn a_reset_and_a_stop_reach_the_other_side() {
 }
 
 #[test]
+fn what_the_peer_does_not_have_yet_is_counted_until_it_arrives() {
+    let mut pair = Pair::with(straight(), |client| client, |server| server.datagrams(1000));
+    pair.connect();
+    assert_eq!(pair.client.undelivered(), 0);
+    let [id, other] = [(); 2].map(|()| pair.client.open(Dir::Bi).unwrap());
+    pair.client.send(id, &mut pattern(10)).unwrap();
+    assert_eq!(pair.client.undelivered(), 10);
+    pair.client.finish(id).unwrap();
+    assert_eq!(pair.client.undelivered(), 11);
+    pair.client.reset(other, VarInt::ZERO).unwrap();
+    pair.client.send_datagram(pattern(1)).unwrap();
+    assert_eq!(pair.client.undelivered(), 13);
+    pair.run(Duration::from_millis(100));
+    assert_eq!(pair.client.undelivered(), 0);
+    let third = pair.client.open(Dir::Uni).unwrap();
+    pair.client.send(third, &mut pattern(5)).unwrap();
+    assert_eq!(pair.client.undelivered(), 5);
+    let now = at(pair.now);
+    pair.client.close(VarInt::ZERO, Bytes::new(), now);
+    assert_eq!(pair.client.undelivered(), 0, "nobody will get it");
+}
+
+#[test]
 fn more_streams_may_be_opened_as_others_end() {
     let mut pair = Pair::with(straight(), |client| client, |server| server.streams(2, 0));
     pair.connect();
