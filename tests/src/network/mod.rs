@@ -12,6 +12,7 @@
 
 mod dice;
 mod link;
+pub mod proxy;
 mod seeds;
 #[cfg(test)]
 mod tests;
