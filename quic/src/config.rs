@@ -72,6 +72,20 @@ pub(crate) struct Transport {
     pub(crate) forgeries: u64,
     #[cfg(any(test, pith_test))]
     pub(crate) seed: Option<[u8; 32]>,
+    #[cfg(test)]
+    pub(crate) lie: Option<Lie>,
+}
+
+/// What a test has a side say instead of its transport parameters.
+#[cfg(test)]
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Lie {
+    /// Left out.
+    pub(crate) without: Option<u64>,
+    /// Said behind the others.
+    pub(crate) more: Vec<u8>,
+    /// Bytes that are left of all of them.
+    pub(crate) cut: Option<usize>,
 }
 
 impl Default for Transport {
@@ -90,6 +104,8 @@ impl Default for Transport {
             forgeries: u64::MAX,
             #[cfg(any(test, pith_test))]
             seed: None,
+            #[cfg(test)]
+            lie: None,
         }
     }
 }
@@ -207,6 +223,13 @@ macro_rules! transport_options {
         #[cfg(any(test, pith_test))]
         pub fn forgeries(mut self, forgeries: u64) -> Self {
             self.transport.forgeries = forgeries;
+            self
+        }
+
+        /// Says other transport parameters than the connection goes by.
+        #[cfg(test)]
+        pub(crate) fn lie(mut self, lie: Lie) -> Self {
+            self.transport.lie = Some(lie);
             self
         }
 

@@ -32,9 +32,8 @@ impl Connection {
                 let data = share(payload, stream.data);
                 self.streams
                     .on_stream(stream.id, stream.offset, &data, from.pinned, stream.fin)
-                    .map(|()| stream.fin || !data.is_empty())
             }
-            Frame::ResetStream(frame) => self.streams.on_reset_stream(frame).map(|()| true),
+            Frame::ResetStream(frame) => self.streams.on_reset_stream(frame),
             Frame::StopSending(frame) => self.streams.on_stop_sending(frame),
             // rfc9000#13.3-3
             Frame::MaxData(limit) => Ok(self.streams.on_max_data(limit)),

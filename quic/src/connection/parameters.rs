@@ -65,9 +65,10 @@ impl Transport {
             *number = u64::from_be_bytes(random.bytes()?);
         }
         let mut drawn = drawn.into_iter();
-        Ok(parameters
-            .encode(|| drawn.next().unwrap_or_default())
-            .into())
+        let encoded = parameters.encode(|| drawn.next().unwrap_or_default());
+        #[cfg(test)]
+        let encoded = tests::lied(encoded, self.lie.as_ref());
+        Ok(encoded.into())
     }
 }
 
@@ -137,8 +138,26 @@ const DRAWN: usize = 32;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Lie;
     use crate::limits;
-    use crate::wire::ConnectionId;
+    use crate::wire::{ConnectionId, Reader};
+
+    /// What is said in place of these parameters.
+    pub(super) fn lied(encoded: Vec<u8>, lie: Option<&Lie>) -> Vec<u8> {
+        let Some(lie) = lie else { return encoded };
+        let (mut said, mut reader) = (Vec::new(), Reader::new(&encoded));
+        while !reader.is_empty() {
+            let start = encoded.len() - reader.remaining();
+            let id = reader.varint().unwrap().get();
+            reader.vec().unwrap();
+            if lie.without != Some(id) {
+                said.extend_from_slice(&encoded[start..encoded.len() - reader.remaining()]);
+            }
+        }
+        said.extend_from_slice(&lie.more);
+        said.truncate(lie.cut.unwrap_or(usize::MAX));
+        said
+    }
 
     #[test]
     fn own_parameters_are_legal_and_say_what_the_configuration_does() {

@@ -267,6 +267,15 @@ impl RecvStream {
         self.limit_lost = true;
     }
 
+    /// Whether data or a reset may still change something.
+    pub(crate) fn is_receiving(&self) -> bool {
+        self.state.is_receiving()
+    }
+
+    pub(crate) fn knows_size(&self) -> bool {
+        self.final_size.is_some()
+    }
+
     pub(crate) fn is_terminal(&self) -> bool {
         self.state.is_terminal()
     }

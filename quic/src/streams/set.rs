@@ -196,7 +196,8 @@ impl Streams {
         }
     }
 
-    /// A STREAM frame. `pinned` is how much memory `bytes` keeps alive: the buffer of the datagram that it came in.
+    /// A STREAM frame. `pinned` is how much memory `bytes` keeps alive: the buffer of the datagram that it came in. Says whether it had
+    /// data, or told the stream's size before any other.
     pub(crate) fn on_stream(
         &mut self,
         id: StreamId,
@@ -204,27 +205,30 @@ impl Streams {
         bytes: &Bytes,
         pinned: usize,
         fin: bool,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         self.named(id, Part::Recv)?;
+        let mut news = !bytes.is_empty();
         if let Some((stream, recv, account)) = self.receiving(id) {
+            news |= fin && !recv.knows_size();
             stream.readable |= recv.on_stream(account, offset, bytes, pinned, fin)?;
             self.settle(id);
         }
-        Ok(())
+        Ok(news)
     }
 
-    pub(crate) fn on_reset_stream(&mut self, frame: ResetStream) -> Result<(), Fault> {
+    /// This and the three that follow say whether they changed anything.
+    pub(crate) fn on_reset_stream(&mut self, frame: ResetStream) -> Result<bool, Fault> {
         self.named(frame.id, Part::Recv)?;
+        let mut news = false;
         if let Some((stream, recv, account)) = self.receiving(frame.id) {
+            news = recv.is_receiving();
             stream.readable |= recv.on_reset(account, frame.code, frame.final_size)?;
             self.settle(frame.id);
         }
-        Ok(())
+        Ok(news)
     }
 
     /// Repeats, and what comes for a stream that was reset already, change nothing (attack A15).
-    ///
-    /// This and the three that follow say whether they changed anything.
     pub(crate) fn on_stop_sending(&mut self, frame: StopSending) -> Result<bool, Fault> {
         self.named(frame.id, Part::Send)?;
         let send = self.send_mut(frame.id);

@@ -128,7 +128,9 @@ fn hear(streams: &mut Streams, packet: &Bytes) -> Result<(), TransportError> {
                 let data = frame::share(packet, f.data);
                 streams.on_stream(f.id, f.offset, &data, pinned, f.fin)?;
             }
-            Frame::ResetStream(f) => streams.on_reset_stream(f)?,
+            Frame::ResetStream(f) => {
+                streams.on_reset_stream(f)?;
+            }
             Frame::StopSending(f) => streams.on_stop_sending(f).map(drop)?,
             Frame::MaxData(limit) => drop(streams.on_max_data(limit)),
             Frame::MaxStreamData(f) => streams.on_max_stream_data(f).map(drop)?,
@@ -168,7 +170,7 @@ fn stream(
     fin: bool,
 ) -> Result<(), crate::Fault> {
     let bytes = Bytes::from(vec![7; len]);
-    streams.on_stream(id, v(offset), &bytes, len, fin)
+    streams.on_stream(id, v(offset), &bytes, len, fin).map(drop)
 }
 
 /// Reads all there is, and says how much, and whether it ended.

@@ -399,6 +399,15 @@ fn frames_that_change_nothing_end_the_connection_when_there_are_too_many() {
     let rows: &[(&str, &[u8])] = &[
         ("PING", &[0x01]),
         ("empty STREAM", &[0x0a, 0x00, 0x00]),
+        ("empty end", &[0x0b, 0x00, 0x00]),
+        ("RESET_STREAM", &[0x04, 0x00, 0x00, 0x00]),
+        ("STOP_SENDING", &[0x05, 0x00, 0x00]),
+        (
+            "NEW_CONNECTION_ID",
+            &[
+                0x18, 1, 0, 4, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+            ],
+        ),
         ("MAX_DATA", &[0x10, 0x00]),
         ("MAX_STREAMS", &[0x12, 0x00]),
         ("DATA_BLOCKED", &[0x14, 0x00]),
@@ -411,7 +420,7 @@ fn frames_that_change_nothing_end_the_connection_when_there_are_too_many() {
     for (name, frame) in rows {
         let mut pair = Pair::connected();
         let now = pair.now;
-        let each = 100;
+        let each = 40;
         let most = limits::GLITCHES as usize / each;
         for packet in 0..most + 2 {
             let open = pair.server().state.is_open();

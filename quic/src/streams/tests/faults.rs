@@ -4,11 +4,12 @@ use crate::{Code, Fault, limits as most};
 type Provoke = fn(&mut Streams) -> Result<(), Fault>;
 
 fn reset(streams: &mut Streams, id: StreamId, final_size: u64) -> Result<(), Fault> {
-    streams.on_reset_stream(ResetStream {
+    let frame = ResetStream {
         id,
         code: v(9),
         final_size: v(final_size),
-    })
+    };
+    streams.on_reset_stream(frame).map(drop)
 }
 
 const CLIENT_BI: fn(u64) -> StreamId = |index| id(Side::Client, Dir::Bi, index);

@@ -88,7 +88,9 @@ fn a_flood_of_stream_frames_leaves_memory_bounded() {
                     .map(drop),
                 _ => {
                     let bytes = Bytes::from_static(b"1234");
-                    server.on_stream(id, v(offset / 64), &bytes.slice(..1), 1500, false)
+                    server
+                        .on_stream(id, v(offset / 64), &bytes.slice(..1), 1500, false)
+                        .map(drop)
                 }
             };
             if reads && dice.chance(10) {
