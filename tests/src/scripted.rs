@@ -15,12 +15,13 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Once, OnceLock};
+use std::time::Duration;
 
 use pith_crypto::hkdf::{derive_secret, expand_label};
 use pith_crypto::{Aead, OpeningKey, SealingKey, Secret};
 use pith_tls::{
     Carrier, CipherSuite, ClientAuth, ClientConfig, Connection, Direction, Error, Flow, Group,
-    Handshake, Level, Output, ServerConfig, SessionStore, TrafficSecret,
+    Handshake, Level, Now, Output, ServerConfig, SessionStore, StrikeRegister, TrafficSecret,
 };
 
 use crate::pair::{NAME, NOW, Pair, Side, credential, name, trust};
@@ -60,6 +61,8 @@ pub enum Course {
     ClientAuth,
     /// The client has a ticket, which the server takes.
     Resumed,
+    /// And it offers early data, which the server takes.
+    Early,
 }
 
 /// A moment of a handshake.
@@ -314,7 +317,10 @@ impl RawPeer {
                     let (keys, _) = self.opening.take().unwrap();
                     self.opening = Some(keys.next().key(OpeningKey::new));
                 }
-                Output::ChangeCipherSpec | Output::Complete(_) => {}
+                Output::ChangeCipherSpec
+                | Output::OfferEarlyData { .. }
+                | Output::EarlyData { .. }
+                | Output::Complete(_) => {}
                 _ => panic!("an output that the scripted peer does not know"),
             }
         }
@@ -544,19 +550,25 @@ fn skip_lost_numbers(key: &mut OpeningKey, header: &[u8], body: &[u8]) {
 
 /// A client and a server for this course, without compressed certificates. The same all through a test binary.
 pub fn configs(course: Course) -> &'static (Arc<ClientConfig>, Arc<ServerConfig>) {
-    static CONFIGS: OnceLock<[(Arc<ClientConfig>, Arc<ServerConfig>); 4]> = OnceLock::new();
-    let [straight, retry, client_auth, resumed] = CONFIGS.get_or_init(|| {
+    static CONFIGS: OnceLock<[(Arc<ClientConfig>, Arc<ServerConfig>); 5]> = OnceLock::new();
+    let [straight, retry, client_auth, resumed, early] = CONFIGS.get_or_init(|| {
         let pki = Pki::new();
         let client = || ClientConfig::new(trust(&pki));
         let server = || ServerConfig::new(credential(&pki.leaf(NAME)));
         let knowing = client().credential(credential(&pki.leaf("client.example")));
         let reused = SessionStore::new().reuse_last_ticket(true);
+        let register = StrikeRegister::new(Now {
+            unix: NOW.unix - Duration::from_secs(60),
+            ..NOW
+        });
+        let early = client().sessions(SessionStore::new()).early_data(true);
         let asking = server().client_auth(ClientAuth::Required(trust(&pki)));
         [
             (client(), server()),
             (client(), server().groups(&[Group::Secp384r1])),
             (knowing, asking),
             (client().sessions(reused), server()),
+            (early, server().early_data(1 << 14, register)),
         ]
         .map(|(client, server)| {
             (
@@ -570,10 +582,15 @@ pub fn configs(course: Course) -> &'static (Arc<ClientConfig>, Arc<ServerConfig>
     if course == Course::Resumed {
         FIRST.call_once(|| drop(Pair::connected(&resumed.0, &resumed.1)));
     }
+    // Every one of this course needs a ticket of its own.
+    if course == Course::Early {
+        drop(Pair::connected(&early.0, &early.1));
+    }
     match course {
         Course::Straight => straight,
         Course::Retry => retry,
         Course::ClientAuth => client_auth,
         Course::Resumed => resumed,
+        Course::Early => early,
     }
 }

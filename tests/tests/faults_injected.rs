@@ -14,7 +14,7 @@ use pith_tests::pair::{NOW, Side, name};
 use pith_tests::scripted::{
     ALERT, Bench, Course, DATA, KEY_UPDATE_REQUEST, RawPeer, Role, Step, configs,
 };
-use pith_tls::{Connection, Error, Fault, Local};
+use pith_tls::{Connection, EarlyData, Error, Fault, Local};
 
 /// What neither side may ever show.
 const SECRET: &[u8] = b"a text that stays between the two";
@@ -60,9 +60,36 @@ impl Injected {
         sent.map(drop)
     }
 
+    /// Early data, of the side that is the client.
+    fn early(&mut self, role: Role) -> Result<(), Error> {
+        match role {
+            Role::Client => {
+                let mut output = vec![0; self.bench.side.tls.sealed_len(SECRET.len())];
+                let sent = self.run(|side| side.tls.send_early(SECRET, &mut output));
+                self.sent.extend_from_slice(&output);
+                if let Ok(sent) = &sent {
+                    assert_eq!(sent.consumed, SECRET.len());
+                    self.bench.peer.take(&output[..sent.written]);
+                }
+                self.flush();
+                sent.map(drop)
+            }
+            Role::Server => {
+                let hello = self.bench.peer.honest(1);
+                self.feed(&hello)?;
+                // The scripted client's flight went out in one, whatever came back.
+                let wire = self.bench.peer.record(DATA, SECRET);
+                self.feed(&wire)
+            }
+        }
+    }
+
     /// A whole connection, up to the first error.
-    fn connection(&mut self) -> Result<(), Error> {
+    fn connection(&mut self, role: Role, course: Course) -> Result<(), Error> {
         self.flush();
+        if course == Course::Early {
+            self.early(role)?;
+        }
         while !self.bench.peer.steps.is_empty() {
             let message = matches!(self.bench.peer.steps.front(), Some(Step::Message(_)));
             let wire = self.bench.peer.honest(usize::from(message));
@@ -87,8 +114,17 @@ impl Injected {
     }
 }
 
-/// The error of the `calls`-th failure, or whether all went well before it.
-fn fail(role: Role, course: Course, calls: u32) -> Result<(), Error> {
+/// How a connection went on that did not fail.
+#[derive(Debug, PartialEq, Eq)]
+enum Went {
+    /// The failure lay behind its end.
+    Well,
+    /// What failed was the opening of a ticket: a full handshake does without.
+    Around,
+}
+
+/// The error of the `calls`-th failure, or how all went well.
+fn fail(role: Role, course: Course, calls: u32) -> Result<Went, Error> {
     let row = format!("{role:?}, {course:?}, call {calls}");
     let (client, server) = configs(course);
     let peer = match role {
@@ -120,7 +156,7 @@ fn fail(role: Role, course: Course, calls: u32) -> Result<(), Error> {
         left,
         sent: Vec::new(),
     };
-    let result = injected.connection();
+    let result = injected.connection(role, course);
     let Injected {
         mut bench,
         left,
@@ -143,8 +179,26 @@ fn fail(role: Role, course: Course, calls: u32) -> Result<(), Error> {
             .all(|record| (20..=23).contains(&record.outer)),
         "{row}"
     );
-    match &result {
-        Ok(()) => assert!(left.is_some(), "{row}: the failure went unnoticed"),
+    let early = &bench.side.early;
+    assert!(early.is_empty() || early == SECRET, "{row}: {early:?}");
+    match result {
+        Ok(()) if left.is_some() => {
+            let summary = bench.side.tls.summary().unwrap();
+            let taken = summary.early_data == EarlyData::Accepted;
+            assert_eq!(taken, course == Course::Early, "{row}");
+            assert_eq!(!early.is_empty(), taken && role == Role::Server, "{row}");
+            Ok(Went::Well)
+        }
+        Ok(()) => {
+            let summary = bench.side.tls.summary().unwrap();
+            let ticket = [Course::Resumed, Course::Early].contains(&course);
+            assert!(
+                ticket && role == Role::Server && !summary.resumed(),
+                "{row}: the failure went unnoticed"
+            );
+            assert!(early.is_empty(), "{row}");
+            Ok(Went::Around)
+        }
         Err(error) => {
             assert_eq!(left, None, "{row}: {error:?} without a failure");
             // A record that does not open is the peer's fault, as far as we can tell.
@@ -157,23 +211,32 @@ fn fail(role: Role, course: Course, calls: u32) -> Result<(), Error> {
             let alerts = bench.peer.contents(ALERT);
             // After close_notify nothing is sent.
             assert!(alerts == [alert] || alerts == [[1, 0]], "{row}: {alerts:?}");
-            bench.is_over(&row, error);
+            bench.is_over(&row, &error);
+            Err(error)
         }
     }
-    result
 }
 
 #[test]
 fn every_internal_failure_fails_the_connection_and_is_told() {
     for role in [Role::Client, Role::Server] {
-        for course in [Course::Straight, Course::Retry, Course::ClientAuth] {
-            let mut failures = Vec::new();
+        for course in [
+            Course::Straight,
+            Course::Retry,
+            Course::ClientAuth,
+            Course::Resumed,
+            Course::Early,
+        ] {
+            let (mut failures, mut around) = (Vec::new(), 0);
             for calls in 0.. {
                 match fail(role, course, calls) {
                     Err(error) => failures.push(error),
-                    Ok(()) => break,
+                    Ok(Went::Around) => around += 1,
+                    Ok(Went::Well) => break,
                 }
             }
+            let resumed = [Course::Resumed, Course::Early].contains(&course);
+            assert_eq!(around, u32::from(resumed && role == Role::Server));
             // Random bytes, sealing and opening, for a server signing too; about 20 calls.
             let local = |error: pith_crypto::Error| Error::Local(Local::Crypto(error));
             let mut kinds = vec![
@@ -181,7 +244,7 @@ fn every_internal_failure_fails_the_connection_and_is_told() {
                 local(pith_crypto::Error::Internal("AEAD seal")),
                 Error::Fault(Fault::BadRecordMac),
             ];
-            if role == Role::Server || course == Course::ClientAuth {
+            if (role == Role::Server && !resumed) || course == Course::ClientAuth {
                 kinds.push(local(pith_crypto::Error::Sign));
             }
             for kind in kinds {

@@ -134,13 +134,33 @@ fn matrix() -> String {
         rows.insert(start + 1, (row, Stage { course, ..stage }));
     }
     // And the states of a handshake without certificates.
-    for (row, role, messages, state) in [
+    let resumed = [
         ("WAIT_EE, resuming", Role::Client, 1, "WAIT_EE"),
         ("WAIT_FINISHED, resuming", Role::Client, 2, "WAIT_FINISHED"),
         ("START, with a ticket", Role::Server, 0, "START"),
         ("WAIT_FINISHED, resuming", Role::Server, 1, "WAIT_FINISHED"),
-    ] {
-        let course = Course::Resumed;
+    ];
+    let early = [
+        ("WAIT_SH, early data", Role::Client, 0, "WAIT_SH"),
+        ("WAIT_EE, early data", Role::Client, 1, "WAIT_EE"),
+        (
+            "WAIT_FINISHED, early data",
+            Role::Client,
+            2,
+            "WAIT_FINISHED",
+        ),
+        ("START, early data", Role::Server, 0, "START"),
+        ("WAIT_EOED", Role::Server, 1, "WAIT_EOED"),
+        (
+            "WAIT_FINISHED, early data",
+            Role::Server,
+            2,
+            "WAIT_FINISHED",
+        ),
+    ];
+    let resumed = resumed.map(|row| (Course::Resumed, row));
+    let early = early.map(|row| (Course::Early, row));
+    for (course, (row, role, messages, state)) in resumed.into_iter().chain(early) {
         let stage = Stage {
             role,
             course,
