@@ -5,6 +5,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use crate::limits;
+use crate::observe::{Observer, Observers, Subject};
 use crate::recovery::INITIAL_RTT;
 use crate::streams::LocalLimits;
 
@@ -70,6 +71,7 @@ pub(crate) struct Transport {
     pub(crate) packets_per_key: u64,
     /// Packets that may fail to open over the life of a connection, where that is less than the AEAD's limit.
     pub(crate) forgeries: u64,
+    pub(crate) observers: Option<Observers>,
     #[cfg(any(test, pith_test))]
     pub(crate) seed: Option<[u8; 32]>,
     #[cfg(test)]
@@ -102,6 +104,7 @@ impl Default for Transport {
             ecn: true,
             packets_per_key: u64::MAX,
             forgeries: u64::MAX,
+            observers: None,
             #[cfg(any(test, pith_test))]
             seed: None,
             #[cfg(test)]
@@ -209,6 +212,15 @@ macro_rules! transport_options {
         /// Updates keys after so many packets, where their AEAD would allow more.
         pub fn packets_per_key(mut self, packets: u64) -> Self {
             self.transport.packets_per_key = packets;
+            self
+        }
+
+        /// Says of each connection that begins who observes it, if anybody does. Off by default.
+        pub fn observers(
+            mut self,
+            choose: impl Fn(&Subject) -> Option<Box<dyn Observer>> + Send + Sync + 'static,
+        ) -> Self {
+            self.transport.observers = Some(Observers::new(choose));
             self
         }
 

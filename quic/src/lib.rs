@@ -49,6 +49,7 @@ mod crypto_stream;
 mod endpoint;
 mod error;
 pub mod limits;
+pub mod observe;
 mod path;
 mod protect;
 mod random;

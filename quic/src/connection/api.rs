@@ -177,11 +177,13 @@ impl Connection {
         if let Some(error) = &self.error {
             return Err((**error).clone());
         }
+        self.watch.at(now.monotonic);
         let answered = self.on_answer(answer, now).and_then(|()| self.release(now));
         match &answered {
             Ok(()) | Err(ConnectionError::Tls(pith_tls::Error::Misuse(_))) => {}
             Err(error) => self.fail(error.clone(), now.monotonic),
         }
+        self.watch_changes();
         answered
     }
 
@@ -195,6 +197,7 @@ impl Connection {
 
     /// Closes the connection with a code and a reason of the application. What was not sent or has not arrived never will.
     pub fn close(&mut self, code: VarInt, reason: Bytes, now: Now) {
+        self.watch.at(now.monotonic);
         let goodbye = Goodbye::Application { code, reason };
         self.close_with(goodbye, ConnectionError::LocallyClosed, now.monotonic);
     }

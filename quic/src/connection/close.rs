@@ -41,6 +41,14 @@ impl Closing {
         }
     }
 
+    /// What the application closed with; zero where it did not.
+    pub(crate) fn code(&self) -> u64 {
+        match &self.goodbye {
+            Goodbye::Application { code, .. } => code.get(),
+            Goodbye::Transport(_) => 0,
+        }
+    }
+
     pub(crate) fn until(&self) -> Duration {
         self.until
     }

@@ -10,6 +10,7 @@ use super::state::{State, Step};
 use super::timers::Timer;
 use crate::error::ConnectionError;
 use crate::limits;
+use crate::observe::{LossTimer, Seen};
 use crate::wire::Space;
 
 impl Connection {
@@ -24,11 +25,13 @@ impl Connection {
     /// Does what time has made due. Harmless at any time.
     pub fn on_deadline(&mut self, now: Now) {
         let now = now.monotonic;
+        self.watch.at(now);
         for timer in Timer::ALL {
             if self.timer(timer).is_some_and(|at| at <= now) {
                 self.fire(timer, now);
             }
         }
+        self.watch_changes();
     }
 
     fn timer(&self, timer: Timer) -> Option<Duration> {
@@ -83,6 +86,8 @@ impl Connection {
                 let outcome = self
                     .recovery
                     .on_timeout(now, self.settled.get_or_insert_default());
+                self.watch
+                    .tell(|| Seen::LossTimer(LossTimer::Expired(outcome.probe)));
                 self.on_outcome(&outcome);
                 self.settle();
             }

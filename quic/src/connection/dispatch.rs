@@ -106,6 +106,7 @@ impl Connection {
         if outcome.probe.is_some() {
             super::stats::count(&mut stats.probe_timeouts);
         }
+        self.watch_outcome(outcome);
     }
 
     /// Tells owners what became of their frames.

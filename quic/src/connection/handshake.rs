@@ -10,6 +10,7 @@ use super::state::Step;
 use super::{Connection, local};
 use crate::crypto_stream::Order;
 use crate::error::{ConnectionError, TransportError};
+use crate::observe::Seen;
 use crate::wire::{Side, Space};
 
 impl Connection {
@@ -84,6 +85,8 @@ impl Connection {
             return;
         }
         self.summary = Some(Arc::clone(&summary));
+        let protocol = summary.protocol.as_deref().unwrap_or_default();
+        self.watch.tell(|| Seen::Protocol(protocol));
         self.events.push(Event::Connected(summary));
         self.spaces.on_complete();
         if self.side == Side::Server {

@@ -27,6 +27,7 @@ mod stats;
 mod tests;
 mod timers;
 mod transmit;
+mod watch;
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -48,6 +49,7 @@ use crate::config::{ClientConfig, Congestion, ServerConfig, Transport};
 use crate::crypto_stream::CryptoStream;
 use crate::error::{Code, ConnectionError, TransportError};
 use crate::limits;
+use crate::observe::{End, Seen, Watch};
 use crate::path::{Amplification, Ids, NewId, Path, Route};
 use crate::random::Random;
 use crate::recovery::{self, Cubic, NewReno, PathId, Recovery, Settled};
@@ -100,6 +102,7 @@ pub struct Connection {
     random: Random,
     events: Events,
     stats: Stats,
+    watch: Watch,
 }
 
 /// What a server knows of a client when it accepts it.
@@ -204,13 +207,14 @@ impl Connection {
         now: Now,
     ) -> Result<Self, ConnectionError> {
         let version = Version::V1;
+        let began = now;
         let now = now.monotonic;
         let mut spaces = Spaces::new(side, version, config.packets_per_key, config.forgeries);
         spaces
             .install_initial(&parts.ids.initial())
             .map_err(local)?;
         let crypto = CryptoStream::new(parts.tls).map_err(TransportError::from)?;
-        Ok(Self {
+        let mut connection = Self {
             side,
             version,
             state: State::Handshaking,
@@ -243,8 +247,11 @@ impl Connection {
             random: parts.random,
             events: Events::default(),
             stats: Stats::default(),
+            watch: Watch::default(),
             config: Arc::clone(config),
-        })
+        };
+        connection.begin_watch(began);
+        Ok(connection)
     }
 
     /// Ends the connection with an error of its own, and says so to the peer (rfc9000#10.3-1, rfc9000#11.1-1).
@@ -292,6 +299,8 @@ impl Connection {
     /// What a connection tells and drops when it ends, once.
     fn end(&mut self, error: ConnectionError) {
         if self.error.is_none() {
+            let code = self.closing.as_ref().map_or(0, |closing| closing.code());
+            self.watch.tell(|| Seen::Closed(End::of(&error, code)));
             self.error = Some(Box::new(error.clone()));
             self.events.push(Event::Closed(error));
         }
@@ -304,6 +313,9 @@ impl Connection {
     fn enter(&mut self, step: Step) -> bool {
         let next = self.state.step(step);
         self.state = next.unwrap_or(self.state);
+        if next.is_some() {
+            self.watch_state();
+        }
         if next == Some(State::Over) {
             self.events.push_endpoint(EndpointEvent::Over);
         }

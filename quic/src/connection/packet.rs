@@ -31,7 +31,7 @@ pub(super) enum Permit {
 pub(super) struct Packet {
     pub(super) space: Space,
     pub(super) packet_type: PacketType,
-    draft: Draft,
+    pub(super) draft: Draft,
     pub(super) tokens: Tokens,
     eliciting: bool,
     start: usize,
@@ -187,6 +187,9 @@ impl Connection {
         packet: Packet,
         room: &mut Room<'_>,
     ) -> Result<bool, ConnectionError> {
+        if !packet.draft.is_empty(&room.builder) {
+            self.watch_sent(&packet, room);
+        }
         let Packet {
             space,
             packet_type,

@@ -10,6 +10,7 @@ use super::{Connection, timers};
 use crate::config::Transport;
 use crate::error::{ConnectionError, TransportError};
 use crate::limits;
+use crate::observe::{Party, Seen};
 use crate::path::Ids;
 use crate::random::Random;
 use crate::streams::PeerLimits;
@@ -25,19 +26,18 @@ pub(super) struct Peer {
 }
 
 impl Transport {
-    /// What this side says, encoded in random order.
-    pub(super) fn parameters(
+    /// What this side says.
+    pub(super) fn values(
         &self,
         ids: &Ids,
         side: Side,
         reset_token: Option<ResetToken>,
-        random: &mut Random,
-    ) -> Result<Bytes, Error> {
+    ) -> Parameters {
         let streams = &self.streams;
         let number = VarInt::saturating;
         let server = side == Side::Server;
         // rfc9000#7.3-1, rfc9000#18.2-1, rfc9000#18.2-6, rfc9000#18.2-8
-        let parameters = Parameters {
+        Parameters {
             original_destination_connection_id: server.then(|| ids.original()),
             initial_source_connection_id: Some(ids.own()),
             retry_source_connection_id: ids.retried().filter(|_| server),
@@ -58,14 +58,26 @@ impl Transport {
             ),
             max_datagram_frame_size: number(self.datagrams),
             ..Parameters::default()
-        };
+        }
+    }
+
+    /// The same, encoded in random order.
+    pub(super) fn parameters(
+        &self,
+        ids: &Ids,
+        side: Side,
+        reset_token: Option<ResetToken>,
+        random: &mut Random,
+    ) -> Result<Bytes, Error> {
         // Numbers are drawn ahead, so that a failure of the generator is told.
         let mut drawn = [0; DRAWN];
         for number in &mut drawn {
             *number = u64::from_be_bytes(random.bytes()?);
         }
         let mut drawn = drawn.into_iter();
-        let encoded = parameters.encode(|| drawn.next().unwrap_or_default());
+        let encoded = self
+            .values(ids, side, reset_token)
+            .encode(|| drawn.next().unwrap_or_default());
         #[cfg(test)]
         let encoded = tests::lied(encoded, self.lie.as_ref());
         Ok(encoded.into())
@@ -77,6 +89,8 @@ impl Connection {
     pub(super) fn on_peer_parameters(&mut self, bytes: &[u8]) -> Result<(), ConnectionError> {
         let fault = |fault| ConnectionError::Transport(TransportError::from(fault));
         let parameters = Parameters::decode(bytes, self.side.peer()).map_err(fault)?;
+        self.watch
+            .tell(|| Seen::Parameters(Party::Remote, (&parameters).into()));
         // rfc9000#7.3-2, rfc9000#7.3-3, rfc9000#7.3-4
         parameters
             .check_ids(self.side.peer(), &self.ids.seen())

@@ -14,6 +14,7 @@ use super::stats::count;
 use super::{Connection, local};
 use crate::error::{ConnectionError, TransportError};
 use crate::limits;
+use crate::observe::{DropReason, Seen};
 use crate::path::Route;
 use crate::protect::{Datagram, Incoming, Opened, Protected, retry_is_genuine};
 use crate::recovery::Ecn;
@@ -40,12 +41,13 @@ struct Way {
 impl Connection {
     /// Takes a datagram that came on `route`, marked `ecn`. What of it is not for this connection is dropped.
     pub fn receive(&mut self, now: Now, route: Route, ecn: Ecn, datagram: BytesMut) {
+        self.watch.at(now.monotonic);
         count(&mut self.stats.datagrams_received);
         let size = u64::try_from(datagram.len()).unwrap_or(u64::MAX);
         self.stats.bytes_received = self.stats.bytes_received.saturating_add(size);
         // Until there is migration, another path is none (rfc9000#9-5).
         if route.remote != self.path.route.remote || datagram.is_empty() {
-            count(&mut self.stats.discarded);
+            self.dropped(DropReason::Path, None, datagram.len());
             return;
         }
         self.path.amplification.on_received(size);
@@ -59,6 +61,7 @@ impl Connection {
             }
             self.update_blocked(now.monotonic);
         }
+        self.watch_changes();
     }
 
     fn packets(&mut self, now: Now, ecn: Ecn, bytes: BytesMut) -> Result<(), ConnectionError> {
@@ -79,7 +82,7 @@ impl Connection {
             match packet {
                 Ok(Incoming::Protected(packet)) => opened |= self.packet(packet, way)?,
                 Ok(Incoming::Other(bytes)) => self.on_other(&bytes, now)?,
-                Err(_) => count(&mut self.stats.discarded),
+                Err(_) => self.dropped(DropReason::Malformed, None, way.arrival.datagram),
             }
             if !self.state.is_open() {
                 return Ok(());
@@ -103,8 +106,9 @@ impl Connection {
 
     /// Opens a packet and hands out its frames. Says whether it was the peer's.
     fn packet(&mut self, packet: Protected, way: Way) -> Result<bool, ConnectionError> {
+        let (kind, size) = (packet.header().packet, packet.size());
         if !self.is_wanted(&packet, way.arrival) {
-            count(&mut self.stats.discarded);
+            self.dropped(DropReason::Foreign, Some(kind), size);
             return Ok(false);
         }
         let opened = match self.spaces.open(packet) {
@@ -112,22 +116,29 @@ impl Connection {
             Err(Unopened::Fault(fault)) => return Err(TransportError::from(fault).into()),
             Err(Unopened::Local(error)) => return Err(local(error)),
             Err(Unopened::Duplicate) => {
-                count(&mut self.stats.duplicates);
+                self.dropped(DropReason::Duplicate, Some(kind), size);
                 return Ok(true);
             }
             Err(Unopened::Early(packet)) => {
-                if !self.held.push(packet, way.arrival) {
-                    count(&mut self.stats.undecryptable);
+                if self.held.push(packet, way.arrival) {
+                    self.watch.tell(|| Seen::Held { packet: kind, size });
+                } else {
+                    self.dropped(DropReason::HeldEnough, Some(kind), size);
                 }
                 return Ok(false);
             }
-            Err(Unopened::Dropped | Unopened::Forged) => {
-                count(&mut self.stats.undecryptable);
+            Err(Unopened::Dropped) => {
+                self.dropped(DropReason::NoKeys, Some(kind), size);
+                return Ok(false);
+            }
+            Err(Unopened::Forged) => {
+                self.dropped(DropReason::Forged, Some(kind), size);
                 return Ok(false);
             }
         };
         self.opened(&opened, way)?;
         self.advance(way.now)?;
+        self.watch_changes();
         self.release(way.now)?;
         Ok(true)
     }
@@ -150,6 +161,7 @@ impl Connection {
     fn opened(&mut self, opened: &Opened, way: Way) -> Result<(), ConnectionError> {
         let now = way.arrival.at;
         count(&mut self.stats.packets_received);
+        self.watch_received(opened, way.arrival.ecn);
         self.on_level(opened, now);
         let space = opened.packet.space();
         let from = From {
@@ -230,25 +242,30 @@ impl Connection {
         // rfc9000#6.2-2
         if self.side == Side::Client && !self.ids.has_answer() {
             match packet {
-                Ok(Packet::Retry(retry)) => return self.on_retry(&retry, now),
+                Ok(Packet::Retry(retry)) => return self.on_retry(&retry, bytes.len(), now),
                 Ok(Packet::VersionNegotiation(offer)) => {
-                    self.on_version_negotiation(&offer);
+                    self.on_version_negotiation(&offer, bytes.len());
                     return Ok(());
                 }
                 Ok(Packet::UnknownVersion(..) | Packet::Protected(_)) | Err(_) => {}
             }
         }
-        count(&mut self.stats.discarded);
+        self.dropped(DropReason::Unexpected, None, bytes.len());
         Ok(())
     }
 
     /// The server wants to see that this client receives at its address (RFC 9000 section 17.2.5).
-    fn on_retry(&mut self, retry: &Retry<'_>, now: Now) -> Result<(), ConnectionError> {
+    fn on_retry(
+        &mut self,
+        retry: &Retry<'_>,
+        size: usize,
+        now: Now,
+    ) -> Result<(), ConnectionError> {
         let to_us = retry.version == self.version && retry.dcid == self.ids.own();
         // rfc9000#17.2.5.2-3
         let genuine = to_us && retry_is_genuine(retry, &self.ids.original()).map_err(local)?;
         if !genuine || !self.ids.on_retry(retry.scid) {
-            count(&mut self.stats.discarded);
+            self.dropped(DropReason::Unexpected, None, size);
             return Ok(());
         }
         // rfc9000#8.1.2-1. Nobody hears of it who could use it later (rfc9000#8.1.3-2, rfc9000#8.1.3-6).
@@ -262,7 +279,7 @@ impl Connection {
     }
 
     /// The server speaks other versions (RFC 9000 section 6.2).
-    fn on_version_negotiation(&mut self, offer: &VersionNegotiation<'_>) {
+    fn on_version_negotiation(&mut self, offer: &VersionNegotiation<'_>, size: usize) {
         let answers = offer.ids.dcid == &*self.ids.own() && offer.ids.scid == &*self.ids.original();
         // rfc9000#6.2-3
         let lists_ours = offer
@@ -272,7 +289,7 @@ impl Connection {
             // rfc9000#6.2-1
             self.give_up(ConnectionError::NoCommonVersion);
         } else {
-            count(&mut self.stats.discarded);
+            self.dropped(DropReason::Unexpected, None, size);
         }
     }
 }

@@ -6,12 +6,12 @@
 use pith_crypto::Error;
 use pith_tls::{Direction, Level, TrafficSecret};
 
-use crate::Fault;
 use crate::protect::{
     Draft, Forgeries, Keys, OneRtt, Opened, Opener, PacketSecret, Protected, Refused, Sealer,
 };
 use crate::recovery::Received;
 use crate::wire::{Builder, ConnectionId, PacketType, PerSpace, Side, Space, Version};
+use crate::{Fault, observe};
 
 /// Keys and received numbers.
 pub(crate) struct Spaces {
@@ -125,6 +125,29 @@ impl Spaces {
     pub(crate) fn on_complete(&mut self) {
         if self.early_opener.ready().is_none() {
             self.early_opener.discard();
+        }
+    }
+
+    /// Which keys there are, by type of packet, for an observer.
+    pub(crate) fn keys(&self) -> observe::Keys {
+        let level = |level: &LevelKeys| {
+            let sealer = level.sealer.ready().is_some();
+            (sealer, level.opener.ready().is_some())
+        };
+        let early = (
+            self.early_sealer.ready().is_some(),
+            self.early_opener.ready().is_some(),
+        );
+        let one_rtt = &self.one_rtt;
+        observe::Keys {
+            present: PacketType::ALL.map(|packet| match packet {
+                PacketType::Initial => level(&self.initial),
+                PacketType::ZeroRtt => early,
+                PacketType::Handshake => level(&self.handshake),
+                PacketType::OneRtt => (one_rtt.can_send(), one_rtt.can_receive()),
+            }),
+            generations: one_rtt.generations(),
+            previous: one_rtt.has_previous(),
         }
     }
 

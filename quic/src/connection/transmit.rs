@@ -36,6 +36,7 @@ impl Connection {
     /// [`deadline`](Connection::deadline). To be called until it returns `None`, with a buffer of at least [`limits::DATAGRAM`] bytes.
     pub fn transmit(&mut self, now: Now, buffer: &mut [u8]) -> Option<Transmit> {
         let now = now.monotonic;
+        self.watch.at(now);
         self.paced = None;
         let mut batch: Option<Transmit> = None;
         let mut count = 0;
@@ -67,6 +68,7 @@ impl Connection {
         if batch.is_some() {
             self.update_blocked(now);
         }
+        self.watch_changes();
         batch
     }
 

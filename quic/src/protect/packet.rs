@@ -269,6 +269,29 @@ impl Draft {
         builder.len() <= self.marks.payload_at
     }
 
+    /// What has been written of its payload.
+    pub(crate) fn payload<'b>(&self, builder: &'b Builder<'_>) -> &'b [u8] {
+        let written = builder.written();
+        written.get(self.marks.payload_at..).unwrap_or_default()
+    }
+
+    /// Adds PADDING if it holds no frame or is too short to be sampled.
+    pub(crate) fn pad(&self, builder: &mut Builder<'_>) -> Option<()> {
+        let marks = &self.marks;
+        // rfc9000#12.4-1
+        let least = marks
+            .number_at
+            .saturating_add(SAMPLE_AFTER)
+            .max(marks.payload_at.saturating_add(1));
+        builder.pad_to(least)
+    }
+
+    /// How many bytes it has once it is sealed, if it needs no more PADDING.
+    pub(crate) fn sealed_size(&self, builder: &Builder<'_>) -> usize {
+        let written = builder.len().saturating_sub(self.marks.start);
+        written.saturating_add(TAG_LEN)
+    }
+
     /// Takes the packet back: nothing of it stays in the builder, and its number has not been used.
     pub(crate) fn cancel(self, builder: &mut Builder<'_>) {
         builder.release(TAG_LEN);
@@ -289,13 +312,8 @@ impl Draft {
         keys: &mut Sealer,
         phase: bool,
     ) -> Result<usize, Error> {
+        self.pad(builder).ok_or(Error::Length)?;
         let marks = self.marks;
-        // rfc9000#12.4-1
-        let least = marks
-            .number_at
-            .saturating_add(SAMPLE_AFTER)
-            .max(marks.payload_at.saturating_add(1));
-        builder.pad_to(least).ok_or(Error::Length)?;
         builder.release(TAG_LEN);
         builder.room(TAG_LEN).ok_or(Error::Length)?;
         let length = builder.len().saturating_sub(marks.number_at);

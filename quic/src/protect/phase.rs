@@ -98,6 +98,13 @@ impl OneRtt {
         self.sending.ready().is_some()
     }
 
+    /// How many updates came before the sending and the receiving keys.
+    pub(crate) fn generations(&self) -> (u64, u64) {
+        let sending = self.sending.ready().map(|keys| keys.generation);
+        let receiving = self.receiving.ready().map(|keys| keys.generation);
+        (sending.unwrap_or_default(), receiving.unwrap_or_default())
+    }
+
     pub(crate) fn can_receive(&self) -> bool {
         self.receiving.ready().is_some()
     }

@@ -6,6 +6,7 @@
 
 use core::time::Duration;
 
+use crate::observe::EcnState;
 use crate::wire::frame::EcnCounts;
 
 /// The state of a path, as in RFC 9000 section A.4.
@@ -68,6 +69,15 @@ impl Validation {
             }
             State::Capable => true,
             State::Unknown | State::Failed => false,
+        }
+    }
+
+    pub(crate) fn state(&self) -> EcnState {
+        match self.state {
+            State::Testing { .. } => EcnState::Testing,
+            State::Unknown => EcnState::Unknown,
+            State::Capable => EcnState::Capable,
+            State::Failed => EcnState::Failed,
         }
     }
 

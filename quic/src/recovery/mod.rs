@@ -26,6 +26,7 @@ mod token;
 use core::time::Duration;
 
 use crate::Fault;
+use crate::observe::Lost;
 use crate::wire::frame::Ack;
 use crate::wire::{PacketNumber, Side, Space};
 use loss::{Detection, Persistent, Reordering, Sending};
@@ -34,7 +35,7 @@ use settled::Arrived;
 use timer::{Handshake, Spaces, Timer};
 
 pub use ack::Ecn;
-pub(crate) use ack::Received;
+pub(crate) use ack::{Received, decoded_delay};
 pub(crate) use congestion::{Controller, Cubic, NewReno};
 pub(crate) use path::{Gate, Path, PathId};
 pub(crate) use rtt::{INITIAL as INITIAL_RTT, Rtt};
@@ -53,7 +54,12 @@ pub(crate) struct Recovery {
     /// What the peer promised, and how it encodes its delays.
     max_ack_delay: Duration,
     ack_delay_exponent: u8,
+    /// Packets that were lost, where an observer is told of them.
+    losses: Option<Box<Losses>>,
 }
+
+#[derive(Debug, Default)]
+struct Losses(Vec<Lost>);
 
 impl Recovery {
     pub(crate) fn new(side: Side, path: Path) -> Self {
@@ -65,7 +71,34 @@ impl Recovery {
             period: Period::default(),
             max_ack_delay: DEFAULT_MAX_ACK_DELAY,
             ack_delay_exponent: DEFAULT_ACK_DELAY_EXPONENT,
+            losses: None,
         }
+    }
+
+    /// Notes lost packets from now on.
+    pub(crate) fn tell_losses(&mut self) {
+        self.losses = Some(Box::default());
+    }
+
+    /// The packets that were lost since the last call.
+    pub(crate) fn take_losses(&mut self) -> Vec<Lost> {
+        let losses = self.losses.as_mut();
+        losses
+            .map(|losses| core::mem::take(&mut losses.0))
+            .unwrap_or_default()
+    }
+
+    /// When the newest packet was sent that has arrived.
+    pub(crate) fn newest_arrival(&self) -> Option<Duration> {
+        let spaces = self.spaces.iter();
+        spaces
+            .filter_map(|(_, sending)| sending.newest_acked())
+            .max()
+    }
+
+    /// Of the peer's ACK frames.
+    pub(crate) fn ack_delay_exponent(&self) -> u8 {
+        self.ack_delay_exponent
     }
 
     /// The path that packets go out on.
@@ -359,7 +392,7 @@ impl Recovery {
         let Some(sent_at) = arrived.largest_sent_at.filter(|_| arrived.eliciting) else {
             return false;
         };
-        let delay = ack::decoded_delay(ack.delay, self.ack_delay_exponent);
+        let delay = decoded_delay(ack.delay, self.ack_delay_exponent);
         let max_ack_delay = Some(self.max_ack_delay).filter(|_| self.timer.is_confirmed());
         let latest = now.saturating_sub(sent_at);
         self.path.rtt.sample(now, latest, delay, max_ack_delay);
@@ -421,11 +454,20 @@ impl Recovery {
         let mut congested: Option<Duration> = None;
         let mut speaking = 0_u32;
         let mut marked = 0_u64;
+        let losses = &mut self.losses;
         let persistent = sending.detect(&detection, speaks, |packet| {
             outcome.lost_packets = outcome.lost_packets.saturating_add(1);
             outcome.largest_lost_size = outcome.largest_lost_size.max(packet.size);
             settled.lost.extend(packet.tokens.iter());
             leave(path, packet);
+            if let Some(losses) = losses {
+                losses.0.push(Lost {
+                    space,
+                    number: packet.number.get(),
+                    size: packet.size,
+                    by_time: packet.sent_at.saturating_add(detection.loss_delay) <= now,
+                });
+            }
             if packet.path == id {
                 marked = marked.saturating_add(packet.ect0.into());
             }

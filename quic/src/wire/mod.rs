@@ -23,6 +23,7 @@ pub use id::{ConnectionId, Dir, ResetToken, StreamId};
 pub(crate) use number::{PacketNumber, TruncatedNumber};
 pub(crate) use params::Parameters;
 pub(crate) use reader::{Reader, Truncated};
-pub(crate) use space::{PacketType, PerSpace, Space};
+pub(crate) use space::PerSpace;
+pub use space::{PacketType, Space};
 pub use varint::{TooLarge, VarInt};
 pub(crate) use version::Version;

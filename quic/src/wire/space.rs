@@ -2,18 +2,25 @@
 
 /// A packet number space. 0-RTT and 1-RTT packets share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Space {
+pub enum Space {
+    /// Of Initial packets.
     Initial,
+    /// Of Handshake packets.
     Handshake,
+    /// Of 0-RTT and 1-RTT packets.
     Application,
 }
 
 /// A type of packet that is protected and holds frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum PacketType {
+pub enum PacketType {
+    /// The first of each side.
     Initial,
+    /// Early data.
     ZeroRtt,
+    /// The rest of the handshake.
     Handshake,
+    /// Everything after it.
     OneRtt,
 }
 
@@ -25,7 +32,8 @@ impl PacketType {
     pub(crate) const ALL: [Self; 4] = [Self::Initial, Self::ZeroRtt, Self::Handshake, Self::OneRtt];
 
     /// The space that its packets are numbered in.
-    pub(crate) fn space(self) -> Space {
+    #[must_use]
+    pub fn space(self) -> Space {
         match self {
             Self::Initial => Space::Initial,
             Self::Handshake => Space::Handshake,

@@ -8,6 +8,7 @@ mod ids;
 mod keys;
 mod loss;
 mod malformed;
+mod observers;
 mod questions;
 
 use std::collections::BTreeMap;

@@ -41,6 +41,11 @@ impl<'a> Frames<'a> {
         }
     }
 
+    /// Bytes behind the frame that was yielded last.
+    pub(crate) fn remaining(&self) -> usize {
+        self.reader.remaining()
+    }
+
     /// The type of the frame that was yielded last, for an error that it causes.
     pub(crate) fn frame_type(&self) -> u64 {
         self.frame_type

@@ -1,0 +1,189 @@
+//! Between a connection and its observer: what it was told last, so that only changes are told.
+
+use core::time::Duration;
+
+use super::{
+    Congestion, CongestionCause, EcnState, KeyChange, LossTimer, Metrics, Observer, Party, Seen,
+};
+use crate::path::Route;
+use crate::wire::PacketType;
+
+/// The observer, if there is one.
+#[derive(Default)]
+pub(crate) struct Watch(Option<Box<Watched>>);
+
+struct Watched {
+    observer: Box<dyn Observer>,
+    at: Duration,
+    told: Standing,
+    /// Since when the controller is in a recovery period.
+    recovering: Option<Duration>,
+    cause: Option<CongestionCause>,
+}
+
+/// How things stand with a connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) keys: Keys,
+    pub(crate) ecn: Option<EcnState>,
+    pub(crate) congestion: Option<Congestion>,
+    pub(crate) metrics: Option<Metrics>,
+    pub(crate) timer: Option<Duration>,
+    pub(crate) route: Option<Route>,
+    pub(crate) mtu: u16,
+}
+
+/// Which keys there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Keys {
+    /// By [`PacketType::ALL`]: this side's, and the peer's.
+    pub(crate) present: [(bool, bool); 4],
+    /// Of the 1-RTT keys of this side and of the peer.
+    pub(crate) generations: (u64, u64),
+    /// Whether there are keys from before the peer's last update.
+    pub(crate) previous: bool,
+}
+
+impl Watch {
+    /// `standing` is what needs no telling.
+    pub(crate) fn new(
+        observer: Option<Box<dyn Observer>>,
+        at: Duration,
+        standing: Standing,
+    ) -> Self {
+        Self(observer.map(|observer| {
+            Box::new(Watched {
+                observer,
+                at,
+                told: standing,
+                recovering: None,
+                cause: None,
+            })
+        }))
+    }
+
+    pub(crate) fn is_some(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// A call begins.
+    pub(crate) fn at(&mut self, now: Duration) {
+        if let Some(watched) = &mut self.0 {
+            watched.at = watched.at.max(now);
+        }
+    }
+
+    /// Tells of an event, and makes it only if somebody is told.
+    pub(crate) fn tell<'a>(&mut self, seen: impl FnOnce() -> Seen<'a>) {
+        if let Some(watched) = &mut self.0 {
+            watched.observer.seen(watched.at, &seen());
+        }
+    }
+
+    /// A recovery period began, or was none.
+    pub(crate) fn on_congestion(&mut self, cause: CongestionCause) {
+        if let Some(watched) = &mut self.0 {
+            watched.cause = Some(cause);
+            let begins = matches!(cause, CongestionCause::Loss | CongestionCause::Marks);
+            watched.recovering = begins.then_some(watched.at);
+            // Told again, though it may be the state that was.
+            watched.told.congestion = None;
+        }
+    }
+
+    /// Tells of what has changed. A recovery period is over once something arrived that was sent after it began.
+    pub(crate) fn compare(&mut self, newest_arrived: Option<Duration>, mut now: Standing) {
+        let Some(watched) = &mut self.0 else { return };
+        if newest_arrived > watched.recovering {
+            watched.recovering = None;
+        }
+        if watched.recovering.is_some() {
+            now.congestion = Some(Congestion::Recovery);
+        }
+        let before = core::mem::replace(&mut watched.told, now);
+        if before != now {
+            let cause = watched.cause;
+            watched.keys(&before.keys, &now.keys);
+            watched.rest(&before, &now, cause);
+        }
+        watched.cause = None;
+    }
+}
+
+impl Watched {
+    fn see(&mut self, seen: &Seen<'_>) {
+        self.observer.seen(self.at, seen);
+    }
+
+    fn keys(&mut self, before: &Keys, now: &Keys) {
+        let both = before.present.iter().zip(&now.present);
+        for (packet, (before, now)) in PacketType::ALL.into_iter().zip(both) {
+            let sides = [
+                (Party::Local, before.0, now.0),
+                (Party::Remote, before.1, now.1),
+            ];
+            for (of, before, now) in sides {
+                let change = match (before, now) {
+                    (false, true) => KeyChange::Installed,
+                    (true, false) => KeyChange::Dropped,
+                    _ => continue,
+                };
+                self.see(&Seen::Key { packet, of, change });
+            }
+        }
+        let by = if now.generations.1 > before.generations.0 {
+            Party::Remote
+        } else {
+            Party::Local
+        };
+        let sides = [
+            (Party::Local, before.generations.0, now.generations.0),
+            (Party::Remote, before.generations.1, now.generations.1),
+        ];
+        for (of, before, now) in sides.into_iter().filter(|(_, before, now)| now > before) {
+            for generation in before.saturating_add(1)..=now {
+                let change = KeyChange::Updated(generation, by);
+                self.see(&one_rtt(of, change));
+            }
+        }
+        if before.previous && !now.previous {
+            let old = now.generations.1.saturating_sub(1);
+            self.see(&one_rtt(Party::Remote, KeyChange::OldDropped(old)));
+        }
+    }
+
+    fn rest(&mut self, before: &Standing, now: &Standing, cause: Option<CongestionCause>) {
+        if let Some(route) = now.route.filter(|_| before.route != now.route) {
+            self.see(&Seen::Path(route));
+        }
+        if before.mtu != now.mtu {
+            self.see(&Seen::Mtu(now.mtu));
+        }
+        if let Some(ecn) = now.ecn.filter(|_| before.ecn != now.ecn) {
+            self.see(&Seen::Ecn(ecn));
+        }
+        if let Some(state) = now
+            .congestion
+            .filter(|_| before.congestion != now.congestion)
+        {
+            self.see(&Seen::Congestion { state, cause });
+        }
+        if let Some(metrics) = now.metrics.filter(|_| before.metrics != now.metrics) {
+            self.see(&Seen::Metrics(metrics));
+        }
+        if before.timer != now.timer {
+            let at = self.at;
+            let set = |until: Duration| LossTimer::Set(until.saturating_sub(at));
+            let timer = now.timer.map_or(LossTimer::Cancelled, set);
+            self.see(&Seen::LossTimer(timer));
+        }
+    }
+}
+
+fn one_rtt(of: Party, change: KeyChange) -> Seen<'static> {
+    Seen::Key {
+        packet: PacketType::OneRtt,
+        of,
+        change,
+    }
+}
