@@ -266,17 +266,11 @@ impl Connection {
         self.path.route
     }
 
-    /// What the connection has counted.
+    /// What the connection has counted, and what is known of its path now.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let path = self.recovery.path();
-        Stats {
-            rtt: path.rtt().smoothed(),
-            window: path.window(),
-            in_flight: path.in_flight(),
-            mtu: self.path.mtu,
-            ..self.stats
-        }
+        let ecn = self.recovery.path().ecn().state();
+        self.stats.with(&self.metrics(), self.path.mtu, ecn)
     }
 }
 

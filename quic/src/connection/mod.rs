@@ -44,6 +44,7 @@ use self::parameters::Peer;
 use self::signal::Signals;
 use self::space::Spaces;
 use self::state::{State, Step};
+use self::stats::Counts;
 use self::timers::Activity;
 use crate::config::{ClientConfig, Congestion, ServerConfig, Transport};
 use crate::crypto_stream::CryptoStream;
@@ -101,7 +102,7 @@ pub struct Connection {
     glitches: Glitches,
     random: Random,
     events: Events,
-    stats: Stats,
+    stats: Counts,
     watch: Watch,
 }
 
@@ -246,7 +247,7 @@ impl Connection {
             glitches: Glitches::new(now),
             random: parts.random,
             events: Events::default(),
-            stats: Stats::default(),
+            stats: Counts::default(),
             watch: Watch::default(),
             config: Arc::clone(config),
         };

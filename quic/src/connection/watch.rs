@@ -172,7 +172,20 @@ impl Connection {
         self.watch.tell(|| Seen::State(state));
     }
 
+    /// Counts what became of the congestion window, and tells of it.
     pub(super) fn watch_outcome(&mut self, outcome: &Outcome) {
+        for (happened, counter) in [
+            (outcome.congestion, &mut self.stats.congestion_events),
+            (outcome.undone, &mut self.stats.congestion_undone),
+            (
+                outcome.persistent_congestion,
+                &mut self.stats.persistent_congestion,
+            ),
+        ] {
+            if happened {
+                count(counter);
+            }
+        }
         let cause = if outcome.undone {
             CongestionCause::Spurious
         } else if outcome.persistent_congestion {

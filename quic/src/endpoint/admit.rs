@@ -5,9 +5,10 @@ use pith_tls::Now;
 
 use super::incoming::{Admission, Attempt, Progress};
 use super::token::Shown;
-use super::{Endpoint, Retrying, Routed, count};
+use super::{Endpoint, Retrying, Routed};
 use crate::error::Code;
 use crate::limits;
+use crate::observe::Decision;
 use crate::path::Route;
 use crate::recovery::Ecn;
 use crate::wire::{ConnectionId, Version};
@@ -56,9 +57,10 @@ impl Endpoint {
             return Admitted::Yes(admission);
         }
         if self.ends.is_some() {
-            count(&mut self.stats.refused);
             let code = Code::CONNECTION_REFUSED;
-            return Admitted::reply(self.close(&admission, first.scid, code, reply));
+            let length = self.close(&admission, first.scid, code, reply);
+            self.decided(Some(first.route.remote), Decision::Refused);
+            return Admitted::reply(length);
         }
         let remote = first.route.remote;
         match self
@@ -73,7 +75,9 @@ impl Endpoint {
             // It would take no other Retry (RFC 9000 section 8.1.2).
             Shown::BadRetry => {
                 let code = Code::INVALID_TOKEN;
-                return Admitted::reply(self.close(&admission, first.scid, code, reply));
+                let length = self.close(&admission, first.scid, code, reply);
+                self.decided(Some(remote), Decision::InvalidToken);
+                return Admitted::reply(length);
             }
             Shown::Nothing if self.asks_retry() => {
                 return Admitted::reply(self.send_retry(&admission, first.scid, now, reply));
@@ -82,6 +86,7 @@ impl Endpoint {
             Shown::Nothing => {}
         }
         if self.table.half_open() >= self.config.half_open {
+            self.decided(Some(remote), Decision::Full);
             return Admitted::No;
         }
         Admitted::Yes(admission)
@@ -100,20 +105,20 @@ impl Endpoint {
         if self.table.slot(remote, dcid).is_none() {
             // Nothing stays of a client whose first datagram does not open.
             let Ok(mut attempt) = Attempt::new(admission, now.monotonic) else {
-                return self.dropped();
+                return self.dropped(admission.route);
             };
             return match attempt.receive(ecn, datagram) {
-                Progress::Nothing => self.dropped(),
+                Progress::Nothing => self.dropped(admission.route),
                 Progress::Kept => {
                     if !self.table.keep(remote, dcid, attempt) {
-                        count(&mut self.stats.dropped);
+                        self.decided(Some(remote), Decision::Dropped);
                     }
                     Routed::Nothing
                 }
                 Progress::Complete if self.table.ask(remote, dcid, now.monotonic) => {
                     Routed::Incoming(attempt.into_incoming())
                 }
-                Progress::Complete => self.dropped(),
+                Progress::Complete => self.dropped(admission.route),
             };
         }
         let progress = self

@@ -6,8 +6,9 @@ use bytes::BytesMut;
 use pith_tls::Now;
 
 use super::incoming::Admission;
-use super::{Endpoint, Routed, count, version};
+use super::{Endpoint, Routed, version};
 use crate::error::Code;
+use crate::observe::Decision;
 use crate::path::Route;
 use crate::protect::{Draft, PacketSecret, retry_tag};
 use crate::wire::frame::Close;
@@ -24,6 +25,7 @@ impl Endpoint {
     pub(super) fn negotiate(
         &mut self,
         now: Duration,
+        route: Route,
         ids: &Ids<'_>,
         trigger: usize,
         reply: &mut [u8],
@@ -35,7 +37,9 @@ impl Endpoint {
         // rfc9000#17.2.1-6: one for a datagram.
         let length = version::negotiate(ids, trigger, random, reply)?;
         let allowed = self.version_bucket.take(now);
-        allowed.then(|| count(&mut self.stats.negotiations));
+        if allowed {
+            self.decided(Some(route.remote), Decision::VersionNegotiation);
+        }
         allowed.then_some(length)
     }
 
@@ -58,8 +62,9 @@ impl Endpoint {
         builder.put_retry(admission.version, unused, &scid, &retried, &token.ok()?)?;
         let tag = retry_tag(admission.version, &admission.dcid, builder.written());
         builder.put(&tag.ok()?)?;
-        count(&mut self.stats.retries);
-        Some(builder.len())
+        let length = builder.len();
+        self.decided(Some(remote), Decision::Retry);
+        Some(length)
     }
 
     /// An Initial packet that closes the connection that there is not.
@@ -111,16 +116,16 @@ impl Endpoint {
                 return Routed::Forward(worker, datagram);
             }
             Ok(_) => {}
-            Err(_) => return self.dropped(),
+            Err(_) => return self.dropped(route),
         }
         if self.config.resets && self.may_answer(route) && self.reset_bucket.take(now) {
             let written = self.resets.write(dcid, trigger, &mut self.random, reply);
             if let Ok(Some(length)) = written {
-                count(&mut self.stats.resets);
+                self.decided(Some(route.remote), Decision::Reset);
                 return Routed::Reply(length);
             }
         }
-        self.dropped()
+        self.dropped(route)
     }
 }
 

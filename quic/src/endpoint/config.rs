@@ -3,6 +3,7 @@
 use pith_crypto::{Error, Wiped, random};
 
 use crate::limits;
+use crate::observe::Observer;
 
 /// Configures an [`Endpoint`](crate::Endpoint). Its keys are random; those that outlive the process, or that several workers share, are given.
 #[must_use]
@@ -16,6 +17,7 @@ pub struct EndpointConfig {
     pub(super) resets: bool,
     pub(super) retrying: Retrying,
     pub(super) half_open: usize,
+    pub(super) observer: Option<Box<dyn Observer>>,
     #[cfg(any(test, pith_test))]
     pub(super) seed: Option<[u8; 32]>,
 }
@@ -47,6 +49,7 @@ impl EndpointConfig {
             resets: true,
             retrying: Retrying::From(limits::RETRY_FROM),
             half_open: limits::HALF_OPEN,
+            observer: None,
             #[cfg(any(test, pith_test))]
             seed: None,
         })
@@ -108,6 +111,13 @@ impl EndpointConfig {
     /// How many accepted connections may have an unfinished handshake; 1,024 by default.
     pub fn half_open(mut self, connections: usize) -> Self {
         self.half_open = connections;
+        self
+    }
+
+    /// Is told what the endpoint decides about datagrams that belong to no connection: [`Seen::Admission`](crate::observe::Seen::Admission). Connections have
+    /// observers of their own.
+    pub fn observer(mut self, observer: Box<dyn Observer>) -> Self {
+        self.observer = Some(observer);
         self
     }
 

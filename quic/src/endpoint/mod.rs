@@ -19,6 +19,7 @@ mod tests;
 mod token;
 mod version;
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -34,6 +35,7 @@ use crate::config::{ClientConfig, ServerConfig};
 use crate::connection::{Accepted, Connection, EndpointEvent};
 use crate::error::{Code, ConnectionError, TransportError};
 use crate::limits;
+use crate::observe::{Decision, Seen, Standing, Watch};
 use crate::path::{NewId, Route};
 use crate::random::Random;
 use crate::recovery::Ecn;
@@ -57,6 +59,7 @@ pub struct Endpoint {
     /// Until when connections may finish, once no more are let in.
     ends: Option<Duration>,
     stats: EndpointStats,
+    watch: Watch,
 }
 
 /// Where a datagram belongs.
@@ -74,10 +77,16 @@ pub enum Routed {
     Nothing,
 }
 
-/// What an endpoint has counted.
+/// What an endpoint has counted since it began, and what it holds now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EndpointStats {
+    /// Datagrams that came.
+    pub received: u64,
+    /// Those of them that went to connections.
+    pub routed: u64,
+    /// Those that another worker has to have.
+    pub forwarded: u64,
     /// Datagrams without a byte.
     pub empty: u64,
     /// Datagrams that belong nowhere and were not answered.
@@ -88,10 +97,28 @@ pub struct EndpointStats {
     pub negotiations: u64,
     /// Retry packets sent.
     pub retries: u64,
+    /// Connections that were made to servers.
+    pub connected: u64,
+    /// Clients about which the application was asked.
+    pub asked: u64,
+    /// Clients let in.
+    pub accepted: u64,
     /// Clients refused.
     pub refused: u64,
+    /// Clients whose token was one for a Retry, and wrong.
+    pub invalid_tokens: u64,
+    /// Clients that the application ignored.
+    pub ignored: u64,
+    /// First datagrams of clients, dropped since too many handshakes were unfinished.
+    pub full: u64,
     /// Attempts whose hello was not complete in time.
     pub expired: u64,
+    /// Connections that are not over, now.
+    pub connections: usize,
+    /// Those of them that were let in and whose handshake is not complete.
+    pub half_open: usize,
+    /// Clients whose hello is on its way, or about which the application has not decided.
+    pub attempts: usize,
 }
 
 impl Endpoint {
@@ -99,7 +126,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// If the random generator fails.
-    pub fn new(config: EndpointConfig, now: Now) -> Result<Self, pith_crypto::Error> {
+    pub fn new(mut config: EndpointConfig, now: Now) -> Result<Self, pith_crypto::Error> {
         let key = |key: &pith_crypto::Wiped<32>| pith_crypto::Wiped::new(key.expose());
         let random = Random::new()?;
         #[cfg(any(test, pith_test))]
@@ -117,12 +144,39 @@ impl Endpoint {
             version_bucket: Bucket::new(now.monotonic),
             ends: None,
             stats: EndpointStats::default(),
+            watch: Watch::new(config.observer.take(), now.monotonic, Standing::default()),
             config,
         })
     }
 
     /// Says where a datagram belongs that came on `route`. An answer is written into `reply`, which has room for 1,200 bytes.
     pub fn receive(
+        &mut self,
+        now: Now,
+        route: Route,
+        ecn: Ecn,
+        datagram: BytesMut,
+        reply: &mut [u8],
+    ) -> Routed {
+        self.watch.at(now.monotonic);
+        count(&mut self.stats.received);
+        let routed = self.sort(now, route, ecn, datagram, reply);
+        match &routed {
+            Routed::Connection(..) => count(&mut self.stats.routed),
+            Routed::Forward(worker, _) => {
+                let worker = *worker;
+                self.decided(Some(route.remote), Decision::Forwarded(worker));
+            }
+            Routed::Incoming(incoming) => {
+                let validated = incoming.is_validated();
+                self.decided(Some(route.remote), Decision::Asked { validated });
+            }
+            Routed::Reply(_) | Routed::Nothing => {}
+        }
+        routed
+    }
+
+    fn sort(
         &mut self,
         now: Now,
         route: Route,
@@ -139,7 +193,7 @@ impl Endpoint {
                 return self.on_packet(now, route, ecn, &header, datagram, reply);
             }
             Ok(Packet::UnknownVersion(ids, _)) if self.may_answer(route) => {
-                self.negotiate(now.monotonic, &ids, datagram.len(), reply)
+                self.negotiate(now.monotonic, route, &ids, datagram.len(), reply)
             }
             // A client's connection judges these (rfc9000#6.1-1: no answer).
             Ok(Packet::Retry(header::Retry { dcid, .. })) => {
@@ -175,6 +229,7 @@ impl Endpoint {
         let id = self.mint().map_err(local)?.id;
         let connection = Connection::client(config, name, route, id, token, now)?;
         let key = self.table.add(route.remote, id, None);
+        count(&mut self.stats.connected);
         Ok((key, connection))
     }
 
@@ -199,6 +254,8 @@ impl Endpoint {
             validated: admission.validated,
         };
         let mut connection = Connection::server(config, &accepted, now)?;
+        self.watch.at(now.monotonic);
+        self.decided(Some(admission.route.remote), Decision::Accepted);
         let initial = (admission.route.remote, admission.dcid);
         let key = self.table.add(admission.route.remote, id.id, Some(initial));
         for (ecn, datagram) in incoming.datagrams {
@@ -209,7 +266,7 @@ impl Endpoint {
 
     /// Tells a client that it is not let in, and says how many bytes of `reply` that are.
     pub fn refuse(&mut self, incoming: &Incoming, reply: &mut [u8]) -> Option<usize> {
-        self.ignore(incoming);
+        self.forget(incoming);
         let length = self.close(
             &incoming.admission,
             incoming.peer,
@@ -217,7 +274,7 @@ impl Endpoint {
             reply,
         );
         if length.is_some() {
-            count(&mut self.stats.refused);
+            self.decided(Some(incoming.route().remote), Decision::Refused);
         }
         length
     }
@@ -227,12 +284,18 @@ impl Endpoint {
         if incoming.admission.retried {
             return None;
         }
-        self.ignore(incoming);
+        self.watch.at(now.monotonic);
+        self.forget(incoming);
         self.send_retry(&incoming.admission, incoming.peer, now, reply)
     }
 
     /// Forgets a client. If it sends its hello again it is asked about again.
     pub fn ignore(&mut self, incoming: &Incoming) {
+        self.forget(incoming);
+        self.decided(Some(incoming.route().remote), Decision::Ignored);
+    }
+
+    fn forget(&mut self, incoming: &Incoming) {
         let admission = &incoming.admission;
         self.table
             .forget_attempt(admission.route.remote, admission.dcid);
@@ -322,14 +385,22 @@ impl Endpoint {
 
     /// Forgets clients whose hello did not come in time.
     pub fn on_deadline(&mut self, now: Now) {
+        self.watch.at(now.monotonic);
         let expired = self.table.expire(now.monotonic);
-        self.stats.expired = self.stats.expired.saturating_add(expired);
+        if expired > 0 {
+            self.decided(None, Decision::Expired(expired));
+        }
     }
 
-    /// What was counted.
+    /// What was counted, and what is held now.
     #[must_use]
     pub fn stats(&self) -> EndpointStats {
-        self.stats
+        EndpointStats {
+            connections: self.table.len(),
+            half_open: self.table.half_open(),
+            attempts: self.table.attempts(),
+            ..self.stats
+        }
     }
 
     fn on_packet(
@@ -357,10 +428,10 @@ impl Endpoint {
             };
             let length = datagram.len();
             let may = self.may_answer(route);
-            let answer = may.then(|| self.negotiate(now.monotonic, &ids, length, reply));
+            let answer = may.then(|| self.negotiate(now.monotonic, route, &ids, length, reply));
             return match answer.flatten() {
                 Some(length) => Routed::Reply(length),
-                None => self.dropped(),
+                None => self.dropped(route),
             };
         }
         match header.packet {
@@ -404,13 +475,33 @@ impl Endpoint {
     fn unknown(&mut self, route: Route, datagram: BytesMut) -> Routed {
         match self.table.find_reset(route.remote, &datagram) {
             Some(key) => Routed::Connection(key, datagram),
-            None => self.dropped(),
+            None => self.dropped(route),
         }
     }
 
-    fn dropped(&mut self) -> Routed {
-        count(&mut self.stats.dropped);
+    fn dropped(&mut self, route: Route) -> Routed {
+        self.decided(Some(route.remote), Decision::Dropped);
         Routed::Nothing
+    }
+
+    /// Counts a decision, and tells of it.
+    fn decided(&mut self, remote: Option<SocketAddr>, decision: Decision) {
+        let stats = &mut self.stats;
+        match decision {
+            Decision::Asked { .. } => count(&mut stats.asked),
+            Decision::Accepted => count(&mut stats.accepted),
+            Decision::Refused => count(&mut stats.refused),
+            Decision::InvalidToken => count(&mut stats.invalid_tokens),
+            Decision::Retry => count(&mut stats.retries),
+            Decision::Ignored => count(&mut stats.ignored),
+            Decision::Full => count(&mut stats.full),
+            Decision::Expired(clients) => stats.expired = stats.expired.saturating_add(clients),
+            Decision::VersionNegotiation => count(&mut stats.negotiations),
+            Decision::Reset => count(&mut stats.resets),
+            Decision::Forwarded(_) => count(&mut stats.forwarded),
+            Decision::Dropped => count(&mut stats.dropped),
+        }
+        self.watch.tell(|| Seen::Admission { remote, decision });
     }
 
     /// An id that is new to the table, and its reset token.

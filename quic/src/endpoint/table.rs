@@ -149,6 +149,10 @@ impl Table {
         self.connections.keys().copied()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.connections.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.connections.is_empty()
     }

@@ -384,7 +384,7 @@ pub enum Decision {
     Retry,
     /// It is forgotten.
     Ignored,
-    /// There are as many unfinished handshakes as may be, so its datagram is dropped.
+    /// There are as many unfinished handshakes as may be, so its datagram is dropped, which is told of too.
     Full,
     /// So many clients are forgotten, whose hello did not come in time.
     Expired(u64),

@@ -187,3 +187,117 @@ fn one_rtt(of: Party, change: KeyChange) -> Seen<'static> {
         change,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Notebook(Arc<Mutex<Vec<String>>>);
+
+    impl Observer for Notebook {
+        fn seen(&mut self, at: Duration, seen: &Seen<'_>) {
+            let mut lines = self.0.lock().unwrap();
+            lines.push(format!("{} {seen}", at.as_millis()));
+        }
+    }
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn a_recovery_period_lasts_until_something_newer_arrives_and_has_its_cause() {
+        let book = Notebook::default();
+        let mut watch = Watch::new(Some(Box::new(book.clone())), ms(0), Standing::default());
+        let standing = |congestion| Standing {
+            congestion: Some(congestion),
+            ..Standing::default()
+        };
+        let slow = standing(Congestion::SlowStart);
+        let avoid = standing(Congestion::Avoidance);
+        // When, what happened, what arrived that was sent then, and what the window says.
+        let rows = [
+            (1, None, None, slow),
+            (2, None, Some(1), slow),
+            (3, Some(CongestionCause::Loss), Some(1), avoid),
+            (4, None, Some(3), avoid),
+            (5, None, Some(4), avoid),
+            (6, Some(CongestionCause::Marks), Some(4), avoid),
+            (7, Some(CongestionCause::Loss), Some(4), avoid),
+            (8, Some(CongestionCause::Spurious), Some(4), avoid),
+            (9, Some(CongestionCause::Persistent), Some(4), slow),
+            (10, None, Some(4), slow),
+        ];
+        for (now, cause, arrived, standing) in rows {
+            watch.at(ms(now));
+            if let Some(cause) = cause {
+                watch.on_congestion(cause);
+            }
+            watch.compare(arrived.map(ms), standing);
+        }
+        assert_eq!(
+            *book.0.lock().unwrap(),
+            [
+                "1 congestion control in slow start",
+                "3 congestion control in recovery, for losses",
+                "5 congestion control in avoidance",
+                "6 congestion control in recovery, for ECN marks",
+                "7 congestion control in recovery, for losses",
+                "8 congestion control in avoidance, for losses that were none",
+                "9 congestion control in slow start, for persistent congestion",
+            ]
+        );
+    }
+
+    #[test]
+    fn time_does_not_go_back_and_nothing_is_made_for_nobody() {
+        let book = Notebook::default();
+        let mut watch = Watch::new(Some(Box::new(book.clone())), ms(5), Standing::default());
+        for now in [9, 7] {
+            watch.at(ms(now));
+            watch.tell(|| Seen::Mtu(1200));
+        }
+        let want = ["9 datagrams of 1200 bytes", "9 datagrams of 1200 bytes"];
+        assert_eq!(*book.0.lock().unwrap(), want);
+        Watch::default().tell(|| panic!("made for nobody"));
+    }
+
+    #[test]
+    fn paths_sizes_ecn_and_timers_are_told_when_they_change() {
+        let book = Notebook::default();
+        let mut watch = Watch::new(Some(Box::new(book.clone())), ms(0), Standing::default());
+        let standing = Standing {
+            ecn: Some(EcnState::Failed),
+            timer: Some(ms(30)),
+            route: Some(Route {
+                local: None,
+                remote: ([192, 0, 2, 1], 7).into(),
+            }),
+            mtu: 1400,
+            ..Standing::default()
+        };
+        watch.at(ms(10));
+        watch.compare(None, standing);
+        watch.compare(None, standing);
+        watch.compare(
+            None,
+            Standing {
+                timer: None,
+                ..standing
+            },
+        );
+        assert_eq!(
+            *book.0.lock().unwrap(),
+            [
+                "10 path to 192.0.2.1:7",
+                "10 datagrams of 1400 bytes",
+                "10 ECN failed",
+                "10 loss timer set to 20ms",
+                "10 loss timer cancelled",
+            ]
+        );
+    }
+}

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use super::*;
-use crate::observe::{Lost, Metrics, Observer, Packet as Told, Party, Seen, Subject};
+use crate::observe::{EcnState, Lost, Metrics, Observer, Packet as Told, Party, Seen, Subject};
 use crate::wire::PacketType;
 
 /// What was told of one connection.
@@ -222,6 +222,13 @@ fn losses_are_told_of_with_what_they_do() {
     let lost = server.read(|notes| notes.lost.clone());
     assert_eq!(lost.len() as u64, pair.server().stats().packets_lost);
     assert_eq!(lost.len(), 1);
+    let stats = pair.server().stats();
+    let windows = (
+        stats.congestion_events,
+        stats.congestion_undone,
+        stats.persistent_congestion,
+    );
+    assert_eq!(windows, (1, 0, 0));
     let was_sent = server.read(|notes| {
         notes.sent.iter().any(|(told, _)| {
             told.packet == PacketType::OneRtt
@@ -244,6 +251,24 @@ fn losses_are_told_of_with_what_they_do() {
         let last = notes.metrics.last().unwrap();
         assert!(last.threshold.is_some() && last.latest_rtt >= DELAY * 2);
     });
+    let stats = pair.server().stats();
+    let told = server.read(|notes| *notes.metrics.last().unwrap());
+    assert_eq!(
+        (stats.rtt, stats.latest_rtt),
+        (told.smoothed_rtt, told.latest_rtt)
+    );
+    assert_eq!(
+        (stats.min_rtt, stats.rtt_variation),
+        (told.min_rtt, told.rtt_variation)
+    );
+    assert_eq!(
+        (stats.window, stats.threshold),
+        (told.window, told.threshold)
+    );
+    assert_eq!(
+        (stats.in_flight, stats.ecn),
+        (told.in_flight, EcnState::Capable)
+    );
     pair.run(Duration::from_secs(1));
     let timers = server.with(&["loss timer"]);
     assert!(timers.iter().any(|line| line.contains("set to ")));
