@@ -773,13 +773,52 @@ impl Observer for Notes {
 
 #[test]
 fn an_observer_is_told_why_early_data_is_rejected() {
-    let sides = Sides::new();
-    sides.meet();
-    let notes = Arc::new(Notes::default());
-    let server = sides.server().observer(notes.clone()).alpn(&[b"other"]);
-    rejected("told", &mut sides.pair(sides.client(), server), true);
-    let want = "early data rejected: the application protocol is another";
-    assert_eq!(*notes.0.lock().unwrap(), [want]);
+    type Change = fn(&Sides, ServerConfigBuilder) -> ServerConfigBuilder;
+    let rows: [(&str, Change, bool); 5] = [
+        (
+            "the application protocol is another",
+            |_, server| server.alpn(&[b"other"]),
+            true,
+        ),
+        (
+            "the register of hellos is full",
+            |_, server| {
+                server.early_data(
+                    MOST,
+                    StrikeRegister::with_capacity(0, before(Duration::from_secs(60))),
+                )
+            },
+            true,
+        ),
+        (
+            "no ticket that this server takes comes first",
+            |_, server| server.ticket_scope("other"),
+            false,
+        ),
+        (
+            "a HelloRetryRequest is needed",
+            |_, server| server.groups(&[Group::SecP384r1MlKem1024]),
+            true,
+        ),
+        (
+            "early data is not taken",
+            |sides, _| {
+                ServerConfig::new(credential(&sides.pki.leaf(NAME)))
+                    .tickets(sides.tickets.clone())
+                    .alpn(&[b"test"])
+            },
+            true,
+        ),
+    ];
+    for (why, change, resumed) in rows {
+        let sides = Sides::new();
+        sides.meet();
+        let notes = Arc::new(Notes::default());
+        let server = change(&sides, sides.server()).observer(notes.clone());
+        rejected(why, &mut sides.pair(sides.client(), server), resumed);
+        let want = format!("early data rejected: {why}");
+        assert_eq!(*notes.0.lock().unwrap(), [want]);
+    }
 }
 
 /// rfc8449#4-5: a client sends early data before it can know the limit.

@@ -38,11 +38,10 @@ impl<'a> Certificate<'a> {
             }
             let leaf = found.chain.is_empty();
             found.chain.push(CertificateDer::from(list.vec24(1)?));
-            for extension in read_responses(&mut list, offered)? {
-                if extension.kind == E::STATUS_REQUEST {
-                    let response = status(Reader::new(extension.body, M::Certificate))?;
-                    found.ocsp = leaf.then_some(response).or(found.ocsp);
-                }
+            let extensions = read_responses(&mut list, offered)?;
+            let response = extensions.read(E::STATUS_REQUEST, status)?;
+            if leaf {
+                found.ocsp = response;
             }
         }
         Ok(found)
@@ -108,29 +107,15 @@ impl<'a> CertificateRequest<'a> {
         // rfc9846#4.4.2-5: what is not known stands here and is not looked for.
         let extensions = read_requests(&mut reader)?;
         reader.finish()?;
-        let open = |kind: E| {
-            let found = extensions.iter().find(|extension| extension.kind == kind);
-            found.map(|extension| Reader::new(extension.body, M::CertificateRequest))
-        };
         // rfc9846#4.4.2-4
-        let missing = Fault::MissingExtension {
-            extension: E::SIGNATURE_ALGORITHMS,
-            message: M::CertificateRequest,
-        };
-        let schemes = Codes::of_body(open(E::SIGNATURE_ALGORITHMS).ok_or(missing)?)?;
-        let chain_schemes = open(E::SIGNATURE_ALGORITHMS_CERT)
-            .map(Codes::of_body)
-            .transpose()?;
-        let authorities = match open(E::CERTIFICATE_AUTHORITIES) {
-            Some(reader) => Authorities::decode(reader)?,
-            None => Authorities::default(),
-        };
-        let compression = open(E::COMPRESS_CERTIFICATE);
+        let schemes = extensions.require(E::SIGNATURE_ALGORITHMS, Codes::of_body)?;
+        let chain_schemes = extensions.read(E::SIGNATURE_ALGORITHMS_CERT, Codes::of_body)?;
+        let authorities = extensions.read(E::CERTIFICATE_AUTHORITIES, Authorities::decode)?;
         Ok(Self {
             schemes,
             chain_schemes: chain_schemes.unwrap_or(schemes),
-            authorities,
-            compression: compression.map(compression_algorithms).transpose()?,
+            authorities: authorities.unwrap_or_default(),
+            compression: extensions.read(E::COMPRESS_CERTIFICATE, compression_algorithms)?,
         })
     }
 }

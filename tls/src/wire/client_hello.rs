@@ -9,7 +9,7 @@ use pith_pq::{Group, Share};
 use pki_types::{DnsName, ServerName};
 
 use super::certificate::{Authorities, OCSP, compression_algorithms, encode_algorithms};
-use super::extensions::{Block, Extension, read_requests};
+use super::extensions::{Block, Extension, Extensions, read_requests};
 use super::grease::Grease;
 use super::pre_shared_key::{
     OfferedPsks, PskOffer, TicketRequest, allows_dhe, encode_modes, encode_offer,
@@ -54,7 +54,7 @@ pub(crate) struct ClientHello<'a> {
     pub(crate) takes_psks: bool,
     pub(crate) psks: Option<OfferedPsks<'a>>,
     pub(crate) ticket_request: Option<TicketRequest>,
-    extensions: Vec<Extension<'a>>,
+    extensions: Extensions<'a>,
 }
 
 /// One KeyShareEntry, whether its group is known or not.
@@ -83,127 +83,69 @@ impl<'a> ClientHello<'a> {
         }
         let extensions = read_requests(&mut reader)?;
         reader.finish()?;
-        let find = |kind: E| {
-            extensions
-                .iter()
-                .find(|extension| extension.kind == kind)
-                .map(|found| found.body)
-        };
-        let open = |kind: E| find(kind).map(|body| Reader::new(body, M::ClientHello));
-        let missing = |extension: E| Fault::MissingExtension {
-            extension,
-            message: M::ClientHello,
-        };
-
-        // rfc9846#4.3.1-3, rfc9846#4.3.1-5, rfc9846#E.2-1, rfc9846#E.2-3: only supported_versions counts.
-        let Some(versions) = open(E::SUPPORTED_VERSIONS).map(versions).transpose()? else {
-            return Err(Fault::NoTls13 {
-                newest: legacy_version.min(0x0303),
-            });
-        };
-        // rfc9846#4.3.1-4, rfc9846#E.5-3: unknown versions are passed over, older ones not taken.
-        if !versions.contains(TLS13) {
-            let newest = versions
-                .iter()
-                .filter(|version| *version < TLS13)
-                .max()
-                .unwrap_or(0);
-            return Err(Fault::NoTls13 { newest });
-        }
-        // rfc9846#4.2.2-7, rfc9846#E.5-7
-        if legacy_version != LEGACY_VERSION {
-            return Err(Fault::LegacyVersion);
-        }
+        check_version(legacy_version, &extensions)?;
         // rfc9846#4.2.2-12
         if compression != [0] {
             return Err(Fault::Compression);
         }
         // rfc9846#9.2-8, rfc9846#4.3-6, rfc9846#4.3.11-10, rfc9846#4.3.11-11, rfc9846#4.3.9-3
-        if find(E::PRE_SHARED_KEY).is_some() {
-            if extensions.last().map(|last| last.kind) != Some(E::PRE_SHARED_KEY) {
+        if extensions.find(E::PRE_SHARED_KEY).is_some() {
+            if extensions.list.last().map(|last| last.kind) != Some(E::PRE_SHARED_KEY) {
                 return Err(Fault::PreSharedKeyNotLast);
             }
-            if find(E::PSK_KEY_EXCHANGE_MODES).is_none() {
-                return Err(missing(E::PSK_KEY_EXCHANGE_MODES));
+            if extensions.find(E::PSK_KEY_EXCHANGE_MODES).is_none() {
+                return Err(extensions.missing(E::PSK_KEY_EXCHANGE_MODES));
             }
         }
-        let psks = open(E::PRE_SHARED_KEY)
-            .map(OfferedPsks::decode)
-            .transpose()?;
+        let psks = extensions.read(E::PRE_SHARED_KEY, OfferedPsks::decode)?;
         // rfc9846#9.2-9, rfc9846#9.2-10, rfc9846#9.2-11, rfc9846#9.2-12: a key exchange takes place with a pre-shared key too, so
         // only the algorithms can be missing, beside one; rfc9846#4.3.3-3 is then seen to where the server chooses.
-        open(E::EARLY_DATA).map_or(Ok(()), Reader::finish)?;
-        let groups = open(E::SUPPORTED_GROUPS)
-            .ok_or(missing(E::SUPPORTED_GROUPS))
-            .and_then(Codes::of_body)?;
-        let signature_schemes = match open(E::SIGNATURE_ALGORITHMS) {
-            Some(body) => Codes::of_body(body)?,
+        extensions.read(E::EARLY_DATA, Reader::finish)?;
+        let groups = extensions.require(E::SUPPORTED_GROUPS, Codes::of_body)?;
+        let signature_schemes = match extensions.read(E::SIGNATURE_ALGORITHMS, Codes::of_body)? {
+            Some(schemes) => schemes,
             None if psks.is_some() => Codes::default(),
-            None => return Err(missing(E::SIGNATURE_ALGORITHMS)),
+            None => return Err(extensions.missing(E::SIGNATURE_ALGORITHMS)),
         };
-        let shares = open(E::KEY_SHARE)
-            .ok_or(missing(E::KEY_SHARE))
-            .and_then(|reader| key_shares(reader, groups))?;
-
+        let chain_schemes = extensions.read(E::SIGNATURE_ALGORITHMS_CERT, Codes::of_body)?;
+        let shares = extensions.require(E::KEY_SHARE, |body| key_shares(body, groups))?;
+        let protocols = extensions.read(E::ALPN, protocols)?;
+        let authorities = extensions.read(E::CERTIFICATE_AUTHORITIES, Authorities::decode)?;
+        let modes = extensions.read(E::PSK_KEY_EXCHANGE_MODES, allows_dhe)?;
+        let client_types = extensions.read(E::CLIENT_CERTIFICATE_TYPE, certificate_types)?;
+        let server_types = extensions.read(E::SERVER_CERTIFICATE_TYPE, certificate_types)?;
         Ok(Self {
             random,
             session_id,
             suites,
-            server_name: open(E::SERVER_NAME).map(server_name).transpose()?.flatten(),
+            server_name: extensions.read(E::SERVER_NAME, server_name)?.flatten(),
             groups,
             signature_schemes,
-            chain_schemes: open(E::SIGNATURE_ALGORITHMS_CERT)
-                .map(Codes::of_body)
-                .transpose()?
-                .unwrap_or(signature_schemes),
+            chain_schemes: chain_schemes.unwrap_or(signature_schemes),
             shares,
-            protocols: open(E::ALPN)
-                .map(protocols)
-                .transpose()?
-                .unwrap_or_default(),
-            transport_parameters: find(E::QUIC_TRANSPORT_PARAMETERS),
-            record_size_limit: open(E::RECORD_SIZE_LIMIT)
-                .map(record_size_limit)
-                .transpose()?,
-            authorities: open(E::CERTIFICATE_AUTHORITIES)
-                .map(Authorities::decode)
-                .transpose()?
-                .unwrap_or_default(),
-            compression: open(E::COMPRESS_CERTIFICATE)
-                .map(compression_algorithms)
-                .transpose()?,
-            client_certificate_types: open(E::CLIENT_CERTIFICATE_TYPE)
-                .map(certificate_types)
-                .transpose()?,
-            server_certificate_types: open(E::SERVER_CERTIFICATE_TYPE)
-                .map(certificate_types)
-                .transpose()?,
-            takes_psks: open(E::PSK_KEY_EXCHANGE_MODES)
-                .map(allows_dhe)
-                .transpose()?
-                .unwrap_or_default(),
+            protocols: protocols.unwrap_or_default(),
+            transport_parameters: extensions.find(E::QUIC_TRANSPORT_PARAMETERS),
+            record_size_limit: extensions.read(E::RECORD_SIZE_LIMIT, record_size_limit)?,
+            authorities: authorities.unwrap_or_default(),
+            compression: extensions.read(E::COMPRESS_CERTIFICATE, compression_algorithms)?,
+            client_certificate_types: client_types,
+            server_certificate_types: server_types,
+            takes_psks: modes.unwrap_or_default(),
             psks,
-            ticket_request: open(E::TICKET_REQUEST)
-                .map(TicketRequest::decode)
-                .transpose()?,
+            ticket_request: extensions.read(E::TICKET_REQUEST, TicketRequest::decode)?,
             extensions,
         })
     }
 
     /// Whether the client wants an OCSP response. Other types of status are ignored.
     pub(crate) fn wants_ocsp(&self) -> bool {
-        let request = self
-            .extensions
-            .iter()
-            .find(|extension| extension.kind == E::STATUS_REQUEST);
-        request.is_some_and(|request| request.body.first() == Some(&OCSP))
+        let request = self.extensions.find(E::STATUS_REQUEST);
+        request.is_some_and(|request| request.first() == Some(&OCSP))
     }
 
     /// Whether the client offered this extension.
     pub(crate) fn offers(&self, kind: E) -> bool {
-        self.extensions
-            .iter()
-            .any(|extension| extension.kind == kind)
+        self.extensions.find(kind).is_some()
     }
 
     /// The share for a group.
@@ -232,9 +174,10 @@ impl<'a> ClientHello<'a> {
             && self.psks_come_from(first)
             && self
                 .extensions
+                .list
                 .iter()
                 .filter(free)
-                .eq(first.extensions.iter().filter(free))
+                .eq(first.extensions.list.iter().filter(free))
     }
 }
 
@@ -245,6 +188,30 @@ impl ClientHello<'_> {
         let mut own = self.psks.iter().flat_map(|psks| &psks.psks);
         own.all(|psk| earlier.any(|candidate| candidate.identity == psk.identity))
     }
+}
+
+/// Whether the client takes TLS 1.3, and says so as it has to.
+fn check_version(legacy_version: u16, extensions: &Extensions<'_>) -> Result<(), Fault> {
+    // rfc9846#4.3.1-3, rfc9846#4.3.1-5, rfc9846#E.2-1, rfc9846#E.2-3: only supported_versions counts.
+    let Some(versions) = extensions.read(E::SUPPORTED_VERSIONS, versions)? else {
+        return Err(Fault::NoTls13 {
+            newest: legacy_version.min(0x0303),
+        });
+    };
+    // rfc9846#4.3.1-4, rfc9846#E.5-3: unknown versions are passed over, older ones not taken.
+    if !versions.contains(TLS13) {
+        let newest = versions
+            .iter()
+            .filter(|version| *version < TLS13)
+            .max()
+            .unwrap_or(0);
+        return Err(Fault::NoTls13 { newest });
+    }
+    // rfc9846#4.2.2-7, rfc9846#E.5-7
+    if legacy_version != LEGACY_VERSION {
+        return Err(Fault::LegacyVersion);
+    }
+    Ok(())
 }
 
 /// A limit on the size of records (RFC 8449 section 4).

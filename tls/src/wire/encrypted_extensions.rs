@@ -39,7 +39,7 @@ impl<'a> EncryptedExtensions<'a> {
             types: NegotiatedTypes::default(),
             early_data: false,
         };
-        for extension in extensions {
+        for extension in extensions.list {
             let mut body = Reader::new(extension.body, M::EncryptedExtensions);
             match extension.kind {
                 // RFC 6066 section 3: the answer to a server name is empty.

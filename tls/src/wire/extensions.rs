@@ -18,6 +18,48 @@ pub(crate) struct Extension<'a> {
     pub(crate) body: &'a [u8],
 }
 
+/// One block of extensions, in their order.
+#[derive(Clone)]
+pub(crate) struct Extensions<'a> {
+    message: M,
+    pub(crate) list: Vec<Extension<'a>>,
+}
+
+impl<'a> Extensions<'a> {
+    /// The body of an extension, if it is there.
+    pub(crate) fn find(&self, kind: E) -> Option<&'a [u8]> {
+        let found = self.list.iter().find(|extension| extension.kind == kind);
+        found.map(|extension| extension.body)
+    }
+
+    /// Decodes an extension, if it is there.
+    pub(crate) fn read<T>(
+        &self,
+        kind: E,
+        decode: impl FnOnce(Reader<'a>) -> Result<T, Fault>,
+    ) -> Result<Option<T>, Fault> {
+        let body = self.find(kind);
+        body.map(|body| decode(Reader::new(body, self.message)))
+            .transpose()
+    }
+
+    /// Decodes an extension that has to be there.
+    pub(crate) fn require<T>(
+        &self,
+        kind: E,
+        decode: impl FnOnce(Reader<'a>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        self.read(kind, decode)?.ok_or(self.missing(kind))
+    }
+
+    pub(crate) fn missing(&self, extension: E) -> Fault {
+        Fault::MissingExtension {
+            extension,
+            message: self.message,
+        }
+    }
+}
+
 /// The extensions of RFC 9846 section 4.3 and the messages in which they may stand.
 const LEGAL: &[(E, &[M])] = &[
     (
@@ -101,7 +143,7 @@ const LEGAL: &[(E, &[M])] = &[
 ];
 
 /// Reads a block of extensions of a request: a ClientHello, a CertificateRequest or a NewSessionTicket.
-pub(crate) fn read_requests<'a>(reader: &mut Reader<'a>) -> Result<Vec<Extension<'a>>, Fault> {
+pub(crate) fn read_requests<'a>(reader: &mut Reader<'a>) -> Result<Extensions<'a>, Fault> {
     read(reader, |_| true)
 }
 
@@ -110,7 +152,7 @@ pub(crate) fn read_requests<'a>(reader: &mut Reader<'a>) -> Result<Vec<Extension
 pub(crate) fn read_responses<'a>(
     reader: &mut Reader<'a>,
     offered: &[E],
-) -> Result<Vec<Extension<'a>>, Fault> {
+) -> Result<Extensions<'a>, Fault> {
     let retry = reader.message() == M::HelloRetryRequest;
     read(reader, |kind| {
         offered.contains(&kind) || (retry && kind == E::COOKIE)
@@ -120,18 +162,18 @@ pub(crate) fn read_responses<'a>(
 fn read<'a>(
     reader: &mut Reader<'a>,
     solicited: impl Fn(E) -> bool,
-) -> Result<Vec<Extension<'a>>, Fault> {
+) -> Result<Extensions<'a>, Fault> {
     let message = reader.message();
     let mut block = Reader::new(reader.vec16(0)?, message);
-    let mut found: Vec<Extension<'a>> = Vec::with_capacity(16);
+    let mut list: Vec<Extension<'a>> = Vec::with_capacity(16);
     while !block.is_empty() {
         let kind = E(block.u16()?);
         let body = block.vec16(0)?;
-        if found.len() >= limits::EXTENSIONS {
+        if list.len() >= limits::EXTENSIONS {
             return Err(Fault::TooManyExtensions);
         }
         // rfc9846#4.3-7
-        if found.iter().any(|other| other.kind == kind) {
+        if list.iter().any(|other| other.kind == kind) {
             return Err(Fault::RepeatedExtension { extension: kind });
         }
         // rfc9846#4.3-5, rfc9846#4.4.1-2
@@ -151,9 +193,9 @@ fn read<'a>(
                 message,
             });
         }
-        found.push(Extension { kind, body });
+        list.push(Extension { kind, body });
     }
-    Ok(found)
+    Ok(Extensions { message, list })
 }
 
 /// A writer for a block of extensions that remembers which it wrote.
@@ -192,7 +234,7 @@ mod tests {
             for message in M::ALL {
                 let bytes = block(&[*kind]);
                 let got = read_responses(&mut Reader::new(&bytes, message), &[*kind])
-                    .map(|found| found.len());
+                    .map(|found| found.list.len());
                 let want = if places.contains(&message) {
                     Ok(1)
                 } else {

@@ -92,7 +92,7 @@ fn extensions() {
             for message in M::ALL {
                 let mut reader = Reader::new(bytes, message);
                 if let Ok(found) = read_requests(&mut reader) {
-                    assert!(found.len() <= limits::EXTENSIONS);
+                    assert!(found.list.len() <= limits::EXTENSIONS);
                 }
             }
         });

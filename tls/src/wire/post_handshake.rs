@@ -29,13 +29,8 @@ impl<'a> NewSessionTicket<'a> {
             ticket: reader.vec16(1)?,
             max_early_data: None,
         };
-        for extension in read_requests(&mut reader)? {
-            if extension.kind == E::EARLY_DATA {
-                let mut body = Reader::new(extension.body, M::NewSessionTicket);
-                ticket.max_early_data = Some(body.u32()?);
-                body.finish()?;
-            }
-        }
+        let extensions = read_requests(&mut reader)?;
+        ticket.max_early_data = extensions.read(E::EARLY_DATA, |body| body.only(Reader::u32))?;
         reader.finish()?;
         Ok(ticket)
     }

@@ -106,6 +106,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// All that is left, as what `parse` makes of it.
+    pub(crate) fn only<T>(
+        mut self,
+        parse: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let parsed = parse(&mut self)?;
+        self.finish()?;
+        Ok(parsed)
+    }
+
     /// Ends the parse: bytes left over are a fault.
     pub(crate) fn finish(self) -> Result<(), Fault> {
         if self.bytes.is_empty() {

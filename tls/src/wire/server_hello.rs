@@ -5,7 +5,7 @@
 
 use pith_pq::Group;
 
-use super::extensions::read_responses;
+use super::extensions::{Extensions, read_responses};
 use super::reader::Reader;
 use super::registry::{ExtensionType as E, MessageKind as M};
 use super::writer::Writer;
@@ -43,68 +43,42 @@ pub(crate) struct HelloRetryRequest<'a> {
 struct Fields<'a> {
     session_id: &'a [u8],
     suite: u16,
-    key_share: Option<Reader<'a>>,
-    cookie: Option<Reader<'a>>,
-    pre_shared_key: Option<Reader<'a>>,
+    extensions: Extensions<'a>,
 }
 
 impl<'a> ServerHello<'a> {
     pub(crate) fn decode(body: &'a [u8], offered: &[E]) -> Result<Self, Fault> {
         let fields = fields(body, M::ServerHello, offered)?;
-        let selected_psk = match fields.pre_shared_key {
-            Some(mut reader) => {
-                let place = reader.u16()?;
-                reader.finish()?;
-                Some(place)
-            }
-            None => None,
-        };
+        let extensions = &fields.extensions;
+        let selected_psk = extensions.read(E::PRE_SHARED_KEY, |body| body.only(Reader::u16))?;
         // There is no key exchange without a share (S03). rfc9846#4.3.11-6, rfc9846#4.3.11-7: this client offers no mode that goes
         // without one.
-        let missing = match selected_psk {
-            Some(_) => Fault::PskWithoutShare,
-            None => Fault::MissingExtension {
-                extension: E::KEY_SHARE,
-                message: M::ServerHello,
-            },
-        };
-        let mut reader = fields.key_share.ok_or(missing)?;
-        let hello = Self {
+        if selected_psk.is_some() && extensions.find(E::KEY_SHARE).is_none() {
+            return Err(Fault::PskWithoutShare);
+        }
+        let (group, share) = extensions.require(E::KEY_SHARE, |body| {
+            body.only(|body| Ok((body.u16()?, body.vec16(1)?)))
+        })?;
+        Ok(Self {
             session_id: fields.session_id,
             suite: fields.suite,
-            group: reader.u16()?,
-            share: reader.vec16(1)?,
+            group,
+            share,
             selected_psk,
-        };
-        reader.finish()?;
-        Ok(hello)
+        })
     }
 }
 
 impl<'a> HelloRetryRequest<'a> {
     pub(crate) fn decode(body: &'a [u8], offered: &[E]) -> Result<Self, Fault> {
         let fields = fields(body, M::HelloRetryRequest, offered)?;
-        let group = match fields.key_share {
-            Some(mut reader) => {
-                let group = reader.u16()?;
-                reader.finish()?;
-                Some(group)
-            }
-            None => None,
-        };
-        let cookie = match fields.cookie {
-            Some(mut reader) => {
-                let cookie = reader.vec16(1)?;
-                reader.finish()?;
-                Some(cookie)
-            }
-            None => None,
-        };
+        let extensions = &fields.extensions;
+        let cookie = |body: Reader<'a>| body.only(|body| body.vec16(1));
         Ok(Self {
             session_id: fields.session_id,
             suite: fields.suite,
-            group,
-            cookie,
+            group: extensions.read(E::KEY_SHARE, |body| body.only(Reader::u16))?,
+            cookie: extensions.read(E::COOKIE, cookie)?,
         })
     }
 }
@@ -148,18 +122,10 @@ fn fields<'a>(body: &'a [u8], message: M, offered: &[E]) -> Result<Fields<'a>, F
     }
     let extensions = read_responses(&mut reader, offered)?;
     reader.finish()?;
-    let open = |kind: E| {
-        extensions
-            .iter()
-            .find(|extension| extension.kind == kind)
-            .map(|found| Reader::new(found.body, message))
-    };
     Ok(Fields {
         session_id,
         suite,
-        key_share: open(E::KEY_SHARE),
-        cookie: open(E::COOKIE),
-        pre_shared_key: open(E::PRE_SHARED_KEY),
+        extensions,
     })
 }
 

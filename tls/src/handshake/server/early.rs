@@ -77,7 +77,7 @@ impl EarlyOffer {
         now: Now,
     ) -> Verdict {
         let (Some(state), Some(own)) = (choice.auth.state(), &config.early_data) else {
-            return Verdict::Reject("early data is not taken");
+            return Verdict::Reject(NOT_TAKEN);
         };
         if let Some(mismatch) = mismatch(state, config, choice, carrier) {
             return Verdict::Reject(mismatch.text());
@@ -117,6 +117,12 @@ impl EarlyOffer {
         self.secret
     }
 }
+
+/// Why a server without early data rejects some.
+pub(super) const NOT_TAKEN: &str = "early data is not taken";
+
+/// Why a server that asks for another share rejects some.
+pub(super) const RETRIED: &str = "a HelloRetryRequest is needed";
 
 const STALE: &str = "the hello is not fresh";
 

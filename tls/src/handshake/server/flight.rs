@@ -8,7 +8,7 @@ use pith_crypto::{Secret, SharedSecret, SignatureScheme, random};
 
 use super::State;
 use super::client_auth::WaitCertificate;
-use super::early::{EarlyOffer, Verdict, skipped};
+use super::early::{EarlyOffer, NOT_TAKEN, Verdict, skipped};
 use super::negotiate::{Auth, Choice, Shown};
 use super::psk::AcceptedPsk;
 use crate::auth::compress::Algorithm;
@@ -154,19 +154,11 @@ impl AskingReplay {
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
         let Self { base, own } = *self;
-        let verdict = base
-            .early
-            .as_ref()
-            .map(|early| early.judge_answer(&base.choice, is_first, cx.now));
-        let early = match verdict {
-            Some(Verdict::Accept) => EarlyData::Accepted,
-            Some(Verdict::Reject(why)) => {
-                cx.tell(&Event::EarlyDataRejected(why));
-                EarlyData::Rejected
-            }
-            Some(Verdict::Ask(_)) | None => EarlyData::Rejected,
+        let verdict = match &base.early {
+            Some(early) => early.judge_answer(&base.choice, is_first, cx.now),
+            None => Verdict::Reject(base.not_found()),
         };
-        base.respond(own, early, cx)
+        base.decide(own, verdict, cx)
     }
 }
 
@@ -184,27 +176,71 @@ impl Accepted {
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
         let fits = own.as_ref().is_none_or(|own| own.early_data);
-        let verdict = self
-            .early
-            .as_ref()
-            .map(|early| early.judge(&self.config, &self.choice, (cx.rules, fits), cx.now));
+        let verdict = match &self.early {
+            Some(early) => early.judge(&self.config, &self.choice, (cx.rules, fits), cx.now),
+            // After a retry it is gone, and was told of.
+            None if self.retried && self.offers_early_data => {
+                return self.respond(own, EarlyData::Rejected, cx);
+            }
+            None if self.offers_early_data => Verdict::Reject(self.not_found()),
+            None => return self.respond(own, EarlyData::NotOffered, cx),
+        };
+        self.decide(own, verdict, cx)
+    }
+
+    fn decide(
+        self,
+        own: Option<OwnParameters>,
+        verdict: Verdict,
+        cx: &mut Context<'_>,
+    ) -> Result<State, Error> {
         let early = match verdict {
-            Some(Verdict::Accept) => EarlyData::Accepted,
-            Some(Verdict::Reject(why)) => {
+            Verdict::Accept => EarlyData::Accepted,
+            Verdict::Reject(why) => {
                 cx.tell(&Event::EarlyDataRejected(why));
                 EarlyData::Rejected
             }
-            Some(Verdict::Ask(hello)) => {
+            Verdict::Ask(hello) => {
                 // A copy can be fresh for twice the skew, and the fleet's clocks may differ by as much again.
                 let window = limits::EARLY_DATA_SKEW.saturating_mul(4);
                 cx.outputs.ask(Topic::EarlyDataReplay { hello, window })?;
                 let base = self;
                 return Ok(State::AskingReplay(Box::new(AskingReplay { base, own })));
             }
-            None if self.offers_early_data => EarlyData::Rejected,
-            None => EarlyData::NotOffered,
         };
         self.respond(own, early, cx)
+    }
+
+    /// Why there is nothing to judge.
+    fn not_found(&self) -> &'static str {
+        match self.config.early_data {
+            Some(_) => "no ticket that this server takes comes first",
+            None => NOT_TAKEN,
+        }
+    }
+
+    /// The secret of early data that is accepted; what is rejected with this hello will be skipped.
+    fn early_secret(&mut self, early: EarlyData, cx: &mut Context<'_>) -> Option<TrafficSecret> {
+        match early {
+            EarlyData::Accepted => self.early.take().map(EarlyOffer::into_secret),
+            // rfc9846#4.3.10-4
+            EarlyData::Rejected if !self.retried => {
+                let most = skipped(&self.config);
+                cx.outputs.push(Output::SkipEarlyData { most });
+                None
+            }
+            EarlyData::Rejected | EarlyData::Offered | EarlyData::NotOffered => None,
+        }
+    }
+
+    /// The transport parameters, and what tickets remember of them: what does not fit one is not remembered, and so brings no early data.
+    fn own_parameters(&self, own: Option<OwnParameters>) -> (Option<Bytes>, Bytes) {
+        let room = limits::SESSION_DATA.saturating_sub(self.config.early_settings().len());
+        match own {
+            Some(own) if own.remember.len() > room => (Some(own.encoded), Bytes::new()),
+            Some(own) => (Some(own.encoded), own.remember),
+            None => (None, Bytes::new()),
+        }
     }
 
     /// ServerHello to EncryptedExtensions, and on to what shows who this server is (rfc9846#4-1, rfc9846#4.5.1-1).
@@ -214,23 +250,8 @@ impl Accepted {
         early: EarlyData,
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
-        let early_secret = match early {
-            EarlyData::Accepted => self.early.take().map(EarlyOffer::into_secret),
-            // rfc9846#4.3.10-4
-            EarlyData::Rejected if !self.retried => {
-                let most = skipped(&self.config);
-                cx.outputs.push(Output::SkipEarlyData { most });
-                None
-            }
-            EarlyData::Rejected | EarlyData::Offered | EarlyData::NotOffered => None,
-        };
-        // What does not fit a ticket is not remembered, and so brings no early data.
-        let room = limits::SESSION_DATA.saturating_sub(self.config.early_settings().len());
-        let (parameters, remember) = match own {
-            Some(own) if own.remember.len() > room => (Some(own.encoded), Bytes::new()),
-            Some(own) => (Some(own.encoded), own.remember),
-            None => (None, Bytes::new()),
-        };
+        let early_secret = self.early_secret(early, cx);
+        let (parameters, remember) = self.own_parameters(own);
         let Choice {
             suite,
             group,
@@ -274,14 +295,7 @@ impl Accepted {
         let most = self.config.most_early_data();
         let held = open_handshake(early_secret.map(|secret| (secret, most)), traffic, cx);
 
-        let records = self.config.records;
-        let mut shape = RecordShape::new(records.block);
-        let mut own_limit = None;
-        if let Some(limit) = self.record_size_limit.filter(|_| cx.rules.has_records()) {
-            shape = RecordShape::negotiated(limit, records.limit, records.block);
-            own_limit = Some(shape.receive);
-        }
-        cx.shape_records(shape);
+        let own_limit = shape_records(&self.config, self.record_size_limit, cx);
         // rfc9846#4.4.1-1
         let mut flight = Writer::default();
         let answers = ServerAnswers {
@@ -346,6 +360,16 @@ fn open_handshake(
     cx.outputs
         .keys(Level::Handshake, Direction::Read, traffic.client);
     None
+}
+
+/// Shapes records, and returns the limit to tell the client, where it told its own.
+fn shape_records(config: &ServerConfig, limit: Option<u16>, cx: &mut Context<'_>) -> Option<u16> {
+    let records = config.records;
+    let negotiated = limit
+        .filter(|_| cx.rules.has_records())
+        .map(|limit| RecordShape::negotiated(limit, records.limit, records.block));
+    cx.shape_records(negotiated.unwrap_or(RecordShape::new(records.block)));
+    negotiated.map(|shape| shape.receive)
 }
 
 impl AskingSignature {

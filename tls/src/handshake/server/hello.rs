@@ -6,7 +6,7 @@ use bytes::Bytes;
 use pith_pq::answer;
 
 use super::State;
-use super::early::{EarlyOffer, skipped};
+use super::early::{EarlyOffer, RETRIED, skipped};
 use super::flight::{Accepted, AskingParameters, TicketsDue};
 use super::negotiate::{Auth, Choice, negotiate};
 use super::psk::{AcceptedPsk, Found, known, unknown};
@@ -245,6 +245,7 @@ fn choose(
     }
     // rfc9846#4.3.10-4
     if hello.offers(ExtensionType::EARLY_DATA) {
+        cx.tell(&Event::EarlyDataRejected(RETRIED));
         let most = skipped(&config);
         cx.outputs.push(Output::SkipEarlyData { most });
     }
