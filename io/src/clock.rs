@@ -8,7 +8,7 @@ use pith_tls::Now;
 #[derive(Debug, Clone)]
 pub(crate) enum Clock {
     System(Instant),
-    #[cfg(all(test, feature = "std"))]
+    #[cfg(all(test, any(feature = "std", feature = "quic")))]
     Test(std::sync::Arc<std::sync::atomic::AtomicU64>), // milliseconds
 }
 
@@ -34,7 +34,7 @@ impl Clock {
                     .duration_since(UNIX_EPOCH)
                     .unwrap_or(Duration::ZERO),
             },
-            #[cfg(all(test, feature = "std"))]
+            #[cfg(all(test, any(feature = "std", feature = "quic")))]
             Self::Test(milliseconds) => {
                 let monotonic =
                     Duration::from_millis(milliseconds.load(std::sync::atomic::Ordering::Relaxed));

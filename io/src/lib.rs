@@ -16,6 +16,9 @@ mod clock;
 mod conformance;
 #[cfg(any(feature = "std", feature = "tokio"))]
 mod error;
+#[cfg(all(feature = "quic", any(feature = "std", feature = "tokio")))]
+#[allow(dead_code, unused_imports)] // until the endpoints stand on it
+pub mod quic;
 #[cfg(feature = "std")]
 pub mod std;
 #[cfg(feature = "tokio")]

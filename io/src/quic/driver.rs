@@ -1,0 +1,396 @@
+//! What keeps an endpoint going: sockets, deadlines, connections, in turns of bounded work.
+//!
+//! A turn receives, looks at the connections that something has come for, whose time has come or that a handle has called for, sends what they have,
+//! and wakes whoever waits. Connections send in turn, a few batches each, so none holds up the others. While the socket takes nothing, a batch is
+//! kept and connections go on but for what they send. When a turn is over it says what to wait for: there is always something that is not true already.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use pith_quic::{ConnectionKey, Ecn, Route, Routed, Transmit, VarInt, limits};
+use pith_tls::Now;
+
+use super::error::Error;
+use super::hub::Hub;
+use super::link::{Link, State};
+
+/// A socket that does not block.
+pub(crate) trait Datagrams {
+    /// Hands out what one call to the system gives, and says how many datagrams that are.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WouldBlock`] if there is nothing.
+    fn receive(&mut self, each: &mut dyn FnMut(Route, Ecn, BytesMut)) -> io::Result<usize>;
+
+    /// Sends `datagrams`, a batch or what an earlier call left of it, and says how many bytes need not be given again.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WouldBlock`] if the socket takes nothing now. With any other error they are lost.
+    fn send(&mut self, transmit: &Transmit, datagrams: &[u8]) -> io::Result<usize>;
+}
+
+/// Drives an endpoint. If it is dropped before the endpoint is over, everybody who waits hears of it.
+pub(crate) struct Driver {
+    hub: Arc<Hub>,
+    /// Connections to look at, in turn.
+    ready: VecDeque<Arc<Link>>,
+    /// Those that wait for the socket.
+    stalled: VecDeque<Arc<Link>>,
+    deadlines: BTreeSet<(Duration, ConnectionKey)>,
+    buffer: Box<[u8]>,
+    /// What lies in `buffer` from some byte on and the socket did not take.
+    kept: Option<(Transmit, usize)>,
+    reply: Box<[u8]>,
+    /// Errors of the socket in a row, and until when it is left alone after one.
+    errors: u32,
+    pause: Option<Duration>,
+    woken: Vec<Waker>,
+}
+
+/// What there is to wait for after a turn, whatever comes first. A nudge ends every wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// For nothing: there is more to do.
+    Again,
+    /// For the socket to give something, and, if `room`, to take something; and for the deadline, on the clock of the endpoint.
+    Wait {
+        room: bool,
+        deadline: Option<Duration>,
+    },
+    /// The endpoint is over.
+    Over,
+}
+
+impl Driver {
+    pub(super) fn new(hub: Arc<Hub>) -> Self {
+        Self {
+            hub,
+            ready: VecDeque::new(),
+            stalled: VecDeque::new(),
+            deadlines: BTreeSet::new(),
+            buffer: vec![0; BUFFER].into(),
+            kept: None,
+            reply: vec![0; limits::DATAGRAM].into(),
+            errors: 0,
+            pause: None,
+            woken: Vec::new(),
+        }
+    }
+
+    /// Who is woken by a nudge.
+    pub(crate) fn set_waker(&self, waker: &Waker) {
+        let mut core = self.hub.core();
+        match &mut core.driver {
+            Some(driver) => driver.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+    }
+
+    /// What time it is for deadlines.
+    pub(crate) fn now(&self) -> Duration {
+        self.hub.now().monotonic
+    }
+
+    /// Does what there is to do, within bounds.
+    pub(crate) fn turn(&mut self, socket: &mut impl Datagrams) -> Turn {
+        let now = self.hub.now();
+        self.hub.begin_turn();
+        let drained = match self.receive(now, socket) {
+            Ok(drained) => drained,
+            Err(error) => {
+                self.hub.end(&Error::Socket(Arc::new(error)));
+                return Turn::Over;
+            }
+        };
+        self.gather(now);
+        self.flush(socket);
+        for _ in 0..self.ready.len().min(SERVED) {
+            if let Some(link) = self.ready.pop_front() {
+                self.serve(&link, now, socket);
+            }
+        }
+        self.send_replies(socket);
+        self.woken.drain(..).for_each(Waker::wake);
+        if self.is_over() {
+            self.hub.end(&Error::ShutDown);
+            return Turn::Over;
+        }
+        if !drained || !self.ready.is_empty() {
+            return Turn::Again;
+        }
+        Turn::Wait {
+            room: self.kept.is_some(),
+            deadline: self.deadline(),
+        }
+    }
+
+    /// Receives at most so much. Says whether nothing is left.
+    fn receive(&mut self, now: Now, socket: &mut impl Datagrams) -> io::Result<bool> {
+        if self.pause.is_some_and(|until| now.monotonic < until) {
+            return Ok(true);
+        }
+        self.pause = None;
+        let mut received = 0_usize;
+        for _ in 0..RECEIVES {
+            let got = socket.receive(&mut |route, ecn, datagram| {
+                self.on_datagram(now, route, ecn, datagram);
+            });
+            match got {
+                Ok(count) => {
+                    self.errors = 0;
+                    received = received.saturating_add(count);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // Out of memory, for instance: that may pass.
+                Err(error) => {
+                    self.errors = self.errors.saturating_add(1);
+                    if self.errors >= ERRORS {
+                        return Err(error);
+                    }
+                    self.pause = Some(now.monotonic.saturating_add(PAUSE));
+                    return Ok(true);
+                }
+            }
+            if received >= RECEIVED {
+                break;
+            }
+        }
+        Ok(false)
+    }
+
+    fn on_datagram(&mut self, now: Now, route: Route, ecn: Ecn, datagram: BytesMut) {
+        let mut core = self.hub.core();
+        let (link, datagram) =
+            match core
+                .endpoint
+                .receive(now, route, ecn, datagram, &mut self.reply)
+            {
+                Routed::Connection(key, datagram) => match core.links.get(&key) {
+                    Some(link) => (Arc::clone(link), datagram),
+                    None => return,
+                },
+                Routed::Incoming(incoming) => {
+                    self.woken.extend(core.on_incoming(incoming, now));
+                    return;
+                }
+                Routed::Reply(length) => {
+                    let reply = self.reply.get(..length).unwrap_or_default();
+                    core.queue_reply(route, reply.to_vec());
+                    return;
+                }
+                // There is one worker.
+                Routed::Forward(..) | Routed::Nothing => return,
+            };
+        drop(core);
+        let mut state = link.lock();
+        state.connection.receive(now, route, ecn, datagram);
+        if !std::mem::replace(&mut state.is_called, true) {
+            drop(state);
+            self.ready.push_back(link);
+        }
+    }
+
+    /// Finds the connections that are to be looked at beside those that got something.
+    fn gather(&mut self, now: Now) {
+        let (due, overdue) = {
+            let mut core = self.hub.core();
+            core.endpoint.on_deadline(now);
+            self.ready.append(&mut core.called);
+            let mut due = Vec::new();
+            while let Some((at, key)) = self.deadlines.first().copied() {
+                if at > now.monotonic {
+                    break;
+                }
+                self.deadlines.pop_first();
+                due.extend(core.links.get(&key).cloned());
+            }
+            let ends = core.ends.is_some_and(|ends| ends <= now.monotonic);
+            if ends {
+                // Once is enough.
+                core.ends = Some(Duration::MAX);
+                due.extend(core.links.values().cloned());
+            }
+            (due, ends)
+        };
+        for link in due {
+            let mut state = link.lock();
+            if overdue {
+                state.connection.close(VarInt::ZERO, Bytes::new(), now);
+            }
+            if !std::mem::replace(&mut state.is_called, true) {
+                drop(state);
+                self.ready.push_back(link);
+            }
+        }
+    }
+
+    /// Lets a connection do what is due and send, a few batches.
+    fn serve(&mut self, link: &Arc<Link>, now: Now, socket: &mut impl Datagrams) {
+        let mut state = link.lock();
+        state.is_called = false;
+        state.connection.on_deadline(now);
+        self.settle(link, &mut state, now);
+        let mut batches = 0_u32;
+        let rest = loop {
+            if self.kept.is_some() {
+                break Rest::Stalled;
+            }
+            if batches == BATCHES {
+                break Rest::More;
+            }
+            match state.connection.transmit(now, &mut self.buffer) {
+                Some(transmit) => {
+                    batches = batches.saturating_add(1);
+                    drop(state);
+                    self.send(socket, transmit, 0);
+                    state = link.lock();
+                }
+                None if state.leave(now) => {} // and says so
+                None => break Rest::Quiet,
+            }
+        };
+        state.tell(&mut self.woken);
+        self.arm(link, &mut state, now, rest);
+        match rest {
+            Rest::More if !std::mem::replace(&mut state.is_called, true) => {
+                self.ready.push_back(Arc::clone(link));
+            }
+            Rest::Stalled if !std::mem::replace(&mut state.is_stalled, true) => {
+                self.stalled.push_back(Arc::clone(link));
+            }
+            Rest::More | Rest::Stalled | Rest::Quiet => {}
+        }
+        if state.connection.is_over() {
+            self.settle(link, &mut state, now);
+            self.hub.core().links.remove(&link.key);
+        }
+    }
+
+    fn settle(&self, link: &Link, state: &mut State, now: Now) {
+        let mut core = self.hub.core();
+        core.endpoint.settle(link.key, &mut state.connection, now);
+    }
+
+    /// Notes when a connection is to be looked at next. That is never now: what is due and cannot be done, for the socket takes nothing, is not
+    /// to be tried again and again.
+    fn arm(&mut self, link: &Link, state: &mut State, now: Now, rest: Rest) {
+        let least = match rest {
+            Rest::Stalled => PAUSE,
+            Rest::More | Rest::Quiet => TICK,
+        };
+        let least = now.monotonic.saturating_add(least);
+        let at = state.deadline().map(|at| at.max(least));
+        let before = std::mem::replace(&mut state.armed, at);
+        if let Some(before) = before {
+            self.deadlines.remove(&(before, link.key));
+        }
+        if let Some(at) = at {
+            self.deadlines.insert((at, link.key));
+        }
+    }
+
+    /// Sends what the socket did not take before. If it takes it now, those that waited go on.
+    fn flush(&mut self, socket: &mut impl Datagrams) {
+        if let Some((transmit, from)) = self.kept.take() {
+            self.send(socket, transmit, from);
+        }
+        if self.kept.is_some() {
+            return;
+        }
+        while let Some(link) = self.stalled.pop_front() {
+            let mut state = link.lock();
+            state.is_stalled = false;
+            if !std::mem::replace(&mut state.is_called, true) {
+                drop(state);
+                self.ready.push_back(link);
+            }
+        }
+    }
+
+    /// Sends what lies in the buffer from byte `from` on, and keeps what the socket does not take.
+    fn send(&mut self, socket: &mut impl Datagrams, transmit: Transmit, mut from: usize) {
+        while from < transmit.length {
+            let left = self.buffer.get(from..transmit.length).unwrap_or_default();
+            match socket.send(&transmit, left) {
+                Ok(sent) if sent > 0 => from = from.saturating_add(sent),
+                Err(error) if error.kind() != ErrorKind::WouldBlock => return,
+                Ok(_) | Err(_) => {
+                    self.kept = Some((transmit, from));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn send_replies(&mut self, socket: &mut impl Datagrams) {
+        let replies = std::mem::take(&mut self.hub.core().replies);
+        for (route, datagram) in replies {
+            let transmit = Transmit {
+                route,
+                ecn: Ecn::NotEct,
+                segment: datagram.len(),
+                length: datagram.len(),
+            };
+            if socket.send(&transmit, &datagram).is_err() {
+                break;
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        let core = self.hub.core();
+        let first = self.deadlines.first().map(|(at, _)| *at);
+        [first, core.endpoint.deadline(), core.ends, self.pause]
+            .into_iter()
+            .flatten()
+            .min()
+            .filter(|at| *at < Duration::MAX)
+    }
+
+    fn is_over(&self) -> bool {
+        let core = self.hub.core();
+        core.endpoint.is_over()
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.hub.end(&Error::NotDriven);
+    }
+}
+
+/// Why a connection does not send any more in a turn.
+#[derive(Debug, Clone, Copy)]
+enum Rest {
+    /// It has nothing to send, or not now.
+    Quiet,
+    /// It is the others' turn.
+    More,
+    /// The socket takes nothing.
+    Stalled,
+}
+
+/// Calls to the socket in a turn, and about how many datagrams they may give.
+const RECEIVES: usize = 16;
+const RECEIVED: usize = 256;
+
+/// Connections that are looked at in a turn.
+const SERVED: usize = 64;
+
+/// Batches that a connection sends before it is others' turn.
+const BATCHES: u32 = 4;
+
+/// Bytes of a batch: ten datagrams as an Ethernet carries them.
+const BUFFER: usize = 10 * 1500;
+
+/// How finely connections are looked at by the clock.
+const TICK: Duration = Duration::from_millis(1);
+
+/// How long a socket that failed is left alone, and how often it may fail in a row.
+const PAUSE: Duration = Duration::from_millis(10);
+const ERRORS: u32 = 100;

@@ -1,0 +1,190 @@
+//! The part of an endpoint's handle that is the same in every adapter.
+
+use std::future::Ready;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pith_quic::{ClientConfig, ConnectionError, EndpointStats, Retrying, Route, ServerConfig};
+use pith_tls::{Answer, Question};
+
+use super::connection::{Connection, establish};
+use super::error::Error;
+use super::hub::Hub;
+use super::incoming::Incoming;
+use super::link::{Hold, Link};
+use super::waiting::wait;
+use crate::error::server_name;
+
+/// A counted handle to an endpoint.
+pub(crate) struct Endpoint {
+    hub: Arc<Hub>,
+}
+
+impl Endpoint {
+    pub(super) fn first(hub: Arc<Hub>) -> Self {
+        Self { hub }
+    }
+
+    /// Connects to the server called `name` at `remote`. A future that is dropped gives the connection up.
+    pub(crate) async fn connect(
+        &self,
+        config: &ClientConfig,
+        remote: SocketAddr,
+        name: &str,
+    ) -> Result<Connection, Error> {
+        let hold = self.begin(config, remote, name)?;
+        establish(hold, None::<fn(Question) -> Ready<Result<Answer, Error>>>).await
+    }
+
+    /// As [`connect`](Self::connect), with answers to the configuration's questions.
+    pub(crate) async fn connect_with<F, E>(
+        &self,
+        config: &ClientConfig,
+        remote: SocketAddr,
+        name: &str,
+        answer: impl FnMut(Question) -> F,
+    ) -> Result<Connection, E>
+    where
+        F: Future<Output = Result<Answer, E>>,
+        E: From<Error>,
+    {
+        let hold = self.begin(config, remote, name)?;
+        establish(hold, Some(answer)).await
+    }
+
+    /// The next client that asks for a connection; `None` once the endpoint is shut down. A future that is dropped has taken none.
+    pub(crate) async fn accept(&self) -> Option<Incoming> {
+        let incoming = wait(
+            self.hub.core_lock(),
+            |core| &mut core.accepting,
+            |core| {
+                if core.over.is_some() || core.ends.is_some() {
+                    return Some(None);
+                }
+                core.next_incoming(self.hub.now()).map(Some)
+            },
+        );
+        let incoming = incoming.await?;
+        Some(Incoming::new(Arc::clone(&self.hub), incoming))
+    }
+
+    /// Accepts later clients with `config`.
+    pub(crate) fn set_server_config(&self, config: ServerConfig) {
+        self.hub.core().config = Some(config);
+    }
+
+    pub(crate) fn set_retrying(&self, retrying: Retrying) {
+        self.hub.core().endpoint.set_retrying(retrying);
+    }
+
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.hub.local
+    }
+
+    pub(crate) fn stats(&self) -> EndpointStats {
+        self.hub.core().endpoint.stats()
+    }
+
+    /// Lets nobody in any more, and ends when all connections are over: those that are not within `limit` are closed. It goes on if
+    /// the future is dropped.
+    pub(crate) async fn shutdown(&self, limit: Duration) {
+        self.shut(self.hub.now().monotonic.saturating_add(limit));
+        wait(
+            self.hub.core_lock(),
+            |core| &mut core.ending,
+            |core| core.over.as_ref().map(|_| ()),
+        )
+        .await;
+    }
+
+    fn shut(&self, deadline: Duration) {
+        let woken: Vec<_> = {
+            let mut core = self.hub.core();
+            core.shut(deadline);
+            core.accepting.all().collect()
+        };
+        woken.into_iter().for_each(Waker::wake);
+        self.hub.nudge();
+    }
+
+    /// Makes a connection whose hello the driver will send.
+    fn begin(&self, config: &ClientConfig, remote: SocketAddr, name: &str) -> Result<Hold, Error> {
+        let remote = self.reachable(remote)?;
+        let name = server_name(name).map_err(|_| Error::Name)?;
+        let route = Route {
+            local: None,
+            remote,
+        };
+        let now = self.hub.now();
+        let hold = {
+            let mut core = self.hub.core();
+            if let Some(over) = &core.over {
+                return Err(over.clone());
+            }
+            let made = core
+                .endpoint
+                .connect(config, name, route, Bytes::new(), now);
+            let (key, connection) = made.map_err(|error| match error {
+                ConnectionError::LocallyClosed => Error::ShutDown,
+                error => Error::Connection(error),
+            })?;
+            let hold = Link::hold(&self.hub, key, connection);
+            core.add(&hold);
+            hold
+        };
+        let link = hold.link();
+        link.call(link.lock());
+        Ok(hold)
+    }
+
+    /// The address as datagrams from there show it.
+    fn reachable(&self, remote: SocketAddr) -> Result<SocketAddr, Error> {
+        let canonical = SocketAddr::new(remote.ip().to_canonical(), remote.port());
+        let canonical = match (canonical, remote) {
+            (SocketAddr::V6(mut canonical), SocketAddr::V6(remote)) => {
+                canonical.set_scope_id(remote.scope_id());
+                SocketAddr::V6(canonical)
+            }
+            (canonical, _) => canonical,
+        };
+        let refuse = |why| Err(Error::Address(remote, why));
+        if canonical.port() == 0 {
+            return refuse("port 0 is none");
+        }
+        if canonical.ip().is_unspecified() {
+            return refuse(
+                "this is no host's address; a server on this host has a loopback address",
+            );
+        }
+        if canonical.is_ipv6() && self.hub.local.is_ipv4() {
+            return refuse("the endpoint's socket speaks IPv4 only; bind it to [::]:0 for both");
+        }
+        Ok(canonical)
+    }
+}
+
+impl Clone for Endpoint {
+    fn clone(&self) -> Self {
+        let mut core = self.hub.core();
+        core.handles = core.handles.saturating_add(1);
+        Self {
+            hub: Arc::clone(&self.hub),
+        }
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        let last = {
+            let mut core = self.hub.core();
+            core.handles = core.handles.saturating_sub(1);
+            core.handles == 0
+        };
+        if last {
+            self.shut(Duration::MAX);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! What an endpoint's handles and its driver share: the routing of datagrams, the connections, and clients that wait to be let in.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Waker;
+use std::time::Duration;
+
+use pith_quic::{ConnectionKey, EndpointConfig, Incoming, Route, ServerConfig, limits};
+use pith_tls::Now;
+
+use super::driver::Driver;
+use super::endpoint::Endpoint;
+use super::error::Error;
+use super::link::{Hold, Link};
+use super::waiting::{Line, lock};
+use crate::clock::Clock;
+
+/// The middle of an endpoint.
+pub(super) struct Hub {
+    core: Mutex<Core>,
+    /// Whether the driver was woken and has not begun a turn since.
+    nudged: AtomicBool,
+    clock: Clock,
+    /// The socket's own address.
+    pub(super) local: SocketAddr,
+}
+
+/// What the lock guards.
+pub(super) struct Core {
+    pub(super) endpoint: pith_quic::Endpoint,
+    pub(super) links: HashMap<ConnectionKey, Arc<Link>>,
+    /// Connections that the driver is to look at.
+    pub(super) called: VecDeque<Arc<Link>>,
+    pub(super) config: Option<ServerConfig>,
+    /// Clients that were not handed out yet, and since when.
+    incoming: VecDeque<(Duration, Incoming)>,
+    pub(super) accepting: Line,
+    /// Those that wait for the end.
+    pub(super) ending: Line,
+    /// Answers that need no connection. They may be lost, like any datagram.
+    pub(super) replies: VecDeque<(Route, Vec<u8>)>,
+    pub(super) driver: Option<Waker>,
+    pub(super) handles: usize,
+    /// When connections are closed that have not ended by themselves after a shutdown.
+    pub(super) ends: Option<Duration>,
+    /// Why the endpoint is over.
+    pub(super) over: Option<Error>,
+}
+
+/// Makes an endpoint with a socket at `local`, and what drives it.
+///
+/// # Errors
+/// If the random generator fails.
+pub(crate) fn endpoint(
+    config: EndpointConfig,
+    server: Option<ServerConfig>,
+    local: SocketAddr,
+    clock: Clock,
+) -> Result<(Endpoint, Driver), pith_quic::ConnectionError> {
+    let core = Core {
+        endpoint: pith_quic::Endpoint::new(config, clock.now())
+            .map_err(|error| pith_quic::ConnectionError::Transport(error.into()))?,
+        links: HashMap::new(),
+        called: VecDeque::new(),
+        config: server,
+        incoming: VecDeque::new(),
+        accepting: Line::default(),
+        ending: Line::default(),
+        replies: VecDeque::new(),
+        driver: None,
+        handles: 1,
+        ends: None,
+        over: None,
+    };
+    let hub = Arc::new(Hub {
+        core: Mutex::new(core),
+        nudged: AtomicBool::new(false),
+        clock,
+        local,
+    });
+    Ok((Endpoint::first(Arc::clone(&hub)), Driver::new(hub)))
+}
+
+impl Hub {
+    pub(super) fn core(&self) -> MutexGuard<'_, Core> {
+        lock(&self.core)
+    }
+
+    pub(super) fn core_lock(&self) -> &Mutex<Core> {
+        &self.core
+    }
+
+    pub(super) fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// Has the driver take a turn.
+    pub(super) fn nudge(&self) {
+        if !self.nudged.swap(true, Ordering::AcqRel) {
+            let driver = self.core().driver.clone();
+            driver.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// A turn begins. Whoever nudges after this is not overlooked: what he did before may be seen in this turn, and the next follows.
+    pub(super) fn begin_turn(&self) {
+        self.nudged.swap(false, Ordering::AcqRel);
+    }
+
+    /// Nothing drives the endpoint any more: everybody who waits hears why.
+    pub(super) fn end(&self, error: &Error) {
+        let mut woken = Vec::new();
+        let links = {
+            let mut core = self.core();
+            if core.over.is_some() {
+                return;
+            }
+            core.over = Some(error.clone());
+            core.incoming.clear();
+            woken.extend(core.accepting.all());
+            woken.extend(core.ending.all());
+            core.called.clear();
+            std::mem::take(&mut core.links)
+        };
+        for link in links.values() {
+            link.lose(error, &mut woken);
+        }
+        woken.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Core {
+    /// Adds a connection that was made.
+    pub(super) fn add(&mut self, hold: &Hold) {
+        let link = hold.link();
+        self.links.insert(link.key, Arc::clone(link));
+    }
+
+    /// A client's hello is complete.
+    pub(super) fn on_incoming(&mut self, incoming: Incoming, now: Now) -> Option<Waker> {
+        self.incoming.retain(|(at, _)| !is_stale(*at, now));
+        if self.incoming.len() >= limits::ATTEMPTS {
+            self.endpoint.ignore(&incoming);
+            return None;
+        }
+        self.incoming.push_back((now.monotonic, incoming));
+        self.accepting.first()
+    }
+
+    /// The next client that is still there.
+    pub(super) fn next_incoming(&mut self, now: Now) -> Option<Incoming> {
+        loop {
+            let (at, incoming) = self.incoming.pop_front()?;
+            if !is_stale(at, now) {
+                return Some(incoming);
+            }
+        }
+    }
+
+    /// Writes an answer by `write`, to be sent by the driver.
+    pub(super) fn reply(
+        &mut self,
+        route: Route,
+        write: impl FnOnce(&mut pith_quic::Endpoint, &mut [u8]) -> Option<usize>,
+    ) {
+        let mut buffer = vec![0; limits::DATAGRAM];
+        if let Some(length) = write(&mut self.endpoint, &mut buffer) {
+            buffer.truncate(length);
+            self.queue_reply(route, buffer);
+        }
+    }
+
+    pub(super) fn queue_reply(&mut self, route: Route, datagram: Vec<u8>) {
+        if self.replies.len() < REPLIES {
+            self.replies.push_back((route, datagram));
+        }
+    }
+
+    /// Lets nobody in any more. Connections may go on until `deadline`.
+    pub(super) fn shut(&mut self, deadline: Duration) {
+        self.ends = Some(self.ends.map_or(deadline, |ends| ends.min(deadline)));
+        for (_, incoming) in std::mem::take(&mut self.incoming) {
+            self.refuse(&incoming);
+        }
+        self.endpoint.shutdown(deadline);
+    }
+
+    pub(super) fn refuse(&mut self, incoming: &Incoming) {
+        self.reply(incoming.route(), |endpoint, buffer| {
+            endpoint.refuse(incoming, buffer)
+        });
+    }
+}
+
+/// Who has waited for so long has given up or asks again, and the endpoint has forgotten it.
+fn is_stale(since: Duration, now: Now) -> bool {
+    since.saturating_add(limits::ATTEMPT_TIME) <= now.monotonic
+}
+
+/// Answers that wait for the socket at once.
+const REPLIES: usize = 64;
