@@ -42,13 +42,14 @@ pub(crate) struct ClientOptions {
     /// The server.
     #[arg(value_name = "HOST:PORT")]
     pub(crate) server: String,
-    /// PEM file of the CA certificates to trust. Without this, --pin and --system-roots: Mozilla's, as this build carries them.
+    /// PEM file of the CA certificates to trust. Without this, --pin, --system-roots and --psk: Mozilla's, as this build carries them.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
     /// Trust the CA certificates that this machine has (SSL_CERT_FILE and SSL_CERT_DIR name others).
     #[arg(long, conflicts_with = "ca")]
     pub(crate) system_roots: bool,
-    /// Trust the server with this key and no other: SHA-256 of its SubjectPublicKeyInfo in hex. May be given again for more keys.
+    /// Trust the server with this key and no other, in a certificate or raw: SHA-256 of its SubjectPublicKeyInfo in hex. May be given again for
+    /// more keys.
     #[arg(long, value_name = "HEX", conflicts_with_all = ["ca", "system_roots"])]
     pub(crate) pin: Vec<String>,
     /// The name that the server must prove, and that is sent to it. [default: HOST]
@@ -57,15 +58,32 @@ pub(crate) struct ClientOptions {
     /// Connect N times, one after the other, and show a line for each and the times of all. No data is sent or shown.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) repeat: Option<u32>,
-    /// Connect once, and then N times more, each time with a ticket of the connection before, and show a line for each. What the server does not
-    /// resume is a full handshake, and standard error says why. No data is sent or shown.
+    /// Connect once, and then N times more, each time with the ticket of the connection before and no older one, and show a line for each. What the
+    /// server does not resume is a full handshake, and standard error says why. No data but --early-data is sent, and none shown.
     #[arg(long, value_name = "N", conflicts_with = "repeat", value_parser = clap::value_parser!(u32).range(1..1_000_000))]
     pub(crate) resume: Option<u32>,
+    /// Send this file first, at most 64 KiB: as early data (0-RTT) where a ticket of --resume or --session allows it, and what the server does not
+    /// take so, after the handshake. Somebody on the way can have early data arrive more than once.
+    #[arg(long, value_name = "FILE", conflicts_with = "repeat")]
+    pub(crate) early_data: Option<PathBuf>,
+    /// Keep sessions in this file, and resume with those in it. It is made if it is not there, readable by its owner alone, and sealed under
+    /// --session-key. One that cannot be opened is left as it is. For one `pith` at a time.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "repeat",
+        requires = "session_key"
+    )]
+    pub(crate) session: Option<PathBuf>,
+    /// The key of --session, 32 random bytes. It is made if it is not there, readable by its owner alone.
+    #[arg(long, value_name = "FILE", requires = "session")]
+    pub(crate) session_key: Option<PathBuf>,
     /// Do the handshake, print what was negotiated as one JSON object on standard output, close. No data is sent or shown.
     ///
     /// Its keys are peer, version, group, post_quantum, suite, signature_scheme, server_name, protocol, hello_retry_request,
-    /// resumed, early_data (not_offered, accepted, rejected),
-    /// client_signature_scheme, server_certificate (subject, names, issuer, not_after in seconds since 1970, key_sha256), milliseconds
+    /// resumed, early_data (not_offered, accepted, rejected), psk (an identity of --psk),
+    /// client_signature_scheme, peer_key_sha256 (what --pin takes), server_certificate (subject, names, issuer, not_after in seconds since 1970,
+    /// key_sha256), milliseconds
     /// (connect, handshake, total), bytes (sent, received) and error. What there is none of is null.
     #[arg(long)]
     pub(crate) json: bool,
@@ -86,11 +104,21 @@ pub(crate) struct ServerOptions {
     /// PEM file of the CA certificates that a client's certificate must lead to, with --client-auth.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
+    /// Let in the clients with this key and no other, with --client-auth in the place of --ca: SHA-256 of its SubjectPublicKeyInfo in hex, in a
+    /// certificate or raw. May be given again for more keys.
+    #[arg(long, value_name = "HEX", conflicts_with = "ca")]
+    pub(crate) pin: Vec<String>,
     /// Under what the tickets are sealed by which clients resume: `rotating`, keys of this process that change by themselves; `fleet:FILE`, keys
     /// that follow from the bytes of this file, at least 32 random ones, so that servers which share it take each other's tickets; `none`,
     /// no tickets. Whoever reads FILE can open the tickets.
     #[arg(long, value_name = "WHICH", default_value = "rotating")]
     pub(crate) tickets: String,
+    /// Take early data (0-RTT) of clients that resume, at most MAX bytes of each (16,384 if none are given, at most 1 MiB). It can be a copy that somebody
+    /// recorded: this process takes each hello once, and so does each other server with the same --tickets fleet:FILE; such a server takes none in its
+    /// first 20 seconds.
+    #[arg(long, value_name = "MAX", num_args = 0..=1, default_missing_value = "16384",
+        value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    pub(crate) early_data: Option<u32>,
     /// Answer each GET with a page that shows what was negotiated (the default).
     #[arg(long, conflicts_with = "echo")]
     pub(crate) http: bool,
@@ -108,7 +136,7 @@ pub(crate) struct ServerOptions {
     pub(crate) terms: TermsOptions,
 }
 
-/// What either side shows of itself.
+/// What either side shows of itself, or shares with the other.
 #[derive(Args)]
 pub(crate) struct IdentityOptions {
     /// PEM file of a certificate chain to show, this side's own first. With several pairs of --cert and --key, each peer is shown the
@@ -118,6 +146,14 @@ pub(crate) struct IdentityOptions {
     /// PEM file of the private key of the first certificate in --cert, not encrypted.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Vec<PathBuf>,
+    /// PEM file of a private key whose public key is shown raw (RFC 7250), with no certificate, to peers that take one: those that pin it. May be
+    /// given again, and beside --cert.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) raw_key: Vec<PathBuf>,
+    /// A key that both sides have in FILE (16 random bytes or more, as they are) and call IDENTITY, in the place of certificates: imported (RFC 9258)
+    /// for SHA-256, with IDENTITY for the client and `pith` for the server as its context. May be given again; a server with it needs no --cert.
+    #[arg(long, value_name = "IDENTITY:FILE")]
+    pub(crate) psk: Vec<String>,
 }
 
 /// What either side is ready to negotiate.

@@ -1,27 +1,29 @@
-//! `pith client`: standard input to the server, the server to standard output; or connections that only report themselves.
+//! `pith client`: standard input to the server, the server to standard output. Connections that only report themselves are in `probe`.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use pith_io::std::{Reader, Socket, Stream, Timeouts, Writer};
-use pith_tls::{ClientConfig, Error, Role, SessionStore, Summary};
+use pith_io::std::{Reader, Stream, Writer};
+use pith_tls::{ClientConfig, EarlyData, RawKeys, Role, Summary};
 
 use crate::cli::ClientOptions;
 use crate::failure::{self, Failure};
 use crate::flights::{Bytes, Counted};
-use crate::negotiated::{self, Report};
-use crate::{input, say};
+use crate::sessions::Sessions;
+use crate::{input, keys, negotiated, probe, say};
 
 /// Where to, and how.
-struct Plan<'a> {
-    server: &'a str,
-    name: &'a str,
+pub(crate) struct Plan<'a> {
+    pub(crate) server: &'a str,
+    pub(crate) name: &'a str,
     config: Arc<ClientConfig>,
-    /// With --resume, the tickets of the connections before.
-    sessions: Option<SessionStore>,
+    /// With --resume or --session.
+    pub(crate) sessions: Option<Sessions>,
+    /// With --early-data, what is sent first.
+    first: Option<Vec<u8>>,
 }
 
 pub(crate) fn run(options: &ClientOptions) -> Result<(), Failure> {
@@ -29,33 +31,79 @@ pub(crate) fn run(options: &ClientOptions) -> Result<(), Failure> {
     let host = input::host(server)?;
     let name = input::name(options.sni.as_deref().unwrap_or(host))?;
     let mut config = ClientConfig::new(input::trust(options)?);
-    for credential in input::credentials(&options.identity)? {
+    if !options.pin.is_empty() {
+        config = config.raw_keys(RawKeys::Preferred);
+    }
+    for credential in keys::credentials(&options.identity)? {
         config = config.credential(credential);
     }
-    let sessions = options.resume.map(|_| SessionStore::new());
-    if let Some(sessions) = &sessions {
-        config = config.sessions(sessions.clone());
+    for psk in keys::psks(&options.identity, Role::Client)? {
+        config = config.psk(psk);
     }
-    let count = options.resume.map(|more| more.saturating_add(1));
+    let first = options.early_data.as_deref().map(input::first_data);
+    let first = first.transpose()?;
+    config = config.early_data(first.is_some());
+    let terms = input::terms(&options.terms, &[])?;
+    let sessions = Sessions::open(options)?;
+    if let Some(sessions) = &sessions {
+        config = config.sessions(sessions.store());
+    }
     let plan = Plan {
         server,
         name,
-        config: input::build!(config, input::terms(&options.terms, &[])?)?,
+        config: input::build!(config, terms)?,
         sessions,
+        first,
     };
-    match (options.repeat.or(count), options.json) {
+    let count = options.resume.map(|more| more.saturating_add(1));
+    let done = match (options.repeat.or(count), options.json) {
         (None, false) => converse(&plan),
-        (count, json) => probe(&plan, count, json),
-    }
+        (count, json) => probe::run(&plan, count, json),
+    };
+    // What came until then may be used, whatever happened after it.
+    let saved = plan.sessions.as_ref().map_or(Ok(()), Sessions::finish);
+    done.and(saved)
 }
 
 impl Plan<'_> {
     /// A stream that has not begun.
-    fn open(&self, tcp: TcpStream) -> Result<Stream<Counted<TcpStream>>, Failure> {
+    pub(crate) fn open(&self, tcp: TcpStream) -> Result<Stream<Counted<TcpStream>>, Failure> {
         let no_delay = tcp.set_nodelay(true);
         no_delay.map_err(|error| failure::tcp(self.server, &error))?;
         let tls = Stream::client(Arc::clone(&self.config), self.name, Counted::new(tcp));
         tls.map_err(|error| failure::handshake(self.server, self.name, &error))
+    }
+
+    /// Does the handshake, and sends before it of --early-data what the session allows; returns what is left to be sent.
+    pub(crate) fn shake(&self, tls: &mut Stream<Counted<TcpStream>>) -> io::Result<&[u8]> {
+        let first = self.first.as_deref().unwrap_or_default();
+        let mut rest = first;
+        while !rest.is_empty() {
+            match tls.write_early(rest)? {
+                0 => break,
+                count => rest = rest.get(count..).unwrap_or_default(),
+            }
+        }
+        tls.handshake()?;
+        Ok(match tls.early_data() {
+            EarlyData::Accepted => rest,
+            _ => first,
+        })
+    }
+
+    /// What became of --early-data, in words.
+    pub(crate) fn first_data(&self, summary: &Summary, rest: &[u8]) -> Option<String> {
+        let first = self.first.as_ref()?;
+        let early = first.len().saturating_sub(rest.len());
+        Some(match summary.early_data {
+            EarlyData::Accepted if rest.is_empty() => format!("accepted, {early} bytes"),
+            EarlyData::Accepted => format!(
+                "accepted, {early} bytes, which is what the ticket allows; {} followed after the handshake",
+                rest.len()
+            ),
+            EarlyData::Rejected => "rejected, so it was sent after the handshake".to_owned(),
+            _ => "not offered, so it was sent after the handshake".to_owned(),
+        })
     }
 }
 
@@ -65,8 +113,11 @@ fn converse(plan: &Plan<'_>) -> Result<(), Failure> {
     let second = tcp.try_clone();
     let second = second.map_err(|error| failure::tcp(server, &error))?;
     let mut tls = plan.open(tcp)?;
+    // The ticket that this hello shows is used.
+    plan.sessions.as_ref().map_or(Ok(()), Sessions::save)?;
     let start = Instant::now();
-    tls.handshake()
+    let rest = plan
+        .shake(&mut tls)
         .map_err(|error| failure::handshake(server, plan.name, &error))?;
     let handshake = start.elapsed();
     let Some(summary) = tls.summary() else {
@@ -77,32 +128,36 @@ fn converse(plan: &Plan<'_>) -> Result<(), Failure> {
         "{}, {sent} bytes sent, {received} received",
         negotiated::time(handshake)
     );
-    let identity = negotiated::peer(summary).map(|peer| peer.rows("server"));
-    let identity = identity.unwrap_or_default();
+    let early = plan.first_data(summary, rest);
+    let rows = negotiated::rows(summary).into_iter();
+    let identity = negotiated::peer_rows(summary, "server");
     let identity = identity
         .iter()
         .map(|(name, value)| (name.as_str(), value.clone()));
-    let rows = negotiated::rows(summary).into_iter().chain(identity);
+    let early = early.map(|early| ("early data", early));
+    let rows = rows.chain(early).chain(identity);
     say(format_args!(
         "connected to {server}\n{}",
         negotiated::table(rows.chain([("handshake", took)])).trim_end()
     ));
+    let rest = rest.to_vec();
     let (reader, writer) = tls
         .split(second)
         .map_err(|error| failure::transfer(server, &error))?;
-    copy(server, reader, writer)
+    copy(server, reader, writer, rest)
 }
 
-/// Copies both ways until the server has closed. What it did to standard input by then is not waited for.
+/// Copies both ways until the server has closed; `first` goes before standard input. What it did to standard input by then is not waited for.
 fn copy(
     server: &str,
     mut reader: Reader<Counted<TcpStream>>,
     writer: Writer<TcpStream>,
+    first: Vec<u8>,
 ) -> Result<(), Failure> {
     let writer = Arc::new(Mutex::new(writer));
     let sender = Arc::clone(&writer);
     let spawned = thread::Builder::new().spawn(move || {
-        if let Err(error) = send(&sender) {
+        if let Err(error) = send(&sender, &first) {
             say(format_args!("pith: sending stopped: {error}"));
         }
     });
@@ -129,8 +184,13 @@ fn copy(
     Ok(())
 }
 
-/// Standard input to the server, then close_notify, also if it cannot be read to its end.
-fn send(writer: &Mutex<Writer<TcpStream>>) -> io::Result<()> {
+/// This and standard input to the server, then close_notify, also if it cannot be read to its end.
+fn send(writer: &Mutex<Writer<TcpStream>>, first: &[u8]) -> io::Result<()> {
+    if !first.is_empty() {
+        let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.write_all(first)?;
+        writer.flush()?;
+    }
     let mut buffer = vec![0; 64 << 10];
     let mut input = io::stdin().lock();
     loop {
@@ -145,137 +205,3 @@ fn send(writer: &Mutex<Writer<TcpStream>>) -> io::Result<()> {
         writer.flush()?;
     }
 }
-
-/// What one connection came to.
-#[derive(Default)]
-struct Probe {
-    /// Why a handshake that succeeded was a full one, with --resume.
-    not_resumed: Option<&'static str>,
-    summary: Option<Summary>,
-    times: Vec<(&'static str, Duration)>,
-    bytes: Bytes,
-}
-
-/// Connects again and again, and reports each connection as it ends. One that fails does not keep the next from being tried.
-fn probe(plan: &Plan<'_>, count: Option<u32>, json: bool) -> Result<(), Failure> {
-    let total = count.unwrap_or(1);
-    let width = total.to_string().len();
-    let mut handshakes = Vec::new();
-    let mut failed = 0_u32;
-    for number in 1..=total {
-        let mut probe = Probe::default();
-        let error = probe.run(plan).err();
-        if let Some(why) = probe.not_resumed.filter(|_| number > 1) {
-            say(format_args!(
-                "pith: connection {number} did not resume: {why}"
-            ));
-        }
-        let line = match (json, &error) {
-            (true, _) => probe.json(plan.server, error.as_ref()),
-            (false, None) => format!("{number:width$}  {}", probe.line()),
-            (false, Some(_)) => format!("{number:width$}  failed"),
-        };
-        writeln!(io::stdout(), "{line}").map_err(|error| failure::output(&error))?;
-        match error {
-            Some(error) if count.is_none() => return Err(error),
-            Some(error) => {
-                failed = failed.saturating_add(1);
-                say(format_args!("pith: connection {number}: {error}"));
-            }
-            None => handshakes.extend(probe.time("handshake")),
-        }
-    }
-    handshakes.sort();
-    let middle = handshakes.get(handshakes.len() / 2);
-    if let ([first, .., last], Some(middle), false) = (handshakes.as_slice(), middle, json) {
-        let [first, middle, last] = [first, middle, last].map(|time| negotiated::time(*time));
-        let summary = format!("handshake: fastest {first}, median {middle}, slowest {last}");
-        writeln!(io::stdout(), "{summary}").map_err(|error| failure::output(&error))?;
-    }
-    match failed {
-        0 => Ok(()),
-        _ => Err(Failure::connection(format!(
-            "{failed} of {total} connections failed: each is named above"
-        ))),
-    }
-}
-
-impl Probe {
-    fn run(&mut self, plan: &Plan<'_>) -> Result<(), Failure> {
-        let had_ticket = plan.sessions.as_ref().map(|sessions| !sessions.is_empty());
-        let start = Instant::now();
-        let tcp = input::dial(plan.server)?;
-        self.times.push(("connect", start.elapsed()));
-        let mut tls = plan.open(tcp)?;
-        let shaking = Instant::now();
-        let shaken = tls.handshake();
-        self.bytes = tls.socket().bytes();
-        shaken.map_err(|error| failure::handshake(plan.server, plan.name, &error))?;
-        self.times.push(("handshake", shaking.elapsed()));
-        self.summary = tls.summary().cloned();
-        let resumed = self.summary.as_ref().is_some_and(Summary::resumed);
-        self.not_resumed = had_ticket.filter(|_| !resumed).map(|had| match had {
-            true => "the server did not take the ticket (its keys or its settings may have changed, or another server answered)",
-            false => "the connection before got no ticket (the server may send none, or the connection failed)",
-        });
-        let ended = part(&mut tls);
-        self.bytes = tls.socket().bytes();
-        self.times.push(("total", start.elapsed()));
-        ended.map_err(|error| failure::transfer(plan.server, &error))
-    }
-
-    fn time(&self, name: &str) -> Option<Duration> {
-        let mut times = self.times.iter().filter(|(this, _)| *this == name);
-        times.next().map(|(_, time)| *time)
-    }
-
-    fn line(&self) -> String {
-        let mut parts = Vec::new();
-        if let Some(summary) = &self.summary {
-            let retried = if summary.retried {
-                " after a retry"
-            } else {
-                ""
-            };
-            parts.push(format!("{}{retried}", summary.group));
-            parts.push(summary.suite.to_string());
-            parts.push(negotiated::signature(summary));
-        }
-        let time = self.time("handshake").unwrap_or_default();
-        let Bytes { sent, received } = self.bytes;
-        parts.push(format!("handshake {}", negotiated::time(time)));
-        parts.push(format!("{sent} bytes sent, {received} received"));
-        parts.join("  ")
-    }
-
-    fn json(&self, server: &str, error: Option<&Failure>) -> String {
-        Report {
-            role: Role::Client,
-            peer: server,
-            summary: self.summary.as_ref(),
-            times: &self.times,
-            bytes: self.bytes,
-            error: error.map(ToString::to_string).as_deref(),
-        }
-        .json()
-    }
-}
-
-/// Says goodbye, and waits for the server to do so: a server that refuses the client's certificate can say that only after the
-/// client's handshake is done. A server that says nothing has nothing against it.
-fn part(tls: &mut Stream<Counted<TcpStream>>) -> io::Result<()> {
-    let told = tls.close();
-    tls.socket_mut().set_timeouts(Timeouts {
-        read: Some(PARTING),
-        write: Some(PARTING),
-    })?;
-    match tls.read(&mut [0]) {
-        Ok(_) => told,
-        Err(error) if matches!(failure::tls(&error), Some(Error::Truncated)) => told,
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => told,
-        Err(error) => Err(error),
-    }
-}
-
-/// Long enough for a busy server to look at a chain.
-const PARTING: Duration = Duration::from_secs(5);

@@ -119,8 +119,16 @@ fn advice(alert: AlertDescription) -> &'static str {
         A::CERTIFICATE_REQUIRED => {
             "it wants a certificate of this client: give one with --cert and --key"
         }
+        A::UNSUPPORTED_CERTIFICATE => {
+            "the two sides have no kind of certificate in common: if it shows a raw key, pin that with --pin; if this client does (--raw-key), give a certificate with --cert"
+        }
+        A::UNKNOWN_PSK_IDENTITY => {
+            "it has no certificate, and no pre-shared key of the identity that was given: give one that it knows with --psk"
+        }
+        A::DECRYPT_ERROR => {
+            "something that proves a key did not verify there: if --psk is given, compare the key in its FILE with the server's"
+        }
         A::BAD_CERTIFICATE
-        | A::UNSUPPORTED_CERTIFICATE
         | A::CERTIFICATE_REVOKED
         | A::CERTIFICATE_EXPIRED
         | A::CERTIFICATE_UNKNOWN

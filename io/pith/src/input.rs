@@ -9,11 +9,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pith_tls::policy::{self, Policy, V2026_11};
 use pith_tls::{
-    CipherSuite, ClientAuth, ConfigError, Credential, Group, KeyLog, Now, ServerName, Tickets,
+    CipherSuite, ClientAuth, ConfigError, Group, KeyLog, Now, ServerName, StrikeRegister, Tickets,
     Trust,
 };
 
-use crate::cli::{ClientAuthMode, ClientOptions, IdentityOptions, ServerOptions, TermsOptions};
+use crate::cli::{ClientAuthMode, ClientOptions, ServerOptions, TermsOptions};
 use crate::failure::{self, Failure};
 use crate::say;
 
@@ -25,36 +25,55 @@ pub(crate) fn trust(options: &ClientOptions) -> Result<Trust, Failure> {
     if options.system_roots {
         return system_roots();
     }
-    if options.pin.is_empty() {
-        return Trust::roots_from_anchors(webpki_roots::TLS_SERVER_ROOTS.to_vec()).map_err(
-            |error| Failure::input(format!("the built-in roots cannot be used: {error}")),
-        );
+    if !options.pin.is_empty() {
+        return pinned(&options.pin);
     }
-    let pins = options.pin.iter().map(|pin| {
-        parse_pin(pin).ok_or_else(|| {
-            Failure::input(format!(
-                "--pin expects 64 hex digits, the SHA-256 of the server's SubjectPublicKeyInfo, and got {pin:?}: `pith server` shows its own when it starts"
-            ))
-        })
-    });
-    let pins: Vec<_> = pins.collect::<Result<_, _>>()?;
-    Trust::pinned_keys(pins)
-        .map_err(|error| Failure::input(format!("the keys of --pin cannot be used: {error}")))
+    if !options.identity.psk.is_empty() {
+        return Ok(Trust::PreSharedKeys);
+    }
+    Trust::roots_from_anchors(webpki_roots::TLS_SERVER_ROOTS.to_vec())
+        .map_err(|error| Failure::input(format!("the built-in roots cannot be used: {error}")))
 }
 
 /// What a server wants of its clients.
 pub(crate) fn client_auth(options: &ServerOptions) -> Result<ClientAuth, Failure> {
-    match (options.client_auth, &options.ca) {
+    let trust = match (&options.ca, options.pin.as_slice()) {
+        (Some(ca), _) => Some(roots(ca)?),
+        (None, []) => None,
+        (None, pins) => Some(pinned(pins)?),
+    };
+    match (options.client_auth, trust) {
         (ClientAuthMode::None, None) => Ok(ClientAuth::None),
-        (ClientAuthMode::Optional, Some(ca)) => Ok(ClientAuth::Optional(roots(ca)?)),
-        (ClientAuthMode::Required, Some(ca)) => Ok(ClientAuth::Required(roots(ca)?)),
+        (ClientAuthMode::Optional, Some(trust)) => Ok(ClientAuth::Optional(trust)),
+        (ClientAuthMode::Required, Some(trust)) => Ok(ClientAuth::Required(trust)),
         (ClientAuthMode::None, Some(_)) => Err(Failure::input(
-            "--ca says whose clients are let in, but --client-auth is none, so that no client would be asked: add --client-auth required (or optional), or leave --ca away",
+            "--ca and --pin say whose clients are let in, but --client-auth is none, so that no client would be asked: add --client-auth required (or optional), or leave them away",
         )),
         (ClientAuthMode::Optional | ClientAuthMode::Required, None) => Err(Failure::input(
-            "--client-auth expects --ca FILE too, the CA certificates that a client's must lead to, and got none: add it, or make some with `pith pki --client`",
+            "--client-auth expects --ca FILE too, the CA certificates that a client's must lead to, or --pin HEX, and got none: add it, or make some with `pith pki --client`",
         )),
     }
+}
+
+/// How much early data a server takes, and what remembers whose it took.
+pub(crate) fn early_data(
+    options: &ServerOptions,
+) -> Result<Option<(u32, StrikeRegister)>, Failure> {
+    let Some(most) = options.early_data else {
+        return Ok(None);
+    };
+    let mut start = now();
+    match options.tickets.as_str() {
+        "none" => {
+            return Err(Failure::input(
+                "--early-data comes with tickets, and --tickets none issues none: leave one of them away",
+            ));
+        }
+        // No hello can have come before this process had the keys of its ticket. A register that starts earlier need not wait.
+        "rotating" => start.unix = start.unix.saturating_sub(REGISTER_WAITS),
+        _ => {}
+    }
+    Ok(Some((most, StrikeRegister::new(start))))
 }
 
 /// How a server has its clients resume.
@@ -74,37 +93,6 @@ pub(crate) fn tickets(which: &str) -> Result<Tickets, Failure> {
             "--tickets expects rotating, none or fleet:FILE, and got {which:?}"
         ))),
     }
-}
-
-/// The pairs of --cert and --key. A certificate that peers will refuse is no error, since they may not look, but it is named.
-pub(crate) fn credentials(options: &IdentityOptions) -> Result<Vec<Credential>, Failure> {
-    let (chains, keys) = (options.cert.len(), options.key.len());
-    if chains != keys {
-        return Err(Failure::input(format!(
-            "expected one --key for each --cert, in the same order, and got {chains} of --cert and {keys} of --key: give both of each pair"
-        )));
-    }
-    let pairs = options.cert.iter().zip(&options.key);
-    pairs
-        .map(|(cert, key)| {
-            let chain = read(cert, "a certificate chain in PEM")?;
-            let key_pem = read(key, "a private key in PEM")?;
-            let credential = Credential::from_pem(&chain, &key_pem).map_err(|error| {
-                Failure::input(format!(
-                    "{} and {} cannot be used for --cert and --key: {error}",
-                    cert.display(),
-                    key.display()
-                ))
-            })?;
-            if let Err(error) = credential.check(now()) {
-                say(format_args!(
-                    "pith: warning: peers that trust a CA will refuse {}: {error}",
-                    cert.display()
-                ));
-            }
-            Ok(credential)
-        })
-        .collect()
 }
 
 /// What a side is ready to negotiate. [`apply`](crate::input::apply) gives it to a builder of either kind.
@@ -268,6 +256,21 @@ pub(crate) fn keep_private(options: &mut OpenOptions) {
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
 }
 
+/// The keys of --pin.
+fn pinned(pins: &[String]) -> Result<Trust, Failure> {
+    let pins = pins.iter().map(|pin| {
+        let digest = unhex(pin).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+        digest.ok_or_else(|| {
+            Failure::input(format!(
+                "--pin expects 64 hex digits, the SHA-256 of the peer's SubjectPublicKeyInfo, and got {pin:?}: `pith server` shows its own when it starts"
+            ))
+        })
+    });
+    let pins: Vec<_> = pins.collect::<Result<_, _>>()?;
+    Trust::pinned_keys(pins)
+        .map_err(|error| Failure::input(format!("the keys of --pin cannot be used: {error}")))
+}
+
 fn roots(path: &Path) -> Result<Trust, Failure> {
     let pem = read(path, "CA certificates in PEM")?;
     Trust::roots_from_pem(&pem).map_err(|error| {
@@ -342,7 +345,7 @@ fn parse_list<T: Copy>(
 }
 
 /// Reads a file that cannot be large.
-fn read(path: &Path, expected: &str) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read(path: &Path, expected: &str) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let done = fs::File::open(path).and_then(|file| file.take(FILE_LIMIT).read_to_end(&mut bytes));
     match done {
@@ -354,7 +357,8 @@ fn read(path: &Path, expected: &str) -> Result<Vec<u8>, Failure> {
     }
 }
 
-fn parse_pin(text: &str) -> Option<[u8; 32]> {
+/// The bytes that this is the hex of.
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
     let (digits, []) = text.as_bytes().as_chunks::<2>() else {
         return None;
     };
@@ -364,9 +368,31 @@ fn parse_pin(text: &str) -> Option<[u8; 32]> {
             .filter(|pair| !pair.starts_with('+'))?;
         u8::from_str_radix(pair, 16).ok()
     });
-    bytes.collect::<Option<Vec<u8>>>()?.try_into().ok()
+    bytes.collect()
+}
+
+/// The file of --early-data.
+pub(crate) fn first_data(path: &Path) -> Result<Vec<u8>, Failure> {
+    let data = read(path, "data to send first")?;
+    let refused = |why: &str| {
+        Failure::input(format!(
+            "--early-data cannot send {}: {why}",
+            path.display()
+        ))
+    };
+    match data.len() {
+        0 => Err(refused("it is empty")),
+        1..=FIRST_DATA => Ok(data),
+        _ => Err(refused(
+            "it is of over 65,536 bytes, and early data is for a request: send the rest by standard input",
+        )),
+    }
 }
 
 /// Bytes of a PEM file that are read. All of Mozilla's roots are about 200 KiB.
 const FILE_LIMIT: u64 = 4 << 20;
+/// Bytes of a file for --early-data. So many fit between two sockets, whether or not the server answers meanwhile.
+const FIRST_DATA: usize = 64 << 10;
+/// What a [`StrikeRegister`] waits for.
+const REGISTER_WAITS: Duration = Duration::from_secs(20);
 const DIAL_LIMIT: Duration = Duration::from_secs(10); // for each address

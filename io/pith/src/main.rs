@@ -24,11 +24,14 @@ mod failure;
 mod flights;
 mod identity;
 mod input;
+mod keys;
 mod negotiated;
 mod page;
 mod pki;
 mod policy;
+mod probe;
 mod server;
+mod sessions;
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use pith_tls::{EarlyData, Role, Summary};
+use pith_tls::{EarlyData, Psk, Role, Summary};
 
 use crate::escape;
 use crate::flights::Bytes;
@@ -32,6 +32,9 @@ pub(crate) fn rows(summary: &Summary) -> Vec<(&'static str, String)> {
     if let Some(scheme) = summary.client_signature_scheme {
         rows.push(("client's signature", scheme.to_string()));
     }
+    if let Some(identity) = psk(summary) {
+        rows.push(("pre-shared key", identity));
+    }
     rows
 }
 
@@ -47,6 +50,19 @@ pub(crate) fn signature(summary: &Summary) -> String {
 /// Who the peer is, as its certificate says.
 pub(crate) fn peer(summary: &Summary) -> Option<Identity> {
     Identity::read(summary.peer_chain.as_ref()?.first()?)
+}
+
+/// A name and a value for what is to be said of the peer.
+pub(crate) fn peer_rows(summary: &Summary, whose: &'static str) -> Vec<(String, String)> {
+    if let Some(peer) = peer(summary) {
+        return peer.rows(whose);
+    }
+    let key = summary.peer_raw_key.as_ref().and(summary.peer_key);
+    let row = key.map(|key| {
+        let pin = escape::hex(&key);
+        (format!("{whose}'s raw key"), format!("SHA-256 {pin}"))
+    });
+    row.into_iter().collect()
 }
 
 /// The rows as lines, aligned.
@@ -117,9 +133,19 @@ impl Report<'_> {
                 "early_data",
                 quoted(summary.map(|summary| early_data(summary.early_data))),
             ),
+            ("psk", quoted(summary.and_then(psk).as_deref())),
             (
                 "client_signature_scheme",
                 named(summary.and_then(|summary| summary.client_signature_scheme)),
+            ),
+            (
+                "peer_key_sha256",
+                quoted(
+                    summary
+                        .and_then(|summary| summary.peer_key)
+                        .map(|key| escape::hex(&key))
+                        .as_deref(),
+                ),
             ),
             (
                 certificate,
@@ -153,12 +179,20 @@ pub(crate) fn time(duration: Duration) -> String {
 }
 
 /// What became of early data, by the name that a report has for it.
-fn early_data(early_data: EarlyData) -> &'static str {
+pub(crate) fn early_data(early_data: EarlyData) -> &'static str {
     match early_data {
         EarlyData::NotOffered => "not_offered",
         EarlyData::Offered => "offered",
         EarlyData::Accepted => "accepted",
         EarlyData::Rejected => "rejected",
+    }
+}
+
+/// The identity of an external key, any bytes.
+fn psk(summary: &Summary) -> Option<String> {
+    match summary.psk.as_ref()? {
+        Psk::External { identity } => Some(identity.escape_ascii().to_string()),
+        _ => None,
     }
 }
 

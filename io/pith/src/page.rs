@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use pith_tls::Summary;
+use pith_tls::{EarlyData, Summary};
 use time::OffsetDateTime;
 
 use crate::{escape, identity, negotiated};
@@ -23,10 +23,7 @@ pub(crate) fn negotiated(summary: &Summary, handshake: Duration, now: OffsetDate
             "It is TLS 1.3, but who records it today and has a quantum computer later can read it. This client names no post-quantum group.",
         )
     };
-    let client = negotiated::peer(summary);
-    let client = client
-        .map(|client| client.rows("client"))
-        .unwrap_or_default();
+    let client = negotiated::peer_rows(summary, "client");
     let rows = negotiated::rows(summary).into_iter();
     let rows = rows
         .map(|(name, value)| (name.to_owned(), value))
@@ -36,7 +33,13 @@ pub(crate) fn negotiated(summary: &Summary, handshake: Duration, now: OffsetDate
         identity::utc(now),
         env!("CARGO_PKG_VERSION")
     );
+    let early = match summary.early_data {
+        EarlyData::Accepted => "accepted, and replayable",
+        EarlyData::Rejected => "rejected",
+        _ => "none",
+    };
     let last = [
+        ("early data", early.to_owned()),
         ("handshake", negotiated::time(handshake)),
         ("served", served),
     ];

@@ -18,7 +18,7 @@ use crate::cli::ServerOptions;
 use crate::failure::{self, Failure};
 use crate::flights::{Bytes, Counted};
 use crate::negotiated::Report;
-use crate::{escape, input, page, say};
+use crate::{escape, input, keys, page, say};
 
 /// What every client gets.
 struct Server {
@@ -59,6 +59,9 @@ pub(crate) fn run(options: &ServerOptions) -> Result<(), Failure> {
             "a client that trusts this key alone: pith client {address} --pin {pin}"
         ));
     }
+    if options.early_data.is_some() {
+        say(format_args!("pith: warning: {REPLAYABLE}"));
+    }
     serve(&listener, &Arc::new(server))
 }
 
@@ -76,21 +79,27 @@ fn prepare(options: &ServerOptions, service: Service) -> Result<(Server, Vec<Str
             name.escape_ascii()
         )));
     }
-    let credentials = input::credentials(&options.identity)?;
+    let credentials = keys::credentials(&options.identity)?;
+    let psks = keys::psks(&options.identity, Role::Server)?;
     let pins = credentials.iter();
     let pins = pins
         .map(|credential| escape::hex(&credential.key_pin()))
         .collect();
-    let mut credentials = credentials.into_iter();
-    let Some(first) = credentials.next() else {
+    if credentials.is_empty() && psks.is_empty() {
         return Err(Failure::input(
-            "a server expects a certificate and its key, --cert FILE --key FILE, and got none: give them, or make some to try with `pith pki`",
+            "a server expects a certificate and its key, --cert FILE --key FILE, and got none: give them, or make some to try with `pith pki`; or give --raw-key or --psk",
         ));
-    };
-    let config = ServerConfig::new(first)
+    }
+    let mut config = ServerConfig::without_certificate()
         .client_auth(input::client_auth(options)?)
         .tickets(input::tickets(&options.tickets)?);
-    let config = credentials.fold(config, |config, another| config.credential(another));
+    if let Some((most, register)) = input::early_data(options)? {
+        config = config.early_data(most, register);
+    }
+    config = credentials
+        .into_iter()
+        .fold(config, |config, credential| config.credential(credential));
+    config = psks.into_iter().fold(config, |config, psk| config.psk(psk));
     let server = Server {
         config: input::build!(config, terms)?,
         service,
@@ -135,7 +144,8 @@ struct Visit {
 fn attend(server: &Server, tcp: TcpStream, client: SocketAddr) {
     let mut tls = Stream::server(Arc::clone(&server.config), Counted::new(tcp));
     let mut visit = Visit::default();
-    let error = visit.run(server, &mut tls).err().map(|error| wrong(&error));
+    let served = visit.run(server, &mut tls, client);
+    let error = served.err().map(|error| wrong(&error));
     if let Some(error) = &error {
         say(format_args!("pith: {client}: {error}"));
     }
@@ -155,7 +165,12 @@ fn attend(server: &Server, tcp: TcpStream, client: SocketAddr) {
 }
 
 impl Visit {
-    fn run(&mut self, server: &Server, tls: &mut Stream<Counted<TcpStream>>) -> io::Result<()> {
+    fn run(
+        &mut self,
+        server: &Server,
+        tls: &mut Stream<Counted<TcpStream>>,
+        client: SocketAddr,
+    ) -> io::Result<()> {
         let tcp = tls.socket().socket();
         tcp.set_nodelay(true)?;
         tcp.set_write_timeout(Some(SILENCE))?;
@@ -163,15 +178,21 @@ impl Visit {
         tcp.peek(&mut [0])?; // a client that connects and says nothing yet
         tcp.set_read_timeout(Some(SILENCE))?;
         let start = Instant::now();
-        let shaken = tls.handshake();
+        let shaken = shake(tls);
         self.bytes = tls.socket().bytes();
-        shaken?;
+        let early = shaken?;
         let handshake = start.elapsed();
         self.times.push(("handshake", handshake));
         self.summary = tls.summary().cloned();
+        if !early.is_empty() {
+            let count = early.len();
+            say(format_args!(
+                "pith: {client}: {count} bytes of early data, which is replayable"
+            ));
+        }
         let served = match server.service {
-            Service::Http => http(tls, handshake),
-            Service::Echo => echo(tls),
+            Service::Http => http(tls, early, handshake),
+            Service::Echo => echo(tls, &early),
         };
         self.times.push(("total", start.elapsed()));
         self.bytes = tls.socket().bytes();
@@ -179,7 +200,19 @@ impl Visit {
     }
 }
 
-fn echo(tls: &mut Stream<Counted<TcpStream>>) -> io::Result<()> {
+/// Does the handshake; returns the early data that came before its end, at most what the configuration takes.
+fn shake(tls: &mut Stream<Counted<TcpStream>>) -> io::Result<Vec<u8>> {
+    let (mut early, mut buffer) = (Vec::new(), [0; 4 << 10]);
+    loop {
+        match tls.read_early(&mut buffer)? {
+            0 => return Ok(early),
+            count => early.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+        }
+    }
+}
+
+fn echo(tls: &mut Stream<Counted<TcpStream>>, early: &[u8]) -> io::Result<()> {
+    tls.write_all(early)?;
     let mut buffer = vec![0; 16 << 10];
     loop {
         let count = tls.read(&mut buffer)?;
@@ -191,8 +224,12 @@ fn echo(tls: &mut Stream<Counted<TcpStream>>) -> io::Result<()> {
 }
 
 /// One request, one page, goodbye.
-fn http(tls: &mut Stream<Counted<TcpStream>>, handshake: Duration) -> io::Result<()> {
-    let response = match request(tls)? {
+fn http(
+    tls: &mut Stream<Counted<TcpStream>>,
+    early: Vec<u8>,
+    handshake: Duration,
+) -> io::Result<()> {
+    let response = match request(tls, early)? {
         Request::Get => match tls.summary() {
             Some(summary) => page::negotiated(summary, handshake, OffsetDateTime::now_utc()),
             None => page::refusal("500 Internal Server Error", ""),
@@ -214,12 +251,19 @@ enum Request {
     None,
 }
 
-/// Reads up to the blank line behind a request's header fields.
-fn request(tls: &mut Stream<Counted<TcpStream>>) -> io::Result<Request> {
+/// Reads up to the blank line behind a request's header fields, of which `head` has come.
+fn request(tls: &mut Stream<Counted<TcpStream>>, mut head: Vec<u8>) -> io::Result<Request> {
     let deadline = Instant::now().checked_add(REQUEST_LIMIT);
-    let mut head = Vec::new();
     let mut buffer = [0; 4 << 10];
     loop {
+        if head.len() > REQUEST_BYTES {
+            return Ok(Request::TooLong);
+        }
+        if let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") {
+            let line = head.get(..end).unwrap_or_default();
+            let line = line.split(|byte| *byte == b'\r').next().unwrap_or_default();
+            return Ok(kind(line));
+        }
         let left = deadline.and_then(|at| at.checked_duration_since(Instant::now()));
         let Some(left) = left.filter(|left| !left.is_zero()) else {
             return Err(io::Error::new(
@@ -241,14 +285,6 @@ fn request(tls: &mut Stream<Counted<TcpStream>>) -> io::Result<Request> {
             });
         }
         head.extend_from_slice(buffer.get(..count).unwrap_or_default());
-        if head.len() > REQUEST_BYTES {
-            return Ok(Request::TooLong);
-        }
-        if let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") {
-            let line = head.get(..end).unwrap_or_default();
-            let line = line.split(|byte| *byte == b'\r').next().unwrap_or_default();
-            return Ok(kind(line));
-        }
     }
 }
 
@@ -321,6 +357,8 @@ impl Drop for Seat {
         self.0.freed.notify_one();
     }
 }
+
+const REPLAYABLE: &str = "early data is replayable: this process takes each hello once, and any other server with the same tickets takes it again; serve only what may happen twice";
 
 const CLIENTS: usize = 256;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -10,6 +10,8 @@
 )]
 
 mod client;
+mod early;
+mod keys;
 mod mutual;
 mod openssl;
 mod pki;
@@ -18,6 +20,7 @@ mod process;
 mod report;
 mod resume;
 mod server;
+mod sessions;
 mod terms;
 
 use process::{check, run};

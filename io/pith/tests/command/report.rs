@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::process::{Folder, Made, Server, check, leaf, peer_that_says, run};
 
-pub(crate) const KEYS: [&str; 16] = [
+pub(crate) const KEYS: [&str; 18] = [
     "peer",
     "version",
     "group",
@@ -20,7 +20,9 @@ pub(crate) const KEYS: [&str; 16] = [
     "hello_retry_request",
     "resumed",
     "early_data",
+    "psk",
     "client_signature_scheme",
+    "peer_key_sha256",
     "server_certificate",
     "milliseconds",
     "bytes",
@@ -80,13 +82,16 @@ fn json_is_one_object_and_nothing_else() {
         } else {
             assert_eq!(part["subject"], "CN=Pith Test Leaf");
             assert_eq!(part["names"], json!(["localhost", "127.0.0.1"]));
+            assert_eq!(part["key_sha256"], value["peer_key_sha256"]);
         }
     }
+    let pin = value["peer_key_sha256"].clone();
+    assert_eq!(pin.as_str().unwrap().len(), 64);
     let want = json!({
         "peer": server.address, "version": "TLS 1.3", "group": "X25519MLKEM768", "post_quantum": true,
         "suite": "TLS_AES_128_GCM_SHA256", "signature_scheme": "ecdsa_secp256r1_sha256",
         "server_name": "localhost", "protocol": null, "hello_retry_request": false,
-        "resumed": false, "early_data": "not_offered",
+        "resumed": false, "early_data": "not_offered", "psk": null, "peer_key_sha256": pin,
         "client_signature_scheme": null, "server_certificate": null, "milliseconds": null,
         "bytes": null, "error": null,
     });

@@ -1,8 +1,13 @@
 //! `--resume` and `--tickets`.
 
 use std::fs;
+use std::io::Read;
+use std::net::TcpListener;
+use std::thread;
 
+use pith_io::std::Stream;
 use pith_tests::pki::Pki;
+use pith_tls::{Credential, ServerConfig, Tickets};
 use serde_json::Value;
 
 use crate::process::{Folder, Server, check, leaf, run};
@@ -59,6 +64,47 @@ fn each_connection_resumes_by_the_ticket_of_the_one_before() {
         let theirs = resumed(&mut server, want.len());
         let ours = want.iter().filter(|resumed| **resumed).count();
         assert_eq!(theirs, ours, "{tickets:?}");
+    }
+}
+
+/// A ticket that is older than the connection before is not used, however many there are.
+#[test]
+fn a_connection_that_brings_no_ticket_ends_the_line() {
+    let (folder, pki) = (Folder::new("resume-line"), Pki::new());
+    let ca = folder.file("trusted.pem", &pki.root_pem());
+    let identity = leaf(&pki, |_| ());
+    let (tickets, none) = (Tickets::rotating(), Tickets::none());
+    let [file, key] = ["s", "k"].map(|name| folder.0.join(name).display().to_string());
+    // With a file of sessions the client asks for more tickets than it needs.
+    for options in [&[][..], &["--session", &file, "--session-key", &key]] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let order = [&tickets, &tickets, &none, &tickets, &tickets].map(Clone::clone);
+        let (chain, own) = (identity.chain_pem.clone(), identity.key_pem.clone());
+        let server = thread::spawn(move || {
+            for tickets in order {
+                let credential = Credential::from_pem(chain.as_bytes(), own.as_bytes()).unwrap();
+                let config = ServerConfig::new(credential).tickets(tickets);
+                let (tcp, _) = listener.accept().unwrap();
+                let mut tls = Stream::accept(config.build().unwrap(), tcp).unwrap();
+                tls.close().unwrap();
+                tls.read_to_end(&mut Vec::new()).unwrap();
+            }
+        });
+        let client = ["client", &address, "--ca", &ca, "--json", "--resume", "4"];
+        let output = run(&[&client[..], options].concat(), b"");
+        let said = [
+            "connection 3 did not resume: the server did not take the ticket",
+            "connection 4 did not resume: the connection before got no ticket",
+        ];
+        check("line", &output, 0, &said);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let values = text
+            .lines()
+            .map(|line| object(line, &KEYS)["resumed"].clone());
+        let want = [false, true, false, false, true].map(Value::Bool);
+        assert_eq!(values.collect::<Vec<_>>(), want, "{options:?}");
+        server.join().unwrap();
     }
 }
 
