@@ -403,6 +403,17 @@ mod tests {
             ..Transport::default()
         };
         assert_eq!(none.check(), Ok(()));
+        let defaults = Transport::default();
+        assert_eq!(defaults.check(), Ok(()));
+        assert_eq!(
+            (defaults.idle_timeout, defaults.handshake_timeout),
+            (Some(limits::IDLE_TIMEOUT), limits::HANDSHAKE_TIMEOUT)
+        );
+        let streams = defaults.streams;
+        assert_eq!(
+            (streams.connection, streams.connection_max),
+            (limits::CONNECTION_WINDOW, limits::CONNECTION_WINDOW_MAX)
+        );
         assert_eq!(LONGEST, milliseconds(3_153_600_000_000));
         let error = ConfigError { what: "streams" };
         assert_eq!(

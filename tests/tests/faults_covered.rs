@@ -1,5 +1,5 @@
 //! Every fault is provoked by a test of this folder, which reads its alert off the wire (S09): reads the table of faults and
-//! these sources as text, and says which faults no test expects. The same for QUIC's faults and their error codes.
+//! these sources as text, and says which faults no test expects. The same for QUIC's faults and their error codes, and for its limits.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -33,6 +33,23 @@ fn every_fault_of_quic_is_expected_by_a_unit_test() {
     assert_eq!(missing, [""; 0], "faults that no test expects");
 }
 
+/// A bound that no test names may be anything, and may be no bound (Q15).
+#[test]
+fn every_limit_of_quic_is_named_by_a_unit_test() {
+    let quic = Path::new(env!("CARGO_MANIFEST_DIR")).join("../quic/src");
+    let limits = fs::read_to_string(quic.join("limits.rs")).unwrap();
+    let names = limits.lines().filter_map(|line| {
+        let name = line.strip_prefix("pub const ")?;
+        name.split(':').next()
+    });
+    let names: Vec<String> = names.map(str::to_owned).collect();
+    assert!(names.len() >= 50, "{names:?}");
+    // Some tests call the module by another name, where its own stands for theirs.
+    let tests = unit_tests(&quic).replace("most::", "limits::");
+    let missing = named_by_none(&names, "limits", &tests);
+    assert_eq!(missing, [""; 0], "limits that no test names");
+}
+
 /// The names in a table of faults, which has at least so many.
 fn faults(path: &Path, least: usize) -> Vec<String> {
     let error = fs::read_to_string(path).unwrap();
@@ -55,13 +72,17 @@ fn faults(path: &Path, least: usize) -> Vec<String> {
 
 /// Those that `sources` do not name.
 fn unexpected(faults: &[String], sources: &str) -> Vec<String> {
-    let expected = |fault: &str| {
-        let name = format!("Fault::{fault}");
-        let rest = sources.split(&name).skip(1);
-        rest.into_iter()
-            .any(|rest| !rest.starts_with(char::is_alphanumeric))
+    named_by_none(faults, "Fault", sources)
+}
+
+/// The items of a module or type that `sources` do not name.
+fn named_by_none(items: &[String], of: &str, sources: &str) -> Vec<String> {
+    let named = |item: &str| {
+        let name = format!("{of}::{item}");
+        let mut rest = sources.split(&name).skip(1);
+        rest.any(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
     };
-    let missing = faults.iter().filter(|fault| !expected(fault));
+    let missing = items.iter().filter(|item| !named(item));
     missing.cloned().collect()
 }
 

@@ -86,7 +86,8 @@ fn a_byte_at_the_largest_offset_costs_as_much_as_any() {
 fn a_slice_that_pins_more_than_four_times_its_length_is_copied() {
     let datagram = Bytes::from(vec![7; DATAGRAM]);
     let within = datagram.as_ptr() as usize..datagram.as_ptr() as usize + DATAGRAM;
-    for (len, shared) in [(1, false), (374, false), (375, true), (1400, true)] {
+    let least = DATAGRAM / limits::PINNED;
+    for (len, shared) in [(1, false), (least - 1, false), (least, true), (1400, true)] {
         for offset in [0, 9] {
             let mut data = Reassembly::default();
             data.insert(offset, &datagram.slice(20..20 + len), DATAGRAM);

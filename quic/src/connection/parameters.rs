@@ -196,6 +196,7 @@ mod tests {
             let read = Parameters::decode(&bytes, side).unwrap();
             assert_eq!(read.max_idle_timeout.get(), 1234);
             assert_eq!(read.max_datagram_frame_size.get(), 777);
+            assert_eq!(read.max_udp_payload_size.get(), limits::UDP_PAYLOAD);
             assert_eq!(read.initial_source_connection_id, Some(ids.own()));
             assert!(read.active_connection_id_limit.get() >= 2 && read.grease_quic_bit);
             assert_eq!(read.initial_max_streams_bidi.get(), limits::OPEN_STREAMS);

@@ -136,10 +136,12 @@ mod tests {
             let at = Duration::from_millis(at);
             (0..1000).filter(|_| bucket.take(at)).count()
         };
-        assert_eq!(count(&mut bucket, 5000), 64);
-        assert_eq!(count(&mut bucket, 5009), 0);
-        assert_eq!(count(&mut bucket, 5010), 1);
-        assert_eq!(count(&mut bucket, 5100), 9);
-        assert_eq!(count(&mut bucket, 99_000), 64);
+        let burst = usize::try_from(limits::ANSWERS).unwrap();
+        let refill = limits::ANSWER_REFILL.as_millis() as u64;
+        assert_eq!(count(&mut bucket, 5000), burst);
+        assert_eq!(count(&mut bucket, 5000 + refill - 1), 0);
+        assert_eq!(count(&mut bucket, 5000 + refill), 1);
+        assert_eq!(count(&mut bucket, 5000 + 10 * refill), 9);
+        assert_eq!(count(&mut bucket, 99_000), burst);
     }
 }

@@ -281,3 +281,25 @@ impl Slot {
         Some(began.saturating_add(limits::ATTEMPT_TIME))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::hash::BuildHasher;
+
+    use super::*;
+
+    /// Whoever finds ids that collide in one table has found none that do in another (attack A36).
+    #[test]
+    fn tables_hash_the_same_id_to_different_places() {
+        let id = ConnectionId::new(&[7; 8]).unwrap();
+        let remote: SocketAddr = "192.0.2.1:443".parse().unwrap();
+        let tables: Vec<_> = (0..8).map(|_| Table::default()).collect();
+        let ids = tables.iter().map(|table| table.ids.hasher().hash_one(id));
+        let resets = tables.iter().map(|table| {
+            let reset = (remote, ResetToken([7; 16]));
+            table.resets.hasher().hash_one(reset)
+        });
+        let hashes: std::collections::BTreeSet<u64> = ids.chain(resets).collect();
+        assert_eq!(hashes.len(), 16);
+    }
+}

@@ -1,6 +1,7 @@
 //! Endpoints in memory: clients with connections, and datagrams made by hand.
 
 mod observer;
+mod strangers;
 
 use core::net::SocketAddr;
 use std::sync::Arc;

@@ -544,6 +544,20 @@ mod tests {
                 false,
             );
         }
+        // So many ranges are worth a PING, and one less is not.
+        for (ranges, asks) in [
+            (limits::QUIET_RANGES - 1, false),
+            (limits::QUIET_RANGES, true),
+        ] {
+            let mut received = Received::new(Space::Application);
+            for value in 0..1000 {
+                let gaps = (ranges as u64 - 1).min(value);
+                take(&mut received, value + gaps, true, Ecn::NotEct, ms(value));
+                let builder = &mut Builder::new(&mut buffer);
+                received.write(builder, &mut Tokens::default(), ms(value), EXPONENT, false);
+            }
+            assert_eq!(received.wants_ping(), asks, "{ranges}");
+        }
     }
 
     #[test]

@@ -215,12 +215,13 @@ mod tests {
 
     #[test]
     fn connection_ids_hold_20_bytes_and_no_more() {
-        for len in [0, 1, 19, 20] {
+        for len in [0, 1, 19, limits::CONNECTION_ID] {
             let id = ConnectionId::new(&vec![0xab; len]).unwrap();
             assert_eq!(*id, vec![0xab; len], "{len}");
             assert_eq!(format!("{id:?}"), "ab".repeat(len));
         }
-        assert_eq!(ConnectionId::new(&[0; 21]), None);
+        assert_eq!(ConnectionId::new(&[0; limits::CONNECTION_ID + 1]), None);
+        assert_eq!(limits::CONNECTION_ID, 20);
         assert_eq!(ConnectionId::new(&[0; 300]), None);
         assert_ne!(ConnectionId::new(&[]), ConnectionId::new(&[0]));
     }
@@ -229,7 +230,7 @@ mod tests {
     fn reset_tokens_compare_every_byte_and_are_not_shown() {
         let token = ResetToken([7; 16]);
         assert_eq!(token, ResetToken([7; 16]));
-        for at in 0..16 {
+        for at in 0..limits::RESET_TOKEN {
             let mut other = token;
             other.0[at] ^= 1;
             assert_ne!(token, other, "byte {at}");

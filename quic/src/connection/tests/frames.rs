@@ -4,7 +4,7 @@ use crate::wire::frame::{NewConnectionId, Row};
 use crate::wire::{Builder, PacketType, Space};
 
 /// A pair in a state in which `from` can send packets of this type and the other side opens them.
-fn ready(packet: PacketType, from: Side) -> Pair {
+pub(super) fn ready(packet: PacketType, from: Side) -> Pair {
     let mut pair = Pair::new(straight());
     let reached = pair.run_until(Duration::from_secs(1), |pair| {
         if pair.server.is_none() {
@@ -21,7 +21,11 @@ fn ready(packet: PacketType, from: Side) -> Pair {
 }
 
 /// Sends a packet with this payload to the other side, and returns the code with which that closes.
-fn answer(packet: PacketType, from: Side, payload: &[u8]) -> Option<(Code, Option<u64>)> {
+pub(super) fn answer(
+    packet: PacketType,
+    from: Side,
+    payload: &[u8],
+) -> Option<(Code, Option<u64>)> {
     let mut pair = ready(packet, from);
     let now = pair.now;
     let datagram = pair.side(from).forge(packet.space(), payload, now);
@@ -29,7 +33,7 @@ fn answer(packet: PacketType, from: Side, payload: &[u8]) -> Option<(Code, Optio
     code_of(pair.side(from.peer()))
 }
 
-fn code_of(connection: &Connection) -> Option<(Code, Option<u64>)> {
+pub(super) fn code_of(connection: &Connection) -> Option<(Code, Option<u64>)> {
     match connection.error() {
         None => None,
         Some(ConnectionError::Transport(error)) => {
@@ -40,7 +44,7 @@ fn code_of(connection: &Connection) -> Option<(Code, Option<u64>)> {
     }
 }
 
-const PACKETS: [PacketType; 3] = [
+pub(super) const PACKETS: [PacketType; 3] = [
     PacketType::Initial,
     PacketType::Handshake,
     PacketType::OneRtt,

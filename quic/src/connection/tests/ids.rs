@@ -200,7 +200,7 @@ fn the_first_destination_id_is_long_random_and_kept_until_the_server_answers() {
             client.on_deadline(at(now));
         }
         assert!(ids.len() > 5 && ids.windows(2).all(|pair| pair[0] == pair[1]));
-        assert!(ids[0].len() >= 8);
+        assert!(ids[0].len() == limits::FIRST_ID && limits::FIRST_ID >= 8);
         seen.push(ids[0]);
     }
     assert!(seen[0] != seen[1] && seen[1] != seen[2] && seen[0] != seen[2]);

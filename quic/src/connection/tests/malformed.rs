@@ -3,7 +3,7 @@ use crate::protect::retry_tag;
 use crate::wire::{Builder, Space};
 
 /// The first datagrams of a handshake by both sides.
-fn flights() -> (Pair, Vec<Vec<u8>>) {
+pub(super) fn flights() -> (Pair, Vec<Vec<u8>>) {
     let mut pair = Pair::new(straight());
     pair.flush();
     let hello: Vec<_> = pair
@@ -126,7 +126,11 @@ fn small_initial_datagrams_are_dropped_by_a_server() {
     assert!(pair.server().state.is_open());
 }
 
-fn version_negotiation(dcid: &ConnectionId, scid: &ConnectionId, versions: &[u32]) -> Vec<u8> {
+pub(super) fn version_negotiation(
+    dcid: &ConnectionId,
+    scid: &ConnectionId,
+    versions: &[u32],
+) -> Vec<u8> {
     let mut buffer = [0; 200];
     let mut builder = Builder::new(&mut buffer);
     let ids = header::Ids {
@@ -169,7 +173,7 @@ fn a_client_believes_version_negotiation_only_where_it_can() {
     pair.connect();
 }
 
-fn retry(original: &ConnectionId, scid: &ConnectionId, token: &[u8]) -> Vec<u8> {
+pub(super) fn retry(original: &ConnectionId, scid: &ConnectionId, token: &[u8]) -> Vec<u8> {
     let mut buffer = [0; 200];
     let mut builder = Builder::new(&mut buffer);
     builder

@@ -1,6 +1,7 @@
 //! Two connections in memory, joined by a link with a virtual clock that can lose, delay, repeat and change datagrams.
 
 mod close;
+mod cuts;
 mod data;
 mod frames;
 mod handshake;
@@ -9,7 +10,10 @@ mod keys;
 mod loss;
 mod malformed;
 mod observers;
+mod order;
+mod parameters;
 mod questions;
+mod streams;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

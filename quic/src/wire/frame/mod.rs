@@ -138,4 +138,4 @@ fn fault_in(fault: crate::Fault, frame: u64) -> TransportError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

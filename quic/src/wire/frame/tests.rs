@@ -36,7 +36,7 @@ fn joined(parts: &[&[u8]]) -> Vec<u8> {
 
 /// Name, encoding, what it is (`None`: an ACK, compared elsewhere), packets as in RFC 9000's table 3 with the note of its section 12.5, marks as
 /// there, `S` for what only servers send.
-fn samples() -> Vec<(
+pub(crate) fn samples() -> Vec<(
     &'static str,
     Vec<u8>,
     Option<Frame<'static>>,
