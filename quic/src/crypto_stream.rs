@@ -38,6 +38,15 @@ pub(crate) enum Order {
     /// The peer's transport parameters, not authenticated before the handshake is complete.
     PeerParameters(Bytes),
     Ask(Question),
+    /// This client may send early data: what its application and it remember.
+    OfferEarlyData {
+        application: Bytes,
+        carrier: Bytes,
+    },
+    /// The decision on early data.
+    EarlyData {
+        accepted: bool,
+    },
     Complete(Arc<Summary>),
     /// An order of TLS over records, which no engine gives to this carrier.
     Unknown,
@@ -163,6 +172,31 @@ impl CryptoStream {
         self.tls.export(label, context, out)
     }
 
+    /// As [`Handshake::early_export`].
+    pub(crate) fn early_export(
+        &self,
+        label: &[u8],
+        context: &[u8],
+        out: &mut [u8],
+    ) -> Result<(), pith_tls::Error> {
+        self.tls.early_export(label, context, out)
+    }
+
+    /// Whether a server may answer early data before the handshake is complete.
+    pub(crate) fn sends_early(&self) -> bool {
+        self.tls.sends_early()
+    }
+
+    /// As [`Handshake::remember`].
+    pub(crate) fn remember(&mut self, application: Bytes) -> Result<(), pith_tls::Error> {
+        self.tls.remember(application)
+    }
+
+    /// What the transport remembers with the tickets that come from now on.
+    pub(crate) fn remember_carrier(&mut self, carrier: Bytes) -> Result<(), pith_tls::Error> {
+        self.tls.remember_carrier(carrier)
+    }
+
     /// The connection failed: no secret of the handshake stays.
     pub(crate) fn abandon(&mut self) {
         self.tls
@@ -204,10 +238,19 @@ impl CryptoStream {
                 Output::PeerTransportParameters(bytes) => Order::PeerParameters(bytes),
                 Output::Ask(question) => Order::Ask(question),
                 Output::Complete(summary) => Order::Complete(summary),
-                // The packets of early data that was refused do not open, for want of keys.
-                Output::SkipEarlyData { .. }
-                | Output::OfferEarlyData { .. }
-                | Output::EarlyData { .. } => continue,
+                Output::OfferEarlyData {
+                    application,
+                    carrier,
+                    ..
+                } => Order::OfferEarlyData {
+                    application,
+                    carrier,
+                },
+                Output::EarlyData { accepted } => Order::EarlyData {
+                    accepted: accepted.is_some(),
+                },
+                // The packets do not open, for want of keys.
+                Output::SkipEarlyData { .. } => Order::EarlyData { accepted: false },
                 _ => Order::Unknown,
             };
             self.orders.push_back(order);

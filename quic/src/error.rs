@@ -348,6 +348,7 @@ faults! {
 
     // Acknowledgments.
     UnsentAcked => PROTOCOL_VIOLATION, "13.1", "an ACK frame acknowledges a packet that was not sent";
+    RejectedAcked => PROTOCOL_VIOLATION, "RFC 9001 4.6.2", "an ACK frame acknowledges early data that was rejected";
     SkippedAcked => PROTOCOL_VIOLATION, "21.4", "an ACK frame acknowledges a packet number that was left out";
 }
 

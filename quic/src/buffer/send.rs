@@ -206,16 +206,6 @@ impl SendBuffer {
         }
     }
 
-    /// Nothing that was sent will be acknowledged: all of it is sent again as if for the first time. Only while nothing was acknowledged.
-    pub(crate) fn rewind(&mut self) {
-        self.next = self.base;
-        self.lost.clear();
-        self.acked.clear();
-        if self.fin == Fin::Sent {
-            self.fin = Fin::Unsent;
-        }
-    }
-
     /// Forgets what was written: it will never be sent, or not again.
     pub(crate) fn discard(&mut self) {
         self.chunks = VecDeque::new();

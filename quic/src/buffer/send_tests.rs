@@ -101,17 +101,7 @@ fn a_send_buffer_copies_nothing_but_small_writes() {
 }
 
 #[test]
-fn a_rewound_send_buffer_sends_everything_again() {
-    let mut buffer = SendBuffer::default();
-    buffer.push(bytes(0..100));
-    buffer.finish();
-    send(&mut buffer, 100, 60);
-    send(&mut buffer, 100, 60);
-    buffer.lost(0..60, false);
-    buffer.rewind();
-    buffer.lost(60..100, true); // comes late, and says nothing new
-    assert_eq!(buffer.unsent(), 100);
-    assert_eq!(send(&mut buffer, 100, 200), Some((0..100, true)));
+fn a_discarded_send_buffer_has_nothing_to_send() {
     let mut gone = filled(&[b"never", b"again"]);
     gone.discard();
     assert_eq!((gone.pending(100), gone.held(), gone.sent()), (None, 0, 0));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pith_tls::{Answer, Now, Question, Summary};
+use pith_tls::{Answer, EarlyData, Now, Question, Summary};
 
 use super::close::Goodbye;
 use super::event::{EndpointEvent, Event};
@@ -15,9 +15,12 @@ use crate::wire::{ConnectionId, Dir, Side, StreamId, VarInt};
 
 /// Streams (RFC 9000 section 2).
 impl Connection {
-    /// Opens a stream; `None` if the peer allows no more now, and then [`Event::Stream`] tells when it does.
+    /// Opens a stream; `None` if the peer allows no more now, and then [`Event::Stream`] tells when it does. Before a client's handshake is complete, that
+    /// is for early data (0-RTT), if its [configuration](pith_tls::ClientConfigBuilder::early_data) asks for it and a session allows it: what is
+    /// sent may be received more than once, and [`Event::EarlyDataRejected`] tells if it was not received.
     pub fn open(&mut self, dir: Dir) -> Option<StreamId> {
-        let open = self.state.is_open();
+        // An id that the application still takes for that of early data must not come to mean something else.
+        let open = self.state.is_open() && !self.events.owes_rejection();
         open.then(|| self.streams.open(dir)).flatten()
     }
 
@@ -70,6 +73,13 @@ impl Connection {
         self.streams.reset(id, code)
     }
 
+    /// Whether anything of a stream came as early data (0-RTT): its opening, its end or data, of which each piece tells for itself
+    /// ([`Read::Data`]). False once the stream is over and all of it was told.
+    #[must_use]
+    pub fn has_early_data(&self, id: StreamId) -> bool {
+        self.streams.has_early(id)
+    }
+
     /// Gives up reading a stream, and asks the peer to send no more.
     ///
     /// # Errors
@@ -119,6 +129,11 @@ impl Connection {
         self.datagrams.read()
     }
 
+    /// The oldest datagram that came as early data: somebody may have sent a copy of it before, or send one later.
+    pub fn read_early_datagram(&mut self) -> Option<Bytes> {
+        self.datagrams.read_early()
+    }
+
     /// The most bytes that a datagram may have now; `None` if the peer takes none.
     #[must_use]
     pub fn largest_datagram(&self) -> Option<usize> {
@@ -134,8 +149,8 @@ impl Connection {
         if let Some(event) = self.events.pop() {
             return Some(event);
         }
-        if self.events.take_datagram() {
-            return Some(Event::Datagram);
+        if let Some(event) = self.events.take_datagram() {
+            return Some(event);
         }
         self.streams.event().map(Event::Stream)
     }
@@ -234,6 +249,40 @@ impl Connection {
         out: &mut [u8],
     ) -> Result<(), pith_tls::Error> {
         self.crypto.export(label, context, out)
+    }
+
+    /// Fills `out` with keying material of the early exporter, which is no better protected against replay than early data.
+    ///
+    /// # Errors
+    /// As [`Handshake::early_export`](pith_tls::Handshake::early_export).
+    pub fn early_export(
+        &self,
+        label: &[u8],
+        context: &[u8],
+        out: &mut [u8],
+    ) -> Result<(), pith_tls::Error> {
+        self.crypto.early_export(label, context, out)
+    }
+
+    /// What became of early data, or becomes of it.
+    #[must_use]
+    pub fn early_data(&self) -> EarlyData {
+        self.early.status()
+    }
+
+    /// What a client's application told [`remember`](Connection::remember) on the connection that this one would resume: what was settled
+    /// there, and early data goes by. `None` if there is no early data to send (any more).
+    #[must_use]
+    pub fn remembered(&self) -> Option<&Bytes> {
+        self.early.application()
+    }
+
+    /// Remembers these bytes with a client's sessions that come from now on, for early data under them.
+    ///
+    /// # Errors
+    /// As [`Handshake::remember`](pith_tls::Handshake::remember).
+    pub fn remember(&mut self, application: Bytes) -> Result<(), pith_tls::Error> {
+        self.crypto.remember(application)
     }
 
     /// What was negotiated, once the handshake is complete.

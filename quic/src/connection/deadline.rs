@@ -59,6 +59,7 @@ impl Connection {
             Timer::Ack => self.ack_deadline(),
             Timer::Pace => self.paced,
             Timer::OldKeys => self.updates.deadline(),
+            Timer::EarlyKeys => self.early.keys_deadline(),
             Timer::Held => self.held.deadline(),
             Timer::Rest => {
                 let quiet = self.recovery.path().in_flight() == 0;
@@ -98,6 +99,7 @@ impl Connection {
                 self.spaces.one_rtt.drop_previous();
                 self.updates.on_dropped();
             }
+            Timer::EarlyKeys => self.drop_early_keys(),
             Timer::Held => self.held.expire(now),
             Timer::Rest => self.spaces.one_rtt.rest(),
         }

@@ -3,6 +3,7 @@
 use super::Connection;
 use super::receive::From;
 use crate::Fault;
+use crate::buffer::size;
 use crate::error::{Code, ConnectionError, TransportError};
 use crate::path::Learned;
 use crate::recovery::{Outcome, Token};
@@ -17,6 +18,7 @@ impl Connection {
         from: &From<'_>,
     ) -> Result<bool, ConnectionError> {
         let payload = &from.opened.payload;
+        let early = from.opened.packet == PacketType::ZeroRtt;
         let dispatched = match frame {
             Frame::Padding => Ok(true),
             Frame::Ping => Ok(false),
@@ -30,10 +32,20 @@ impl Connection {
             }
             Frame::Stream(stream) => {
                 let data = share(payload, stream.data);
+                let end = stream.offset.get().saturating_add(size(data.len()));
                 self.streams
                     .on_stream(stream.id, stream.offset, &data, from.pinned, stream.fin)
+                    .inspect(|_| {
+                        if early {
+                            self.streams.on_early(stream.id, end);
+                        }
+                    })
             }
-            Frame::ResetStream(frame) => self.streams.on_reset_stream(frame),
+            Frame::ResetStream(frame) => self.streams.on_reset_stream(frame).inspect(|_| {
+                if early {
+                    self.streams.on_early(frame.id, 0);
+                }
+            }),
             Frame::StopSending(frame) => self.streams.on_stop_sending(frame),
             // rfc9000#13.3-3
             Frame::MaxData(limit) => Ok(self.streams.on_max_data(limit)),
@@ -58,11 +70,11 @@ impl Connection {
             Frame::PathResponse(_) => Ok(false),
             Frame::NewToken(token) => Ok(self.events.on_token(token)),
             Frame::Datagram(data) => {
-                let size = datagram_size(data.len());
+                let frame = datagram_size(data.len());
                 let data = share(payload, data);
-                self.events.on_datagram();
+                self.events.on_datagram(early);
                 self.datagrams
-                    .on_datagram(data, size, from.pinned)
+                    .on_datagram(data, frame, from.pinned, early)
                     .map(|()| true)
             }
             Frame::HandshakeDone => {
@@ -79,6 +91,7 @@ impl Connection {
 
     fn on_ack(&mut self, ack: &Ack<'_>, from: &From<'_>) -> Result<(), Fault> {
         let now = from.now.monotonic;
+        self.check_acked(from.space, ack)?;
         let outcome =
             self.recovery
                 .on_ack(from.space, ack, now, self.settled.get_or_insert_default())?;
@@ -199,7 +212,7 @@ impl Connection {
         gone.is_some()
     }
 
-    /// Whether 1-RTT packets can be acknowledged: what a client sends before it can does not have to be.
+    /// Whether packets of a space can be acknowledged: those with 1-RTT keys never in 0-RTT packets (rfc9000#17.2.3-3).
     pub(super) fn may_acknowledge(&self, space: Space) -> bool {
         self.spaces.sends(space) != Some(PacketType::ZeroRtt)
     }

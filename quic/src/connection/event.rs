@@ -25,6 +25,13 @@ pub enum Event {
     Datagram,
     /// A client may show this token at its next connection to the same server, once.
     Token(Bytes),
+    /// There are datagrams to read that came as early data: [`read_early_datagram`](crate::Connection::read_early_datagram).
+    EarlyDatagram,
+    /// The server has accepted this client's early data.
+    EarlyDataAccepted,
+    /// The server has not seen this client's early data. All streams and datagrams so far are gone, and nothing of them is sent again: the application, which
+    /// alone knows whether it may be, opens streams anew, from when it has heard of this.
+    EarlyDataRejected,
     /// The connection is over. Nothing is told after this.
     Closed(ConnectionError),
 }
@@ -49,6 +56,7 @@ pub(crate) struct Events {
     queue: VecDeque<Event>,
     endpoint: VecDeque<EndpointEvent>,
     datagram: bool,
+    early_datagram: bool,
     tokens: usize,
     /// One frame may come several times.
     last_token: Bytes,
@@ -81,12 +89,26 @@ impl Events {
     }
 
     /// A datagram came: told once until the application has been here.
-    pub(crate) fn on_datagram(&mut self) {
-        self.datagram = true;
+    pub(crate) fn on_datagram(&mut self, early: bool) {
+        if early {
+            self.early_datagram = true;
+        } else {
+            self.datagram = true;
+        }
     }
 
-    pub(crate) fn take_datagram(&mut self) -> bool {
-        core::mem::take(&mut self.datagram)
+    /// What came of datagrams.
+    pub(crate) fn take_datagram(&mut self) -> Option<Event> {
+        if core::mem::take(&mut self.early_datagram) {
+            return Some(Event::EarlyDatagram);
+        }
+        core::mem::take(&mut self.datagram).then_some(Event::Datagram)
+    }
+
+    /// Whether the application has not heard yet that its streams are gone.
+    pub(crate) fn owes_rejection(&self) -> bool {
+        let mut queued = self.queue.iter();
+        queued.any(|event| matches!(event, Event::EarlyDataRejected))
     }
 
     pub(crate) fn push_endpoint(&mut self, event: EndpointEvent) {

@@ -32,7 +32,12 @@ impl Connection {
                 } => self.on_keys(level, direction, &secret, now.monotonic)?,
                 Order::PeerParameters(bytes) => self.on_peer_parameters(&bytes)?,
                 Order::Ask(question) => self.on_question(question, now)?,
-                Order::Complete(summary) => self.on_complete(summary, now.monotonic),
+                Order::OfferEarlyData {
+                    application,
+                    carrier,
+                } => self.on_early_offer(application, &carrier)?,
+                Order::EarlyData { accepted } => self.on_early_decision(accepted, now.monotonic)?,
+                Order::Complete(summary) => self.on_complete(summary, now.monotonic)?,
                 Order::Unknown => return Err(TransportError::internal("an order of TLS").into()),
             }
         }
@@ -46,27 +51,33 @@ impl Connection {
         secret: &TrafficSecret,
         now: Duration,
     ) -> Result<(), ConnectionError> {
+        let (early, writes) = (level == Level::EarlyData, direction == Direction::Write);
+        if early && writes && !self.early.is_offered() {
+            return Ok(());
+        }
         self.spaces
             .install(level, direction, secret)
             .map_err(local)?;
         if level == Level::Handshake {
             self.recovery.on_handshake_keys(now);
         }
+        if level == Level::Application && writes {
+            self.on_application_keys()?;
+        }
         Ok(())
     }
 
     /// Its own parameters a server knows how to answer with; everything else is for whoever drives the connection.
     fn on_question(&mut self, question: Question, now: Now) -> Result<(), ConnectionError> {
-        if !matches!(question.topic, Topic::TransportParameters { .. }) {
-            self.question = Some(Box::new(question));
-            return Ok(());
+        match &question.topic {
+            Topic::TransportParameters { remembered } => {
+                self.on_parameters_question(&question, remembered.as_ref(), now)
+            }
+            _ => {
+                self.question = Some(Box::new(question));
+                Ok(())
+            }
         }
-        let parameters = self
-            .config
-            .parameters(&self.ids, self.side, self.reset_token, &mut self.random)
-            .map_err(local)?;
-        let answer = Answer::transport_parameters(&question, parameters);
-        self.crypto.answer(answer, now)
     }
 
     /// The answer of whoever drives the connection.
@@ -80,20 +91,22 @@ impl Connection {
     }
 
     /// TLS is complete: the peer is who it has to be, and an application protocol was agreed on (rfc9000#7-2).
-    fn on_complete(&mut self, summary: Arc<Summary>, now: Duration) {
+    fn on_complete(&mut self, summary: Arc<Summary>, now: Duration) -> Result<(), ConnectionError> {
         if !self.enter(Step::Complete) {
-            return;
+            return Ok(());
         }
         self.summary = Some(Arc::clone(&summary));
         let protocol = summary.protocol.as_deref().unwrap_or_default();
         self.watch.tell(|| Seen::Protocol(protocol));
         self.events.push(Event::Connected(summary));
-        self.spaces.on_complete();
+        self.remember_parameters()?;
         if self.side == Side::Server {
+            self.limit_early_keys(now);
             // rfc9001#4.1.2-1, rfc9000#19.20-1
             self.signals.owe_handshake_done();
             self.on_confirmed(now);
         }
+        Ok(())
     }
 
     /// Both sides know that the handshake is complete.

@@ -60,6 +60,11 @@ impl Held {
             .retain(|held| held.arrival.at.saturating_add(limits::HELD_TIME) > now);
     }
 
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.0 = Vec::new();
     }

@@ -11,6 +11,7 @@ mod api;
 mod close;
 mod deadline;
 mod dispatch;
+mod early;
 mod event;
 mod glitch;
 mod handshake;
@@ -36,6 +37,7 @@ use bytes::Bytes;
 use pith_tls::{Carrier, Handshake, Now, Question, ServerName, Summary};
 
 use self::close::{Closing, Goodbye};
+use self::early::Early;
 use self::event::Events;
 use self::glitch::Glitches;
 use self::held::Held;
@@ -94,6 +96,7 @@ pub struct Connection {
     /// The token of this server's first id.
     reset_token: Option<ResetToken>,
     peer: Option<Peer>,
+    early: Early,
     /// What Initial packets carry: of a Retry, or of an earlier connection.
     token: Bytes,
     updates: KeyUpdates,
@@ -240,6 +243,7 @@ impl Connection {
             asked_ids: false,
             reset_token: parts.reset_token,
             peer: None,
+            early: Early::new(),
             token: parts.token,
             updates: KeyUpdates::default(),
             held: Held::default(),
@@ -252,6 +256,8 @@ impl Connection {
             config: Arc::clone(config),
         };
         connection.begin_watch(began);
+        // A client may have early data to offer.
+        connection.advance(began)?;
         Ok(connection)
     }
 

@@ -84,6 +84,15 @@ impl Transport {
     }
 }
 
+impl Peer {
+    pub(super) fn of(parameters: &Parameters) -> Self {
+        Self {
+            idle_timeout: Some(parameters.max_idle_timeout.get()).filter(|timeout| *timeout > 0),
+            grease_quic_bit: parameters.grease_quic_bit,
+        }
+    }
+}
+
 impl Connection {
     /// The peer's parameters came in its first flight. What they say is authentic once the handshake is complete.
     pub(super) fn on_peer_parameters(&mut self, bytes: &[u8]) -> Result<(), ConnectionError> {
@@ -95,11 +104,6 @@ impl Connection {
         parameters
             .check_ids(self.side.peer(), &self.ids.seen())
             .map_err(fault)?;
-        self.streams
-            .set_peer(limits_of(&parameters))
-            .map_err(fault)?;
-        let datagram = parameters.max_datagram_frame_size.get();
-        self.datagrams.set_peer(datagram).map_err(fault)?;
         let exponent = u8::try_from(parameters.ack_delay_exponent.get()).unwrap_or(u8::MAX);
         let delay = Duration::from_millis(parameters.max_ack_delay.get());
         self.recovery.set_peer(delay, exponent);
@@ -114,11 +118,17 @@ impl Connection {
             .path
             .mtu
             .min(u16::try_from(payload).unwrap_or(u16::MAX));
-        self.peer = Some(Peer {
-            idle_timeout: Some(parameters.max_idle_timeout.get()).filter(|timeout| *timeout > 0),
-            grease_quic_bit: parameters.grease_quic_bit,
-        });
-        Ok(())
+        self.peer = Some(Peer::of(&parameters));
+        self.on_limits(parameters)
+    }
+
+    /// What the peer allows.
+    pub(super) fn set_limits(&mut self, parameters: &Parameters) -> Result<(), ConnectionError> {
+        let datagram = parameters.max_datagram_frame_size.get();
+        let limits = self.streams.set_peer(limits_of(parameters));
+        limits
+            .and_then(|()| self.datagrams.set_peer(datagram))
+            .map_err(|fault| TransportError::from(fault).into())
     }
 
     /// The idle timeout that holds, once the peer has said its own.

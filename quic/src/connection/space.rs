@@ -95,15 +95,25 @@ impl Spaces {
             (Level::Handshake, Direction::Write) => {
                 let sealer = secret.sealer(u64::MAX)?;
                 self.handshake.sealer.install(Box::new(sealer));
+                // Keys of early data that have not come before these never will: it is rejected, or not offered (rfc9001#4.6.2-1).
+                if self.early_opener.ready().is_none() {
+                    self.early_opener.discard();
+                }
             }
             (Level::Application, Direction::Read) => self.one_rtt.install_receiving(secret)?,
             (Level::Application, Direction::Write) => {
                 self.one_rtt.install_sending(secret)?;
-                // rfc9001#5.6-5
+                // rfc9001#5.6-5, rfc9000#17.2.3-2
                 self.early_sealer.discard();
             }
-            // Early data is not sent over QUIC yet, and never accepted.
-            (Level::EarlyData, _) => {}
+            // rfc9001#5.6-3: there is no other way to these keys.
+            (Level::EarlyData, Direction::Write) if self.side == Side::Client => {
+                let sealer = secret.sealer(u64::MAX)?;
+                self.early_sealer.install(Box::new(sealer));
+            }
+            (Level::EarlyData, Direction::Read) if self.side == Side::Server => {
+                self.early_opener.install(Box::new(secret.opener()?));
+            }
             (_, Direction::Read | Direction::Write) => {
                 return Err(Error::Internal("TLS has no such secrets"));
             }
@@ -121,11 +131,15 @@ impl Spaces {
         *self.received.get_mut(space) = None;
     }
 
-    /// TLS is complete: 0-RTT keys that have not come never will.
-    pub(crate) fn on_complete(&mut self) {
-        if self.early_opener.ready().is_none() {
-            self.early_opener.discard();
-        }
+    /// Drops the keys of early data, which never come back.
+    pub(crate) fn discard_early(&mut self) {
+        self.early_opener.discard();
+        self.early_sealer.discard();
+    }
+
+    /// Whether packets of early data can be opened.
+    pub(crate) fn opens_early(&self) -> bool {
+        self.early_opener.ready().is_some()
     }
 
     /// Which keys there are, by type of packet, for an observer.

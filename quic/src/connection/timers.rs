@@ -20,6 +20,8 @@ pub(crate) enum Timer {
     Pace,
     /// Keys from before a key update go.
     OldKeys,
+    /// Keys of early data go.
+    EarlyKeys,
     /// Packets that came before their keys go.
     Held,
     /// What a connection can do without in which nothing happens goes.
@@ -27,7 +29,7 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Close,
         Self::Handshake,
         Self::Idle,
@@ -36,6 +38,7 @@ impl Timer {
         Self::Ack,
         Self::Pace,
         Self::OldKeys,
+        Self::EarlyKeys,
         Self::Held,
         Self::Rest,
     ];

@@ -208,7 +208,8 @@ impl Connection {
 
     /// Before the handshake is complete a server does not know whom it talks to: it sends only where no client need show who it is.
     pub(super) fn may_send_streams(&self) -> bool {
-        self.peer.is_some() && (self.half_rtt || self.state.is_established())
+        self.peer.is_some()
+            && (self.half_rtt || self.state.is_established() || self.crypto.sends_early())
     }
 
     /// CONNECTION_CLOSE in a packet of each space that has keys: the peer may not have all of them (rfc9000#10.2.3-1).

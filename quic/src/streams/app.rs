@@ -17,6 +17,8 @@ pub enum Read {
         bytes: Bytes,
         /// Whether nothing comes after it.
         ends: bool,
+        /// Whether it came as early data (0-RTT), all or in part: somebody may have sent a copy of it before, or send one later.
+        early: bool,
     },
     /// Nothing is there now.
     Blocked,

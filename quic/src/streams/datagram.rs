@@ -21,6 +21,8 @@ pub(crate) struct Datagrams {
     peer: u64,
     outgoing: Waiting,
     incoming: Waiting,
+    /// What came in 0-RTT packets.
+    early: Waiting,
 }
 
 /// Why a datagram is not sent.
@@ -47,6 +49,7 @@ impl Datagrams {
             peer: 0,
             outgoing: Waiting::default(),
             incoming: Waiting::default(),
+            early: Waiting::default(),
         }
     }
 
@@ -60,17 +63,6 @@ impl Datagrams {
         }
         self.peer = largest;
         Ok(())
-    }
-
-    /// The server has refused early data. What waits and is too large now is dropped.
-    pub(crate) fn reject_early(&mut self, largest: u64) {
-        self.peer = largest;
-        let waiting = core::mem::take(&mut self.outgoing);
-        for bytes in waiting.queue {
-            if self.is_taken(&bytes) {
-                self.outgoing.push(bytes);
-            }
-        }
     }
 
     /// The most bytes that a datagram may have now, as far as the peer's limit goes; `None` if it takes none.
@@ -121,12 +113,13 @@ impl Datagrams {
         }
     }
 
-    /// A DATAGRAM frame came. `frame` is its whole size, `pinned` how much memory `bytes` keeps alive.
+    /// A DATAGRAM frame came, in a 0-RTT packet if it is `early`. `frame` is its whole size, `pinned` how much memory `bytes` keeps alive.
     pub(crate) fn on_datagram(
         &mut self,
         bytes: Bytes,
         frame: usize,
         pinned: usize,
+        early: bool,
     ) -> Result<(), Fault> {
         // rfc9221#3-3
         if self.local == 0 {
@@ -137,7 +130,12 @@ impl Datagrams {
             return Err(Fault::DatagramSize);
         }
         let allowed = bytes.len().saturating_mul(limits::PINNED);
-        self.incoming.push(if pinned > allowed {
+        let waiting = if early {
+            &mut self.early
+        } else {
+            &mut self.incoming
+        };
+        waiting.push(if pinned > allowed {
             Bytes::copy_from_slice(&bytes)
         } else {
             bytes
@@ -150,9 +148,14 @@ impl Datagrams {
         self.incoming.pop()
     }
 
+    /// The oldest datagram that came in a 0-RTT packet.
+    pub(crate) fn read_early(&mut self) -> Option<Bytes> {
+        self.early.pop()
+    }
+
     /// How many datagrams came and were dropped unread, because nobody read in time.
     pub(crate) fn dropped(&self) -> u64 {
-        self.incoming.dropped
+        self.incoming.dropped.saturating_add(self.early.dropped)
     }
 
     fn is_taken(&self, bytes: &Bytes) -> bool {
@@ -218,7 +221,7 @@ mod tests {
         ];
         for (name, local, data, frame, want) in rows {
             let mut datagrams = Datagrams::new(local);
-            let got = datagrams.on_datagram(Bytes::from(vec![7; data]), frame, data);
+            let got = datagrams.on_datagram(Bytes::from(vec![7; data]), frame, data, false);
             assert_eq!(got, want, "{name}");
             assert_eq!(datagrams.read().is_some(), want.is_ok(), "{name}");
         }
@@ -246,10 +249,6 @@ mod tests {
             datagrams.set_peer(largest).unwrap();
             assert_eq!(datagrams.largest(), Some(most), "{largest}");
         }
-        datagrams.reject_early(11);
-        assert!(!datagrams.wants_data());
-        datagrams.reject_early(0);
-        assert_eq!(datagrams.send(Bytes::new()), Err(DatagramError::NotTaken));
     }
 
     #[test]
@@ -269,6 +268,25 @@ mod tests {
     }
 
     #[test]
+    fn early_datagrams_are_read_by_themselves_and_bounded_too() {
+        let mut datagrams = Datagrams::new(1200);
+        let bytes = |byte| Bytes::from(vec![byte; 9]);
+        for (byte, early) in [(1, true), (2, false), (3, true)] {
+            datagrams.on_datagram(bytes(byte), 10, 9, early).unwrap();
+        }
+        assert_eq!(datagrams.read(), Some(bytes(2)));
+        assert_eq!(datagrams.read(), None);
+        assert_eq!(datagrams.read_early(), Some(bytes(1)));
+        assert_eq!(datagrams.read_early(), Some(bytes(3)));
+        assert_eq!(datagrams.read_early(), None);
+        for _ in 0..10_000 {
+            datagrams.on_datagram(bytes(4), 10, 9, true).unwrap();
+            assert!(datagrams.early.held <= limits::DATAGRAMS);
+        }
+        assert!(datagrams.dropped() > 0 && datagrams.read().is_none());
+    }
+
+    #[test]
     fn a_datagram_flood_costs_no_more_than_the_cap() {
         for (len, count) in [(0, 10_000), (1, 10_000), (1200, 2_000), (60_000, 50_u32)] {
             let mut datagrams = Datagrams::new(65_535);
@@ -277,7 +295,7 @@ mod tests {
                 let mut bytes = number.to_be_bytes()[..len.min(4)].to_vec();
                 bytes.resize(len, 0);
                 datagrams
-                    .on_datagram(Bytes::from(bytes.clone()), len + 1, 65_535)
+                    .on_datagram(Bytes::from(bytes.clone()), len + 1, 65_535, false)
                     .unwrap();
                 datagrams.send(Bytes::from(bytes)).unwrap();
                 for waiting in [&datagrams.incoming, &datagrams.outgoing] {

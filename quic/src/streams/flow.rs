@@ -193,11 +193,6 @@ impl SendFlow {
     pub(crate) fn is_wanted(&self) -> bool {
         self.available() == 0 && self.wanted == Some(self.limit)
     }
-
-    /// Begins anew under another limit: what was sent does not count.
-    pub(crate) fn restart(&mut self, limit: u64) {
-        *self = Self::new(limit);
-    }
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ pub(crate) struct RecvStream {
     order: Order,
     /// A frame that told the peer its limit was lost.
     limit_lost: bool,
+    /// Where what came in 0-RTT packets ends, if anything did.
+    early: Option<u64>,
 }
 
 /// What all streams of a connection together have received.
@@ -65,7 +67,18 @@ impl RecvStream {
             stop: Stop::No,
             order: Order::InOrder,
             limit_lost: false,
+            early: None,
         }
+    }
+
+    /// A 0-RTT packet has brought data up to `end`. All below it counts as early data from now on, whatever else brings it.
+    pub(crate) fn on_early(&mut self, end: u64) {
+        self.early = self.early.max(Some(end));
+    }
+
+    /// Whether a 0-RTT packet has brought anything of it.
+    pub(crate) fn has_early(&self) -> bool {
+        self.early.is_some()
     }
 
     /// A STREAM frame came. Says whether the application has something new to read or to hear.
@@ -197,6 +210,7 @@ impl RecvStream {
                     offset: chunk.offset,
                     bytes: chunk.bytes,
                     ends,
+                    early: self.early.is_some_and(|end| chunk.offset < end),
                 }
             }
             None if ends => Read::Finished,

@@ -251,18 +251,6 @@ impl SendStream {
         takes
     }
 
-    /// The server refused early data: nothing that was sent arrived, and another limit holds.
-    pub(crate) fn restart(&mut self, limit: u64) {
-        self.flow.restart(limit);
-        if self.reset.is_some() {
-            self.data = SendBuffer::default();
-            self.owes_reset = true;
-        } else {
-            self.data.rewind();
-            self.state = SendState::Ready;
-        }
-    }
-
     pub(crate) fn is_terminal(&self) -> bool {
         self.state.is_terminal()
     }

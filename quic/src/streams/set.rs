@@ -170,32 +170,6 @@ impl Streams {
         Ok(())
     }
 
-    /// The server has refused early data: everything is to be sent again, under limits that may be lower. Streams past the new limit
-    /// wait until the peer allows them.
-    pub(crate) fn reject_early(&mut self, peer: PeerLimits) {
-        self.peer = peer;
-        self.flow.restart(peer.data);
-        for dir in Dir::ALL {
-            let opened = self.ours.of(dir).used();
-            let ours = self.ours.of_mut(dir);
-            ours.restart(peer.streams(dir));
-            ours.spend(opened);
-        }
-        let ids: Vec<_> = self.map.keys().copied().collect();
-        for id in ids {
-            let limit = self.send_limit(id);
-            if let Some(stream) = self.map.get_mut(&id) {
-                if let Some(send) = &mut stream.send {
-                    send.restart(limit);
-                }
-                if let Some(recv) = &mut stream.recv {
-                    recv.stop_lost();
-                }
-            }
-            self.settle(id);
-        }
-    }
-
     /// A STREAM frame. `pinned` is how much memory `bytes` keeps alive: the buffer of the datagram that it came in. Says whether it had
     /// data, or told the stream's size before any other.
     pub(crate) fn on_stream(
@@ -214,6 +188,19 @@ impl Streams {
             self.settle(id);
         }
         Ok(news)
+    }
+
+    /// What an accepted frame of a 0-RTT packet has brought, up to `end` of the stream.
+    pub(crate) fn on_early(&mut self, id: StreamId, end: u64) {
+        if let Some((_, recv, _)) = self.receiving(id) {
+            recv.on_early(end);
+        }
+    }
+
+    /// Whether a 0-RTT packet has brought anything of a stream.
+    pub(crate) fn has_early(&self, id: StreamId) -> bool {
+        let recv = self.map.get(&id).and_then(|stream| stream.recv.as_ref());
+        recv.is_some_and(RecvStream::has_early)
     }
 
     /// This and the three that follow say whether they changed anything.
@@ -254,20 +241,12 @@ impl Streams {
 
     pub(crate) fn on_max_streams(&mut self, frame: StreamCount) -> bool {
         let ours = self.ours.of_mut(frame.dir);
-        let (before, wanted) = (ours.limit(), ours.is_wanted());
+        let wanted = ours.is_wanted();
         if !ours.raise(frame.count.get().min(limits::STREAMS)) {
             return false;
         }
         if wanted {
             self.events.available(frame.dir);
-        }
-        // Streams past the limit are there only after early data was refused.
-        let ours = self.ours.of(frame.dir);
-        let waiting = before..ours.used().min(ours.limit());
-        for index in waiting {
-            if let Some(id) = StreamId::new(self.side, frame.dir, index) {
-                self.settle(id);
-            }
         }
         true
     }
@@ -374,7 +353,6 @@ impl Streams {
 
     /// After anything that changed a stream: puts it in the queues where it belongs, or forgets it if it is over.
     pub(super) fn settle(&mut self, id: StreamId) {
-        let allowed = self.may_send(id);
         let known = self.is_known(id);
         let Some(stream) = self.map.get_mut(&id) else {
             return;
@@ -385,15 +363,13 @@ impl Streams {
         }
         if let Some(send) = &mut stream.send {
             stream.marks.writable |= send.takes_room();
-            if allowed {
-                self.schedule.add(id, send);
-            }
+            self.schedule.add(id, send);
         }
         if known && !stream.marks.is_empty() && !stream.marks.queued {
             stream.marks.queued = true;
             self.events.streams.push_back(id);
         }
-        if allowed && !stream.in_control && stream.owes_control() {
+        if !stream.in_control && stream.owes_control() {
             stream.in_control = true;
             self.control.push_back(id);
         }
@@ -420,11 +396,6 @@ impl Streams {
     /// Whether the application has the stream: it opened or accepted it.
     pub(super) fn is_known(&self, id: StreamId) -> bool {
         id.initiator() == self.side || id.index() < self.theirs.of(id.dir()).accepted
-    }
-
-    /// Whether frames for it may be sent: the peer allows as many streams.
-    fn may_send(&self, id: StreamId) -> bool {
-        id.initiator() != self.side || id.index() < self.ours.of(id.dir()).limit()
     }
 
     /// What the peer's parameters allow on a stream at first.

@@ -67,7 +67,7 @@ impl Rules {
         self == Self::Records
     }
 
-    /// What a ticket says of early data, where so many bytes are taken. RFC 9001 section 4.6.1: QUIC has limits of its own.
+    /// What a ticket says of early data, where so many bytes are taken. QUIC has limits of its own (rfc9001#4.6.1-1).
     pub(crate) fn early_data_limit(self, most: u32) -> u32 {
         match self {
             Self::Records => most,

@@ -3,6 +3,7 @@
 mod close;
 mod cuts;
 mod data;
+mod early;
 mod frames;
 mod handshake;
 mod ids;
@@ -114,14 +115,23 @@ impl Pair {
     }
 
     fn of(fate: Fate, client: &ClientConfig, server_config: ServerConfig) -> Self {
-        let now = at(START);
+        Self::begun(START, fate, client, server_config)
+    }
+
+    fn begun(
+        start: Duration,
+        fate: Fate,
+        client: &ClientConfig,
+        server_config: ServerConfig,
+    ) -> Self {
+        let now = at(start);
         let client =
             Connection::client(client, name(), CLIENT, id(0xc0), Bytes::new(), now).unwrap();
         Self {
             client,
             server: None,
             server_config,
-            now: START,
+            now: start,
             fate,
             flying: BTreeMap::new(),
             sent: 0,

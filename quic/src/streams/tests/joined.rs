@@ -188,6 +188,7 @@ impl App {
                         offset,
                         bytes,
                         ends,
+                        ..
                     } => {
                         assert!(incoming.unordered || offset == incoming.len);
                         for (at, got) in (offset..).zip(&bytes) {

@@ -496,6 +496,7 @@ fn unordered_reads_give_what_came_and_stay_unordered() {
             offset,
             bytes,
             ends,
+            ..
         } => (offset, bytes.len(), ends),
         other => panic!("{other:?}"),
     };

@@ -87,7 +87,7 @@ impl EarlyOffer {
             return Verdict::Reject(STALE);
         }
         match &own.replays {
-            // rfc9846#8.2-2
+            // rfc9846#8.2-2, rfc9001#9.2-1
             Replays::Register(register) => match register.strike(&self.binder, now) {
                 Ok(()) => Verdict::Accept,
                 Err(refused) => Verdict::Reject(refused.text()),
