@@ -8,12 +8,14 @@ use crate::limits;
 use crate::observe::{Observer, Observers, Subject};
 use crate::recovery::INITIAL_RTT;
 use crate::streams::LocalLimits;
+use crate::token_store::TokenStore;
 
 /// Configures the connections of a client.
 #[derive(Clone)]
 pub struct ClientConfig {
     pub(crate) tls: Arc<pith_tls::ClientConfig>,
     pub(crate) transport: Arc<Transport>,
+    pub(crate) tokens: Option<TokenStore>,
 }
 
 /// Configures the connections of a server.
@@ -28,6 +30,7 @@ pub struct ServerConfig {
 pub struct ClientConfigBuilder {
     tls: Arc<pith_tls::ClientConfig>,
     transport: Transport,
+    tokens: Option<TokenStore>,
 }
 
 /// Builds a [`ServerConfig`].
@@ -123,6 +126,7 @@ impl ClientConfig {
         ClientConfigBuilder {
             tls,
             transport: Transport::default(),
+            tokens: None,
         }
     }
 }
@@ -143,7 +147,7 @@ impl ServerConfig {
 
 /// The options that both builders have, word for word.
 macro_rules! transport_options {
-    ($config:ident) => {
+    ($config:ident { $($own:ident)? }) => {
         /// How long nothing may come before a connection is given up, 30 seconds by default; `None` for as long as the peer likes. The peer may ask
         /// for less.
         pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
@@ -254,17 +258,25 @@ macro_rules! transport_options {
             Ok($config {
                 tls: self.tls,
                 transport: Arc::new(self.transport),
+                $($own: self.$own,)?
             })
         }
     };
 }
 
 impl ClientConfigBuilder {
-    transport_options!(ClientConfig);
+    transport_options!(ClientConfig { tokens });
+
+    /// Keeps the tokens that servers give (NEW_TOKEN) in this store, and shows each once, to the server that gave it. Without one,
+    /// [`Event::Token`](crate::Event::Token) tells of them.
+    pub fn tokens(mut self, store: TokenStore) -> Self {
+        self.tokens = Some(store);
+        self
+    }
 }
 
 impl ServerConfigBuilder {
-    transport_options!(ServerConfig);
+    transport_options!(ServerConfig {});
 }
 
 impl Transport {

@@ -55,6 +55,7 @@ mod protect;
 mod random;
 mod recovery;
 mod streams;
+mod token_store;
 mod wire;
 
 pub use config::{
@@ -68,4 +69,5 @@ pub use error::{Code, ConnectionError, Fault, TransportError};
 pub use path::{NewId, Route};
 pub use recovery::Ecn;
 pub use streams::{DatagramError, Misuse, Read, ReadError, SendError, StreamEvent};
+pub use token_store::TokenStore;
 pub use wire::{ConnectionId, Dir, ResetToken, StreamId, TooLarge, VarInt};

@@ -110,6 +110,12 @@ pub const TOKEN: usize = 1024;
 /// Tokens of NEW_TOKEN frames that a connection tells of; a client needs one for each connection that it will make.
 pub const TOKENS: usize = 8;
 
+/// Tokens that a client keeps for its next connections to one server.
+pub const TOKENS_OF_A_SERVER: usize = 4;
+
+/// Tokens that a client keeps in all, of at most [`TOKEN`] bytes each.
+pub const STORED_TOKENS: usize = 256;
+
 /// Packets that came before their keys and wait for them: a server's first flight of 1-RTT packets, or a client's 0-RTT packets before its hello.
 pub const HELD_PACKETS: usize = 16;
 

@@ -68,7 +68,7 @@ impl Connection {
             Frame::PathChallenge(data) => Ok(self.path.responses.on_challenge(data)),
             // None was asked for.
             Frame::PathResponse(_) => Ok(false),
-            Frame::NewToken(token) => Ok(self.events.on_token(token)),
+            Frame::NewToken(token) => Ok(self.on_new_token(token)),
             Frame::Datagram(data) => {
                 let frame = datagram_size(data.len());
                 let data = share(payload, data);
@@ -192,6 +192,18 @@ impl Connection {
             | Token::Ping
             | Token::MtuProbe { .. } => {}
         }
+    }
+
+    /// A token for another connection. Says whether it was news.
+    fn on_new_token(&mut self, token: &[u8]) -> bool {
+        let Some(token) = self.events.on_token(token) else {
+            return false;
+        };
+        match &self.shelf {
+            Some(shelf) => shelf.put(token),
+            None => self.events.push(super::Event::Token(token)),
+        }
+        true
     }
 
     fn on_learned(&mut self, learned: Learned) -> bool {

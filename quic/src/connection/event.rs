@@ -23,7 +23,8 @@ pub enum Event {
     Stream(StreamEvent),
     /// There are datagrams to read.
     Datagram,
-    /// A client may show this token at its next connection to the same server, once.
+    /// A client may show this token at its next connection to the same server, once. Not where its configuration has a
+    /// [store](crate::ClientConfigBuilder::tokens), which keeps it.
     Token(Bytes),
     /// There are datagrams to read that came as early data: [`read_early_datagram`](crate::Connection::read_early_datagram).
     EarlyDatagram,
@@ -75,17 +76,16 @@ impl Events {
         event
     }
 
-    /// A NEW_TOKEN frame came. False if it is the same as the last, the application has as many as it will be told of, or the token is longer than what
-    /// is worth keeping.
-    pub(crate) fn on_token(&mut self, token: &[u8]) -> bool {
+    /// A NEW_TOKEN frame came. `None` if it is the same as the last, there were as many as are worth it, or the token is longer than what is worth
+    /// keeping.
+    pub(crate) fn on_token(&mut self, token: &[u8]) -> Option<Bytes> {
         let fits = token.len() <= limits::TOKEN && self.tokens < limits::TOKENS;
         if !fits || self.last_token == token {
-            return false;
+            return None;
         }
         self.tokens = self.tokens.saturating_add(1);
         self.last_token = Bytes::copy_from_slice(token);
-        self.push(Event::Token(self.last_token.clone()));
-        true
+        Some(self.last_token.clone())
     }
 
     /// A datagram came: told once until the application has been here.

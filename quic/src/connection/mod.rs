@@ -57,6 +57,7 @@ use crate::path::{Amplification, Ids, NewId, Path, Route};
 use crate::random::Random;
 use crate::recovery::{self, Cubic, NewReno, PathId, Recovery, Settled};
 use crate::streams::{Datagrams, Streams};
+use crate::token_store::Shelf;
 use crate::wire::{ConnectionId, ResetToken, Side, Version};
 
 pub use event::{EndpointEvent, Event};
@@ -99,6 +100,8 @@ pub struct Connection {
     early: Early,
     /// What Initial packets carry: of a Retry, or of an earlier connection.
     token: Bytes,
+    /// Where a client's tokens for later go.
+    shelf: Option<Box<Shelf>>,
     updates: KeyUpdates,
     held: Held,
     activity: Activity,
@@ -128,7 +131,7 @@ pub struct Accepted {
 
 impl Connection {
     /// Connects to the server of this name. `id` is by what the server will address this client; `token` is one that a connection to the same
-    /// server gave, or empty.
+    /// server gave, or empty, and then one of the [store](crate::ClientConfigBuilder::tokens) is taken.
     ///
     /// # Errors
     /// [`ConnectionError::Tls`] if the configuration names no application protocol, or the random generator fails.
@@ -152,16 +155,26 @@ impl Connection {
         let carrier = Carrier::Quic {
             transport_parameters: Some(parameters),
         };
+        let shelf = config
+            .tokens
+            .as_ref()
+            .map(|store| Shelf::new(store, &name, route));
         // rfc9001#4.4-1
         let tls = Handshake::client(Arc::clone(&config.tls), name, carrier, now)
             .map_err(ConnectionError::Tls)?;
         let path = Path::new(PathId(0), route, Amplification::Validated);
+        let shelf = shelf.map(Box::new);
+        let token = match &shelf {
+            Some(shelf) if token.is_empty() => shelf.take(),
+            Some(_) | None => token,
+        };
         let parts = Parts {
             ids,
             path,
             random,
             tls,
             token,
+            shelf,
             reset_token: None,
             // A client that can send streams then has 0-RTT keys.
             half_rtt: true,
@@ -198,6 +211,7 @@ impl Connection {
             random,
             tls,
             token: Bytes::new(),
+            shelf: None,
             reset_token,
             half_rtt: !config.tls.may_ask_client(),
         };
@@ -245,6 +259,7 @@ impl Connection {
             peer: None,
             early: Early::new(),
             token: parts.token,
+            shelf: parts.shelf,
             updates: KeyUpdates::default(),
             held: Held::default(),
             activity: Activity::new(now),
@@ -343,6 +358,7 @@ struct Parts {
     random: Random,
     tls: Handshake,
     token: Bytes,
+    shelf: Option<Box<Shelf>>,
     reset_token: Option<ResetToken>,
     half_rtt: bool,
 }
