@@ -62,18 +62,26 @@ pub(crate) fn early_data(
     let Some(most) = options.early_data else {
         return Ok(None);
     };
-    let mut start = now();
-    match options.tickets.as_str() {
+    let register = match options.tickets.as_str() {
         "none" => {
             return Err(Failure::input(
                 "--early-data comes with tickets, and --tickets none issues none: leave one of them away",
             ));
         }
-        // No hello can have come before this process had the keys of its ticket. A register that starts earlier need not wait.
-        "rotating" => start.unix = start.unix.saturating_sub(REGISTER_WAITS),
-        _ => {}
-    }
-    Ok(Some((most, StrikeRegister::new(start))))
+        "rotating" => own_register(),
+        _ => StrikeRegister::new(now()),
+    };
+    Ok(Some((most, register)))
+}
+
+/// A register for tickets under keys that this process makes. No hello can have come before it had them, so the register need not wait as
+/// others do: it starts that much earlier.
+pub(crate) fn own_register() -> StrikeRegister {
+    let Now { monotonic, unix } = now();
+    StrikeRegister::new(Now {
+        monotonic,
+        unix: unix.saturating_sub(REGISTER_WAITS),
+    })
 }
 
 /// How a server has its clients resume.

@@ -39,10 +39,27 @@ fn demo_verifies_and_shows_what_happened() {
         "handshake, as the client sees it",
         "1 MiB from client to server",
         "ServerHello to Finished",
+        "full                   resumed\n",
+        "the ticket's key\n",
+        "with the first flight\n",
+        "until the answer is with the client",
+        "Early data is replayable",
         "Verified: ",
+        "the early data was accepted",
     ] {
         assert!(shown.contains(part), "no {part:?} in: {shown}");
     }
+    // Early data makes the first flight longer, a ticket the server's shorter.
+    let row = |name: &str| -> [u32; 2] {
+        let line = shown
+            .lines()
+            .find(|line| line.trim_start().starts_with(name));
+        let words = line.unwrap().split_whitespace();
+        let numbers: Vec<u32> = words.filter_map(|word| word.parse().ok()).collect();
+        numbers.try_into().unwrap()
+    };
+    let ([hello, longer], [flight, shorter]) = (row("ClientHello"), row("ServerHello to Finished"));
+    assert!(hello < longer && shorter < flight, "{shown}");
 }
 
 #[test]
