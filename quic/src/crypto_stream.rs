@@ -157,11 +157,6 @@ impl CryptoStream {
         *self.flows.get_mut(space) = None;
     }
 
-    /// Whether a question waits for its answer.
-    pub(crate) fn is_asking(&self) -> bool {
-        self.tls.is_asking()
-    }
-
     /// Keying material (RFC 9846 section 7.5).
     pub(crate) fn export(
         &self,

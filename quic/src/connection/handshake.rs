@@ -83,7 +83,11 @@ impl Connection {
     /// The answer of whoever drives the connection.
     pub(super) fn on_answer(&mut self, answer: Answer, now: Now) -> Result<(), ConnectionError> {
         let answered = self.crypto.answer(answer, now);
-        if !self.crypto.is_asking() {
+        // TLS may have asked the next by now, which takes this one's place if it is not for this side itself.
+        if !matches!(
+            &answered,
+            Err(ConnectionError::Tls(pith_tls::Error::Misuse(_)))
+        ) {
             self.question = None;
         }
         self.obey(now)?;

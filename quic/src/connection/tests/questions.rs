@@ -113,5 +113,7 @@ fn a_server_that_asks_for_its_configuration_holds_the_rest_of_the_hello() {
     pair.server()
         .answer(Answer::config(&question, Some(chosen)), now)
         .unwrap();
+    // TLS asked for transport parameters then, and has them.
+    assert!(pair.server().question().is_none());
     pair.connect();
 }
