@@ -2,10 +2,13 @@
 //!
 //! The caller owns all bytes. [`Connection::receive`] takes one record of the caller's input, opens it in place and hands
 //! application data out as a part of that input. [`Connection::send`] seals from the caller's plaintext straight into the
-//! caller's output. Only handshake bytes are held here, and those are bounded: by [`limits`] what comes, by the flights of
+//! caller's output. Only handshake bytes are held here, and those are bounded: by [`limits`](crate::limits) what comes, by the flights of
 //! RFC 9846 what goes. Any order of calls is legal.
 //!
 //! After an error the alert is still to be sent: call [`Connection::transmit`] once more. Every later call repeats the error.
+
+mod receive;
+mod send;
 
 use std::sync::Arc;
 
@@ -13,16 +16,13 @@ use pki_types::ServerName;
 
 use crate::Now;
 use crate::config::{ClientConfig, ServerConfig};
-use crate::error::{AlertDescription, Error, Fault, Local};
+use crate::error::{AlertDescription, Error, Local};
 use crate::event::Event;
 use crate::handshake::Handshake;
 use crate::handshake::carrier::Carrier;
 use crate::handshake::output::{Answer, Direction, EarlyData, Level, Output, Question, Summary};
-use crate::limits;
-use crate::record::HEADER;
-use crate::record::deframe::{Frame, deframe};
 use crate::record::protect::{OVERHEAD, Opener, Sealer};
-use crate::record::shape::{LARGEST, RecordShape};
+use crate::record::shape::RecordShape;
 use crate::wire::registry::ContentType;
 
 /// A TLS 1.3 connection, client or server.
@@ -291,7 +291,7 @@ impl Connection {
     /// Remembers these bytes with the sessions that come from now on, for early data under them.
     ///
     /// # Errors
-    /// [`Error::Misuse`] before the handshake is complete, or for more than [`limits::SESSION_DATA`] bytes.
+    /// [`Error::Misuse`] before the handshake is complete, or for more than [`limits::SESSION_DATA`](crate::limits::SESSION_DATA) bytes.
     pub fn remember(&mut self, application: &[u8]) -> Result<(), Error> {
         self.check()?;
         self.handshake
@@ -376,7 +376,7 @@ impl Connection {
         self.drain().map_err(|error| self.fail(error))
     }
 
-    /// Sends the client so many more tickets, at most [`limits::TICKETS`], where it can use any: such as after it has proved by
+    /// Sends the client so many more tickets, at most [`limits::TICKETS`](crate::limits::TICKETS), where it can use any: such as after it has proved by
     /// application data who it is, or for connections that it will make at once.
     ///
     /// # Errors
@@ -534,175 +534,6 @@ impl Connection {
         });
     }
 
-    fn receive_record<'a>(&mut self, now: Now, input: &'a mut [u8]) -> Result<Received<'a>, Error> {
-        let (outer, consumed) = match deframe(input, self.opener.is_protected())? {
-            Frame::NeedMore(at_least) => return Ok(Received::NeedMore { at_least }),
-            Frame::Record { outer, length } => (outer, length),
-        };
-        let record = input
-            .get_mut(..consumed)
-            .ok_or(Local::Internal("a record past its input"))?;
-        match outer {
-            ContentType::ChangeCipherSpec => {
-                self.on_change_cipher_spec(record.get(HEADER..).unwrap_or_default())?;
-                return Ok(Received::Handled { consumed });
-            }
-            ContentType::Alert
-                if self.read_level == Level::Handshake && self.opener.is_unused() =>
-            {
-                self.on_plain_alert(record.get(HEADER..).unwrap_or_default())?;
-            }
-            ContentType::Alert | ContentType::Handshake | ContentType::ApplicationData => {}
-        }
-        let plain = !self.opener.is_protected();
-        // A client sends early data before it can know this server's limit.
-        let most = match self.early {
-            Early::Take(_) => LARGEST,
-            Early::No | Early::Send(_) | Early::Skip(_) => self.shape.receive,
-        };
-        let (inner, content) = match (self.opener.open(outer, record, most), self.early) {
-            (Err(error), Early::Skip(left))
-                if outer == ContentType::ApplicationData
-                    && (plain || error == Fault::BadRecordMac.into()) =>
-            {
-                // rfc9846#4.3.10-4
-                let left = left.checked_sub(consumed).ok_or(Fault::TooMuchEarlyData)?;
-                self.early = Early::Skip(left);
-                return Ok(Received::Handled { consumed });
-            }
-            (opened, _) => opened?,
-        };
-        if matches!(self.early, Early::Skip(_)) {
-            self.early = Early::No;
-        }
-        // rfc9846#5.1-3
-        if inner != ContentType::Handshake && self.handshake.is_mid_message() {
-            return Err(Fault::InterleavedRecord.into());
-        }
-        if content.is_empty() {
-            self.on_empty(inner)?;
-            return Ok(match self.early {
-                Early::Take(_) => Received::EarlyData {
-                    consumed,
-                    bytes: content,
-                },
-                Early::No | Early::Send(_) | Early::Skip(_) => Received::Data {
-                    consumed,
-                    bytes: content,
-                },
-            });
-        }
-        self.empty_records = 0;
-        match inner {
-            ContentType::Handshake => {
-                let result = self.handshake.read(self.read_level, content, now);
-                self.drain().and(result)?;
-                Ok(Received::Handled { consumed })
-            }
-            ContentType::Alert => self.on_alert(content, consumed),
-            ContentType::ApplicationData if self.handshake.is_complete() => {
-                self.handshake.saw_application_data();
-                Ok(Received::Data {
-                    consumed,
-                    bytes: content,
-                })
-            }
-            ContentType::ApplicationData => match self.early {
-                Early::Take(left) => {
-                    let length = u32::try_from(content.len()).unwrap_or(u32::MAX);
-                    let left = left.checked_sub(length).ok_or(Fault::TooMuchEarlyData)?;
-                    self.early = Early::Take(left);
-                    Ok(Received::EarlyData {
-                        consumed,
-                        bytes: content,
-                    })
-                }
-                Early::No | Early::Send(_) | Early::Skip(_) => Err(Fault::UnexpectedRecord {
-                    content_type: inner.code(),
-                }
-                .into()),
-            },
-            // rfc9846#5-2
-            ContentType::ChangeCipherSpec => Err(Fault::ChangeCipherSpecBody.into()),
-        }
-    }
-
-    /// A ChangeCipherSpec means nothing, and is dropped where it may stand (rfc9846#5-1).
-    fn on_change_cipher_spec(&mut self, body: &[u8]) -> Result<(), Fault> {
-        // rfc9846#5-3
-        if !self.begun || self.handshake.is_complete() {
-            return Err(Fault::ChangeCipherSpecMisplaced);
-        }
-        // rfc9846#5-2
-        if body != [1] {
-            return Err(Fault::ChangeCipherSpecBody);
-        }
-        self.change_cipher_specs = self.change_cipher_specs.saturating_add(1);
-        if self.change_cipher_specs > limits::CHANGE_CIPHER_SPECS {
-            return Err(Fault::TooManyChangeCipherSpecs);
-        }
-        Ok(())
-    }
-
-    /// A peer that refuses our hello has no keys yet, so its alert is plain although we expect its first protected record.
-    /// It ends the connection, as any other record would; but it tells why.
-    fn on_plain_alert(&self, body: &[u8]) -> Result<(), Error> {
-        match body {
-            [_, code]
-                if ![
-                    AlertDescription::CLOSE_NOTIFY.0,
-                    AlertDescription::USER_CANCELED.0,
-                ]
-                .contains(code) =>
-            {
-                Err(Error::Alert(AlertDescription(*code)))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn on_empty(&mut self, inner: ContentType) -> Result<(), Fault> {
-        // rfc9846#5.4-2
-        if inner != ContentType::ApplicationData {
-            return Err(Fault::EmptyRecord);
-        }
-        if !self.handshake.is_complete() && !matches!(self.early, Early::Take(_)) {
-            return Err(Fault::UnexpectedRecord {
-                content_type: inner.code(),
-            });
-        }
-        self.empty_records = self.empty_records.saturating_add(1);
-        if self.empty_records > limits::EMPTY_RECORDS {
-            Err(Fault::TooManyEmptyRecords)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// An alert. Its level means nothing any more (rfc9846#6-3, rfc9846#6-4).
-    fn on_alert<'a>(&mut self, content: &[u8], consumed: usize) -> Result<Received<'a>, Error> {
-        // rfc9846#5.1-9
-        let [_level, code] = *content else {
-            return Err(Fault::MalformedAlert.into());
-        };
-        match AlertDescription(code) {
-            AlertDescription::CLOSE_NOTIFY if self.handshake.is_complete() => {
-                self.peer_closed = true;
-                self.handshake.tell(&Event::Closed(Direction::Read));
-                Ok(Received::Closed { consumed })
-            }
-            AlertDescription::USER_CANCELED => {
-                self.tell_alert(Direction::Read, AlertDescription(code));
-                self.user_canceled = self.user_canceled.saturating_add(1);
-                if self.user_canceled > limits::USER_CANCELED {
-                    return Err(Fault::TooManyUserCanceled.into());
-                }
-                Ok(Received::Handled { consumed })
-            }
-            alert => Err(Error::Alert(alert)),
-        }
-    }
-
     /// Obeys every output of the handshake.
     fn drain(&mut self) -> Result<(), Error> {
         while let Some(output) = self.handshake.next() {
@@ -776,98 +607,6 @@ impl Connection {
             }
         }
     }
-
-    /// Seals handshake bytes or an alert into what waits to be sent: records of their own (rfc9846#5-4, rfc9846#5.1-2, an
-    /// alert in each rfc9846#5.1-8), none empty (rfc9846#5.1-7) or too long (rfc9846#5.1-12, rfc9846#5.2-1).
-    fn queue(&mut self, inner: ContentType, content: &[u8]) -> Result<(), Error> {
-        // RFC 9846 appendix E.4: an alert in place of the second flight is as strange to middleboxes as that flight.
-        if self.owes_change_cipher_spec && matches!(self.sealer, Sealer::Protected(_)) {
-            self.queue_change_cipher_spec();
-        }
-        for fragment in content.chunks(self.shape.most_content()) {
-            let padding = self.shape.padding(fragment.len());
-            let at = self.pending.len();
-            let length = self.sealer.sealed_len(fragment.len(), padding);
-            self.pending.resize(at.saturating_add(length), 0);
-            let record = self.pending.get_mut(at..).unwrap_or_default();
-            if let Err(error) = self.sealer.seal(inner, fragment, padding, record) {
-                // What was not sealed is not sent either.
-                self.pending.truncate(at);
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    fn queue_change_cipher_spec(&mut self) {
-        self.owes_change_cipher_spec = false;
-        self.pending
-            .extend_from_slice(&[ContentType::ChangeCipherSpec.code(), 3, 3, 0, 1, 1]);
-    }
-
-    /// Moves what waits to be sent to `output`.
-    fn flush(&mut self, output: &mut [u8]) -> usize {
-        let waiting = self.pending.get(self.sent..).unwrap_or_default();
-        let length = waiting.len().min(output.len());
-        if let (Some(to), Some(from)) = (output.get_mut(..length), waiting.get(..length)) {
-            to.copy_from_slice(from);
-        }
-        self.sent = self.sent.saturating_add(length);
-        if self.sent >= self.pending.len() {
-            // An idle connection holds no buffer.
-            self.pending = Vec::new();
-            self.sent = 0;
-        }
-        length
-    }
-
-    /// Queues what has to precede the next record: the answer to a KeyUpdate (rfc9846#4.7.3-5), and, before application
-    /// data, a KeyUpdate where the key is nearly used up (rfc9846#5.5-1).
-    fn prepare(&mut self, data: bool) -> Result<(), Error> {
-        if self.handshake.owes_key_update() {
-            self.handshake.answer_key_update()?;
-            self.drain()?;
-        }
-        if data && self.handshake.is_complete() && self.sealer.is_used_up() {
-            self.handshake.update_keys(false)?;
-            self.drain()?;
-        }
-        Ok(())
-    }
-
-    fn seal_all(&mut self, mut plaintext: &[u8], output: &mut [u8]) -> Result<Sent, Error> {
-        let mut consumed = 0_usize;
-        let mut written = self.flush(output);
-        while self.pending.is_empty() {
-            self.prepare(!plaintext.is_empty())?;
-            let room = output.get_mut(written..).unwrap_or_default();
-            if !self.pending.is_empty() {
-                written = written.saturating_add(self.flush(room));
-                continue;
-            }
-            let overhead = OVERHEAD.saturating_add(self.shape.most_padding());
-            let length = plaintext
-                .len()
-                .min(self.shape.most_content())
-                .min(room.len().saturating_sub(overhead));
-            let (fragment, rest) = plaintext.split_at_checked(length).unwrap_or_default();
-            if fragment.is_empty() {
-                break;
-            }
-            // rfc9846#5.1-15
-            let padding = self.shape.padding(length);
-            let sealed = self
-                .sealer
-                .seal(ContentType::ApplicationData, fragment, padding, room)?;
-            written = written.saturating_add(sealed);
-            consumed = consumed.saturating_add(length);
-            plaintext = rest;
-            if plaintext.is_empty() {
-                break;
-            }
-        }
-        Ok(Sent { consumed, written })
-    }
 }
 
 /// Levels of an alert. They mean nothing in TLS 1.3, but are to be sent (rfc9846#6-3, rfc9846#6.1-2).
@@ -878,6 +617,7 @@ const FATAL: u8 = 2;
 mod tests {
     use super::*;
     use crate::auth::Trust;
+    use crate::error::Fault;
 
     const NOW: Now = Now {
         monotonic: core::time::Duration::ZERO,

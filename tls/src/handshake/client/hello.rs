@@ -193,22 +193,7 @@ pub(in crate::handshake) fn start(
     }
     // rfc9846#4.2.2-1
     cx.outputs.send(Level::Initial, sent.clone());
-    if let Some((session, psk)) = hello.psks.early(&hello.config) {
-        // RFC 9846 appendix E.4: right behind the hello, where early data follows it.
-        if cx.rules.has_compatibility_mode() {
-            cx.outputs.push(Output::ChangeCipherSpec);
-        }
-        let secret = psk.traffic(session.suite, psk.hash().digest(&sent).as_ref())?;
-        if let Some(log) = ConnectionLog::new(hello.config.key_log.as_ref(), hello.random) {
-            log.secret("CLIENT_EARLY_TRAFFIC_SECRET", secret.expose());
-        }
-        cx.outputs.push(Output::OfferEarlyData {
-            most: session.max_early_data,
-            application: Bytes::copy_from_slice(&session.application),
-            carrier: Bytes::copy_from_slice(&session.carrier_data),
-        });
-        cx.outputs.keys(Level::EarlyData, Direction::Write, secret);
-    }
+    offer_early_data(&hello, &sent, cx)?;
     Ok(State::WaitServerHello(Box::new(WaitServerHello {
         hello,
         offer,
@@ -216,6 +201,28 @@ pub(in crate::handshake) fn start(
         sent,
         offered,
     })))
+}
+
+/// Opens the way for early data behind the hello, where the first session allows some.
+fn offer_early_data(hello: &Hello, sent: &[u8], cx: &mut Context<'_>) -> Result<(), Error> {
+    let Some((session, psk)) = hello.psks.early(&hello.config) else {
+        return Ok(());
+    };
+    // RFC 9846 appendix E.4: right behind the hello, where early data follows it.
+    if cx.rules.has_compatibility_mode() {
+        cx.outputs.push(Output::ChangeCipherSpec);
+    }
+    let secret = psk.traffic(session.suite, psk.hash().digest(sent).as_ref())?;
+    if let Some(log) = ConnectionLog::new(hello.config.key_log.as_ref(), hello.random) {
+        log.secret("CLIENT_EARLY_TRAFFIC_SECRET", secret.expose());
+    }
+    cx.outputs.push(Output::OfferEarlyData {
+        most: session.max_early_data,
+        application: Bytes::copy_from_slice(&session.application),
+        carrier: Bytes::copy_from_slice(&session.carrier_data),
+    });
+    cx.outputs.keys(Level::EarlyData, Direction::Write, secret);
+    Ok(())
 }
 
 impl WaitServerHello {
