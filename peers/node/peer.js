@@ -21,6 +21,7 @@ function talk(socket) {
   // Only a client of Node's knows, and in OpenSSL's names: X25519 or prime256v1.
   if (group && group.name) print(`group ${group.name}`);
   print(`protocol ${socket.getProtocol()}`);
+  print(`resumed ${socket.isSessionReused()}`);
   if (socket.alpnProtocol) print(`alpn ${socket.alpnProtocol}`);
   const peer = socket.getPeerCertificate();
   if (peer && peer.raw) print(`peer ${peer.raw.toString('hex')}`);
@@ -47,7 +48,12 @@ const common = {
   ecdhCurve: options.groups || 'X25519MLKEM768',
   ALPNProtocols: options.alpn ? [options.alpn] : undefined,
   minVersion: 'TLSv1.3',
+  ticketKeys: file('tickets'),
+  session: file('session-in'),
 };
+for (const name of ['early', 'early-data', 'compress', 'psk']) {
+  if (options[name]) fail(new Error(`Node has no call for --${name}`));
+}
 if (role === 'server') {
   const asks = options.ca !== undefined;
   const server = tls.createServer({ ...common, requestCert: asks, rejectUnauthorized: asks }, (socket) => {
@@ -64,5 +70,8 @@ if (role === 'server') {
   });
   socket.on('error', fail);
   socket.on('OCSPResponse', (staple) => { if (staple) print(`staple ${staple.toString('hex')}`); });
+  socket.on('session', (session) => {
+    if (options['session-out']) fs.writeFileSync(options['session-out'], session);
+  });
   socket.on('secureConnect', () => talk(socket));
 }

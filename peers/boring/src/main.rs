@@ -1,14 +1,20 @@
 //! BoringSSL as a peer of Pith's interop tests, with GREASE in its hello; `pith-peer` has the rest.
 
+mod compress;
+mod early;
+mod ffi;
+
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::process::ExitCode;
 
 use boring::ssl::{
     AlpnError, ShutdownState, Ssl, SslContext, SslContextBuilder, SslFiletype, SslMethod,
-    SslStream, SslVerifyMode, SslVersion,
+    SslSession, SslSessionCacheMode, SslStream, SslVerifyMode, SslVersion,
 };
 use pith_peer::{EXPORTER, Failure, Options, Session, hex};
+
+use crate::early::Early;
 
 fn main() -> ExitCode {
     pith_peer::run(open)
@@ -20,6 +26,12 @@ fn open(options: &Options, tcp: TcpStream) -> Result<Box<dyn Session>, Failure> 
     if let Some(staple) = options.file("staple")? {
         ssl.set_ocsp_status(&staple)?;
     }
+    if options.get("early").or(options.get("early-data")).is_some() {
+        ffi::enable_early_data(&mut ssl);
+    }
+    if let Some(session) = options.file("session-in")? {
+        ffi::offer(&mut ssl, &SslSession::from_der(&session)?)?;
+    }
     let stream = if options.server {
         ssl.accept(tcp)
     } else {
@@ -28,7 +40,13 @@ fn open(options: &Options, tcp: TcpStream) -> Result<Box<dyn Session>, Failure> 
         ssl.param_mut().set_host(name)?;
         ssl.connect(tcp)
     };
-    Ok(Box::new(Boring(stream.map_err(|error| error.to_string())?)))
+    let mut stream = stream.map_err(|error| error.to_string())?;
+    let early = if options.server {
+        early::take(&mut stream)?
+    } else {
+        early::send(&mut stream, options.file("early")?)?
+    };
+    Ok(Box::new(Boring { stream, early }))
 }
 
 fn context(options: &Options) -> Result<SslContext, Failure> {
@@ -40,9 +58,29 @@ fn context(options: &Options) -> Result<SslContext, Failure> {
         builder.set_certificate_chain_file(chain)?;
         builder.set_private_key_file(options.need("key")?, SslFiletype::PEM)?;
     }
-    if let Some(ca) = options.get("ca") {
+    if let (Some(key), Some(identity)) = (options.file("psk")?, options.file("psk-identity")?) {
+        let context = options.file("psk-context")?.unwrap_or_default();
+        let credential = ffi::imported(&key, &identity, &context)?;
+        builder.add_credential(&credential)?;
+    } else if let Some(ca) = options.get("ca") {
+        // With a key beside it, a server could choose either.
         builder.set_ca_file(ca)?;
         builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+    }
+    if let Some(keys) = options.tickets()? {
+        ffi::set_ticket_keys(&mut builder, &keys)?;
+    }
+    if let Some(file) = options.get("session-out").map(str::to_owned) {
+        builder.set_session_cache_mode(SslSessionCacheMode::CLIENT);
+        builder.set_new_session_callback(move |_, session| {
+            let written = session.to_der().map_err(io::Error::other);
+            if let Err(error) = written.and_then(|session| std::fs::write(&file, session)) {
+                println!("error {error}");
+            }
+        });
+    }
+    if let Some(algorithm) = options.get("compress") {
+        compress::add(&mut builder, algorithm)?;
     }
     if let Some(name) = options.get("alpn") {
         let mut list = vec![u8::try_from(name.len())?];
@@ -64,11 +102,14 @@ fn context(options: &Options) -> Result<SslContext, Failure> {
     Ok(builder.build())
 }
 
-struct Boring(SslStream<TcpStream>);
+struct Boring {
+    stream: SslStream<TcpStream>,
+    early: Early,
+}
 
 impl Session for Boring {
     fn facts(&self) -> Vec<(&'static str, String)> {
-        let ssl = self.0.ssl();
+        let ssl = self.stream.ssl();
         let mut exporter = [0; 32];
         let exported = ssl.export_keying_material(&mut exporter, EXPORTER, None);
         let mut facts = vec![
@@ -78,7 +119,11 @@ impl Session for Boring {
             ),
             ("group", ssl.curve_name().unwrap_or("?").to_owned()),
             ("retried", ssl.used_hello_retry_request().to_string()),
+            ("resumed", ssl.session_reused().to_string()),
+            ("early-reason", ffi::early_data_reason(ssl)),
         ];
+        facts.extend(self.early.facts());
+        facts.extend(compress::facts());
         facts.extend(
             ssl.selected_alpn_protocol()
                 .map(|name| ("alpn", String::from_utf8_lossy(name).into_owned())),
@@ -97,28 +142,28 @@ impl Session for Boring {
     }
 
     fn close(&mut self) -> Result<(), Failure> {
-        self.0.shutdown()?;
+        self.stream.shutdown()?;
         Ok(())
     }
 
     fn closed(&mut self) -> bool {
-        self.0.get_shutdown().contains(ShutdownState::RECEIVED)
+        self.stream.get_shutdown().contains(ShutdownState::RECEIVED)
     }
 }
 
 impl Read for Boring {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
+        self.stream.read(buffer)
     }
 }
 
 impl Write for Boring {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        self.stream.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.stream.flush()
     }
 }
 

@@ -6,7 +6,16 @@
 //! them change their keys first, `close` makes them close first. Whatever fails is one line `error ...` and exit code 1.
 //!
 //! More options: `--ca FILE` of a server demands a client's certificate, `--cert FILE --key FILE` of a client shows one,
-//! `--alpn NAME`, `--groups LIST` in the library's own terms, `--staple FILE` to send, `--status yes` to ask for a staple.
+//! `--alpn NAME`, `--groups LIST` in the library's own terms, `--staple FILE` to send, `--status yes` to ask for a staple,
+//! `--compress NAME` for certificates, with a fact `compressed NAME` where one was sent so and `expanded NAME` where one came so.
+//!
+//! Sessions: a client resumes the one in `--session-in FILE` and writes the newest ticket's to `--session-out FILE`. A server seals
+//! its tickets under the 48 bytes of `--tickets FILE`, so that another process can open them. The fact is `resumed true`. A
+//! client sends the contents of `--early FILE` as early data; a server takes it with `--early-data yes`. What became of it is
+//! `early accepted` or `early rejected`, no fact where none was offered or a server did not look; a server prints the bytes that
+//! it took as `early-data`.
+//!
+//! Keys that were agreed on before: `--psk FILE`, `--psk-identity FILE`, and `--psk-context FILE` where they are imported.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -33,6 +42,13 @@ impl Options {
     /// The value of an option that has to be there.
     pub fn need(&self, name: &str) -> Result<&str, Failure> {
         self.get(name).ok_or_else(|| format!("no --{name}").into())
+    }
+
+    /// The name and the two keys in the file that `--tickets` names.
+    pub fn tickets(&self) -> Result<Option<[u8; 48]>, Failure> {
+        let bytes = self.file("tickets")?;
+        let keys = bytes.map(|bytes| bytes.try_into().map_err(|_| "--tickets wants 48 bytes"));
+        Ok(keys.transpose()?)
     }
 
     /// The contents of the file that an option names.

@@ -1,41 +1,97 @@
 //! s2n-tls as a peer of Pith's interop tests; `pith-peer` has the rest. `--groups` names one of its policies.
 
+mod ffi;
+
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::process::ExitCode;
+use std::task::Poll;
+use std::time::SystemTime;
 
 use pith_peer::{EXPORTER, Failure, Options, Session, hex};
-use s2n_tls::callbacks::VerifyHostNameCallback;
+use s2n_tls::callbacks::{SessionTicket, SessionTicketCallback, VerifyHostNameCallback};
 use s2n_tls::config::{Builder, Config};
-use s2n_tls::enums::{ClientAuthType, PeerKeyUpdate};
+use s2n_tls::connection::Connection;
+use s2n_tls::enums::{Blinding, ClientAuthType, PeerKeyUpdate, PskHmac};
+use s2n_tls::error::Error;
+use s2n_tls::psk::Psk;
 use s2n_tls::security::Policy;
-use s2n_tls_tokio::{TlsAcceptor, TlsConnector, TlsStream};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
 
 fn main() -> ExitCode {
     pith_peer::run(open)
 }
 
 fn open(options: &Options, tcp: TcpStream) -> Result<Box<dyn Session>, Failure> {
-    let config = config(options)?;
-    let runtime = RuntimeBuilder::new_current_thread().enable_all().build()?;
-    tcp.set_nonblocking(true)?;
-    let stream = runtime.block_on(async {
-        let tcp = tokio::net::TcpStream::from_std(tcp)?;
-        Ok::<_, Failure>(if options.server {
-            TlsAcceptor::new(config).accept(tcp).await?
-        } else {
-            TlsConnector::new(config)
-                .connect(options.need("name")?, tcp)
-                .await?
-        })
-    })?;
+    let mut connection = if options.server {
+        Connection::new_server()
+    } else {
+        Connection::new_client()
+    };
+    connection
+        .set_config(config(options)?)?
+        .set_blinding(Blinding::SelfService)?;
+    ffi::set_socket(&mut connection, &tcp)?;
+    if !options.server {
+        connection.set_server_name(options.need("name")?)?;
+    }
+    if let Some(session) = options.file("session-in")? {
+        connection.set_session_ticket(&session)?;
+    }
+    if let (Some(key), Some(identity)) = (options.file("psk")?, options.file("psk-identity")?) {
+        let mut psk = Psk::builder()?;
+        psk.set_identity(&identity)?.set_secret(&key)?;
+        psk.set_hmac(PskHmac::SHA256)?;
+        connection.append_psk(&psk.build()?)?;
+    }
+    let shaken = shake(options, &mut connection, &tcp);
+    let early = match shaken {
+        Ok(early) => early,
+        Err(failure) => {
+            // As far as it goes.
+            let _sent = connection.poll_shutdown_send().is_ready();
+            return Err(failure);
+        }
+    };
     Ok(Box::new(S2n {
-        runtime,
-        stream,
+        connection,
+        tcp,
+        early,
         closed: false,
     }))
+}
+
+/// The handshake; what to print of early data.
+fn shake(
+    options: &Options,
+    connection: &mut Connection,
+    tcp: &TcpStream,
+) -> Result<Vec<(&'static str, String)>, Failure> {
+    let mut came = None;
+    if options.get("early-data").is_some() {
+        ffi::set_max_early_data(connection, 16_384)?;
+        came = Some(ffi::receive_early(connection)?);
+    } else if let Some(early) = options.file("early")? {
+        tcp.set_nonblocking(true)?;
+        ffi::send_early(connection, &early)?;
+        tcp.set_nonblocking(false)?;
+    }
+    ready(connection.poll_negotiate())?;
+    let outcome = ffi::early_data_was_accepted(connection)?;
+    let mut facts = Vec::new();
+    if let Some(accepted) = outcome {
+        let outcome = if accepted { "accepted" } else { "rejected" };
+        facts.push(("early", outcome.to_owned()));
+        facts.extend(came.map(|bytes| ("early-data", hex(&bytes))));
+    }
+    Ok(facts)
+}
+
+/// The socket blocks, and stops waiting at its limit.
+fn ready<T>(poll: Poll<Result<T, Error>>) -> io::Result<T> {
+    match poll {
+        Poll::Ready(result) => Ok(result?),
+        Poll::Pending => Err(io::ErrorKind::TimedOut.into()),
+    }
 }
 
 fn config(options: &Options) -> Result<Config, Failure> {
@@ -66,7 +122,34 @@ fn config(options: &Options) -> Result<Config, Failure> {
     } else if options.get("status").is_some() {
         builder.enable_ocsp()?;
     }
+    if let Some(tickets) = options.tickets()? {
+        let (name, key) = tickets.split_at(16);
+        // Zero stands for now.
+        builder.add_session_ticket_key(name, key, SystemTime::UNIX_EPOCH)?;
+    }
+    if let Some(file) = options.get("session-out") {
+        builder.set_session_ticket_callback(Keep(file.to_owned()))?;
+    } else if options.get("session-in").is_some() {
+        builder.enable_session_tickets(true)?;
+    }
     Ok(builder.build()?)
+}
+
+/// Where sessions go.
+struct Keep(String);
+
+impl SessionTicketCallback for Keep {
+    fn on_session_ticket(&self, _: &mut Connection, ticket: &SessionTicket) {
+        let session = ticket.len().and_then(|length| {
+            let mut session = vec![0; length];
+            ticket.data(&mut session)?;
+            Ok(session)
+        });
+        let written = session.map_err(io::Error::other);
+        if let Err(error) = written.and_then(|session| std::fs::write(&self.0, session)) {
+            println!("error {error}");
+        }
+    }
 }
 
 struct AnyClient;
@@ -78,26 +161,15 @@ impl VerifyHostNameCallback for AnyClient {
 }
 
 struct S2n {
-    runtime: Runtime,
-    stream: TlsStream<tokio::net::TcpStream>,
+    connection: Connection,
+    tcp: TcpStream,
+    early: Vec<(&'static str, String)>,
     closed: bool,
-}
-
-impl S2n {
-    fn wait<T>(
-        &mut self,
-        work: impl AsyncFnOnce(&mut TlsStream<tokio::net::TcpStream>) -> io::Result<T>,
-    ) -> io::Result<T> {
-        let Self {
-            runtime, stream, ..
-        } = self;
-        runtime.block_on(work(stream))
-    }
 }
 
 impl Session for S2n {
     fn facts(&self) -> Vec<(&'static str, String)> {
-        let connection = self.stream.as_ref();
+        let connection = &self.connection;
         let mut exporter = [0; 32];
         let exported = connection.tls_exporter(EXPORTER.as_bytes(), b"", &mut exporter);
         let group = connection
@@ -115,7 +187,9 @@ impl Session for S2n {
                 "retried",
                 handshake.contains("HELLO_RETRY_REQUEST").to_string(),
             ),
+            ("resumed", connection.resumed().to_string()),
         ];
+        facts.extend(self.early.iter().cloned());
         facts.extend(
             connection
                 .application_protocol()
@@ -131,14 +205,14 @@ impl Session for S2n {
 
     fn update(&mut self) -> Result<(), Failure> {
         // It is sent with the next data. s2n-tls never asks for an update in return.
-        self.stream
-            .as_mut()
+        self.connection
             .request_key_update(PeerKeyUpdate::KeyUpdateNotRequested)?;
         Ok(())
     }
 
     fn close(&mut self) -> Result<(), Failure> {
-        Ok(self.wait(async |stream| stream.shutdown().await)?)
+        ready(self.connection.poll_shutdown_send())?;
+        Ok(self.tcp.shutdown(Shutdown::Write)?)
     }
 
     fn closed(&mut self) -> bool {
@@ -148,7 +222,7 @@ impl Session for S2n {
 
 impl Read for S2n {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.wait(async |stream| stream.read(buffer).await)?;
+        let count = ready(self.connection.poll_recv(buffer))?;
         self.closed = count == 0;
         Ok(count)
     }
@@ -156,10 +230,10 @@ impl Read for S2n {
 
 impl Write for S2n {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.wait(async |stream| stream.write(bytes).await)
+        ready(self.connection.poll_send(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.wait(async |stream| stream.flush().await)
+        ready(self.connection.poll_flush()).map(|_| ())
     }
 }

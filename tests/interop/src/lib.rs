@@ -20,7 +20,7 @@ mod session;
 
 use std::time::Duration;
 
-pub use peer::{Conversation, EXPORTER, Library, Peer};
+pub use peer::{Conversation, EXPORTER, Library, Peer, hex};
 pub use process::{OpenSsl, Process, folder, program};
 pub use session::{Listener, Session, connect, connect_over, tls_error};
 

@@ -71,7 +71,7 @@ impl Peer {
         args: &[&str],
     ) -> Conversation {
         let peer = self.server(identity, args);
-        Conversation::new(connect(peer.port(), config), peer, args)
+        Conversation::over(connect(peer.port(), config), peer, args)
     }
 
     /// Pith is the server of this peer's client, which trusts this root.
@@ -87,7 +87,7 @@ impl Peer {
     ) -> Conversation {
         let listener = Listener::new();
         let peer = self.client(listener.port(), identity, root_pem, args);
-        Conversation::new(listener.accept(config), peer, args)
+        Conversation::over(listener.accept(config), peer, args)
     }
 
     /// A server for one connection.
@@ -152,7 +152,11 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    fn new(pith: io::Result<Stream>, peer: Process, args: &[&str]) -> Self {
+    /// What came of a handshake with a process.
+    ///
+    /// # Panics
+    /// If the handshake failed, or the peer says otherwise.
+    pub fn over(pith: io::Result<Stream>, peer: Process, args: &[&str]) -> Self {
         let pith = match pith {
             Ok(pith) => pith,
             Err(error) => panic!("{args:?}: {error}\n{}", peer.finish()),
@@ -223,6 +227,7 @@ impl Conversation {
 }
 
 /// As peers print bytes.
-fn hex(bytes: &[u8]) -> String {
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
