@@ -26,7 +26,7 @@ impl OpenSsl {
     pub fn find() -> Option<Self> {
         program(
             "PITH_OPENSSL",
-            "openssl-4.0.3/bin/openssl",
+            "openssl-4.0.3-2/bin/openssl",
             "peers/openssl/build.sh",
         )
         .map(Self)

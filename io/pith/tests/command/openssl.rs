@@ -328,7 +328,7 @@ fn find(test: &str) -> Option<OpenSsl> {
     let cached = || {
         let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
         let cache = cache.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")))?;
-        Some(cache.join("pith/openssl-4.0.3/bin/openssl"))
+        Some(cache.join("pith/openssl-4.0.3-2/bin/openssl"))
     };
     let named = env::var_os("PITH_OPENSSL").map(PathBuf::from);
     let found = named.or_else(cached).filter(|path| path.is_file());
