@@ -161,6 +161,12 @@ pub const ATTEMPT_DATAGRAMS: usize = 4;
 /// For how long they are kept.
 pub const ATTEMPT_TIME: Duration = Duration::from_secs(10);
 
+/// Datagrams of early data that an endpoint keeps, for all clients together, that it has heard nothing else of or not let in yet.
+pub const STRAYS: usize = 32;
+
+/// Bytes of them. They are kept for [`HELD_TIME`].
+pub const STRAY_BYTES: usize = 64 * 1024;
+
 /// Accepted connections whose handshake is not complete, by default.
 pub const HALF_OPEN: usize = 1024;
 

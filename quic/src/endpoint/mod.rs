@@ -13,6 +13,7 @@ mod cid_gen;
 mod config;
 mod incoming;
 mod reset;
+mod stray;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ use self::admit::{Admitted, First};
 use self::cid_gen::IdGenerator;
 use self::incoming::{Admission, Attempt, Progress};
 use self::reset::{Bucket, Resets};
+use self::stray::Strays;
 use self::table::{Slot, Table};
 use self::token::{Shown, Tokens};
 use crate::config::{ClientConfig, ServerConfig};
@@ -54,6 +56,7 @@ pub struct Endpoint {
     tokens: Tokens,
     random: Random,
     table: Table,
+    strays: Strays,
     reset_bucket: Bucket,
     version_bucket: Bucket,
     /// Until when connections may finish, once no more are let in.
@@ -140,6 +143,7 @@ impl Endpoint {
             tokens: Tokens::new(config.token_key.expose(), now.unix)?,
             random,
             table: Table::default(),
+            strays: Strays::default(),
             reset_bucket: Bucket::new(now.monotonic),
             version_bucket: Bucket::new(now.monotonic),
             ends: None,
@@ -261,6 +265,9 @@ impl Endpoint {
         for (ecn, datagram) in incoming.datagrams {
             connection.receive(now, admission.route, ecn, datagram);
         }
+        for (ecn, datagram) in self.strays.take(admission.route.remote, admission.dcid) {
+            connection.receive(now, admission.route, ecn, datagram);
+        }
         Ok((key, connection))
     }
 
@@ -380,15 +387,19 @@ impl Endpoint {
     /// When [`on_deadline`](Endpoint::on_deadline) has something to do.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
-        self.table.next_expiry()
+        let deadlines = [self.table.next_expiry(), self.strays.deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
-    /// Forgets clients whose hello did not come in time.
+    /// Forgets clients whose hello did not come in time, and what came of them before it.
     pub fn on_deadline(&mut self, now: Now) {
         self.watch.at(now.monotonic);
         let expired = self.table.expire(now.monotonic);
         if expired > 0 {
             self.decided(None, Decision::Expired(expired));
+        }
+        for _ in 0..self.strays.expire(now.monotonic) {
+            self.decided(None, Decision::Dropped);
         }
     }
 
@@ -457,11 +468,30 @@ impl Endpoint {
                     let _ = attempt.receive(ecn, datagram);
                     Routed::Nothing
                 }
-                None => self.unknown(route, datagram),
+                None => self.on_stray(now.monotonic, route, ecn, header.dcid, datagram),
             },
             // rfc9000#5.2.2-2
             PacketType::Handshake | PacketType::OneRtt => self.unknown(route, datagram),
         }
+    }
+
+    /// Early data of a client that nobody has let in yet.
+    fn on_stray(
+        &mut self,
+        now: Duration,
+        route: Route,
+        ecn: Ecn,
+        dcid: ConnectionId,
+        datagram: BytesMut,
+    ) -> Routed {
+        if !self.config.serves || self.ends.is_some() || !self.may_answer(route) {
+            return self.unknown(route, datagram);
+        }
+        let dropped = self.strays.keep(now, (route.remote, dcid), ecn, datagram);
+        for _ in 0..dropped {
+            self.decided(None, Decision::Dropped);
+        }
+        Routed::Nothing
     }
 
     fn hand_over(&mut self, dcid: &ConnectionId, route: Route, datagram: BytesMut) -> Routed {

@@ -1,5 +1,6 @@
 //! Endpoints in memory: clients with connections, and datagrams made by hand.
 
+mod early;
 mod observer;
 mod strangers;
 
