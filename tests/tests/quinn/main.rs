@@ -9,6 +9,8 @@
     clippy::unwrap_used
 )]
 
+mod early;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -40,6 +42,8 @@ struct Pair {
     dice: u64,
     events: Vec<Event>,
     quinn_events: Vec<quinn::Event>,
+    /// Whether quinn's endpoint sends its clients a Retry.
+    retry: bool,
 }
 
 /// What the link does, in percent.
@@ -165,6 +169,7 @@ impl Pair {
             dice: seed,
             events: Vec::new(),
             quinn_events: Vec::new(),
+            retry: false,
         }
     }
 
@@ -271,8 +276,17 @@ impl Pair {
             .endpoint
             .handle(instant, address(2), None, ecn, bytes, &mut buffer);
         match event {
-            Some(quinn::DatagramEvent::ConnectionEvent(_, event)) => {
-                self.quinn.as_mut().unwrap().1.handle_event(event);
+            Some(quinn::DatagramEvent::ConnectionEvent(handle, event)) => {
+                // One of before may still be spoken to.
+                if let Some((_, quinn)) = self.quinn.as_mut().filter(|(own, _)| *own == handle) {
+                    quinn.handle_event(event);
+                }
+            }
+            Some(quinn::DatagramEvent::NewConnection(incoming))
+                if self.retry && incoming.may_retry() =>
+            {
+                let batch = self.endpoint.retry(incoming, &mut buffer).unwrap();
+                self.quinn_sent(&batch, &buffer);
             }
             Some(quinn::DatagramEvent::NewConnection(incoming)) => {
                 if let Ok(quinn) = self.endpoint.accept(incoming, instant, &mut buffer, None) {
