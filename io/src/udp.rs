@@ -22,7 +22,8 @@ pub(crate) struct Udp {
 }
 
 impl Udp {
-    /// Makes a socket ready for QUIC, and non-blocking. `local` is its own address.
+    /// Makes a socket ready for QUIC, and non-blocking: its datagrams are not fragmented, where the system can do that (rfc9000#14-2,
+    /// rfc9000#14-3). `local` is its own address.
     ///
     /// # Errors
     /// Those of the socket.
@@ -495,6 +496,17 @@ mod tests {
                 .map(|got| (got.bytes, got.lost))
                 .map_err(|error| error.kind());
             assert_eq!(got, progress.ok_or(ErrorKind::WouldBlock), "{name}");
+        }
+    }
+
+    #[test]
+    fn datagrams_are_not_fragmented() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let Some(bound) = bound(address) else {
+                continue;
+            };
+            let settable = cfg!(any(target_os = "linux", target_os = "windows"));
+            assert!(!settable || !bound.udp.state.may_fragment(), "{address}");
         }
     }
 

@@ -91,7 +91,7 @@ impl CryptoStream {
             return Err(Fault::CryptoAfterLevel);
         }
         flow.end = flow.end.max(end);
-        // rfc9000#7.5-2
+        // rfc9000#7.5-1, rfc9000#7.5-2
         flow.receive.insert(offset.get(), data, pinned)
     }
 

@@ -224,7 +224,8 @@ impl Connection {
         gone.is_some()
     }
 
-    /// Whether packets of a space can be acknowledged: those with 1-RTT keys never in 0-RTT packets (rfc9000#17.2.3-3).
+    /// Whether packets of a space can be acknowledged: those with 1-RTT keys never in 0-RTT packets (rfc9000#17.2.3-3,
+    /// rfc9000#13.2.6-3).
     pub(super) fn may_acknowledge(&self, space: Space) -> bool {
         self.spaces.sends(space) != Some(PacketType::ZeroRtt)
     }

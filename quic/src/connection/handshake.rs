@@ -94,7 +94,7 @@ impl Connection {
         answered
     }
 
-    /// TLS is complete: the peer is who it has to be, and an application protocol was agreed on (rfc9000#7-2).
+    /// TLS is complete: the peer is who it has to be, and an application protocol was agreed on (rfc9000#7-1, rfc9000#7-2).
     fn on_complete(&mut self, summary: Arc<Summary>, now: Duration) -> Result<(), ConnectionError> {
         if !self.enter(Step::Complete) {
             return Ok(());

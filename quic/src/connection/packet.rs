@@ -97,7 +97,8 @@ impl Connection {
         }))
     }
 
-    /// The second bit of a packet is set, or is anything to a peer that has said so on this connection (rfc9287#3.1-2, rfc9287#3.1-3, rfc9287#3.1-4).
+    /// The second bit of a packet is set, or is anything to a peer that has said so on this connection (rfc9287#3.1-1,
+    /// rfc9287#3.1-2, rfc9287#3.1-3, rfc9287#3.1-4).
     fn quic_bit(&mut self, packet: PacketType) -> bool {
         let may_clear = packet == PacketType::OneRtt
             && self.peer.as_ref().is_some_and(|peer| peer.grease_quic_bit);
@@ -126,6 +127,7 @@ impl Connection {
                 if all && space == Space::Application && received.wants_ping() {
                     self.signals.owe_ping();
                 }
+                // rfc9000#13.2.6-1, rfc9000#13.2.6-2, rfc9000#17.2.3-3
                 received.write(builder, &mut packet.tokens, now, ACK_DELAY_EXPONENT, all);
             }
         }
@@ -145,7 +147,7 @@ impl Connection {
         }
         packet.eliciting = builder.len() > before;
         let initial = packet.packet_type == PacketType::Initial;
-        // rfc9000#8.1-3, rfc9000#14.1-1, rfc9000#14.1-2, rfc9001#9.3-1
+        // rfc9000#8.1-3, rfc9000#14-1, rfc9000#14.1-1, rfc9000#14.1-2, rfc9001#9.3-1
         room.expand |= initial && (self.side == Side::Client || packet.eliciting);
         packet
     }

@@ -36,7 +36,7 @@ impl Transport {
         let streams = &self.streams;
         let number = VarInt::saturating;
         let server = side == Side::Server;
-        // rfc9000#7.3-1, rfc9000#18.2-1, rfc9000#18.2-6, rfc9000#18.2-8
+        // rfc9000#7.3-1, rfc9000#18.2-1, rfc9000#18.2-6, rfc9000#18.2-8. No other address is preferred (rfc9000#18.2-3, rfc9000#18.2-4).
         Parameters {
             original_destination_connection_id: server.then(|| ids.original()),
             initial_source_connection_id: Some(ids.own()),

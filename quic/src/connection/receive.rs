@@ -67,6 +67,7 @@ impl Connection {
     fn packets(&mut self, now: Now, ecn: Ecn, bytes: BytesMut) -> Result<(), ConnectionError> {
         let way = Way {
             now,
+            // What waits for its keys counts from here: a delay of this side's, and of no other's (rfc9000#13.2.5-1).
             arrival: Arrival {
                 at: now.monotonic,
                 ecn,

@@ -96,7 +96,7 @@ impl Endpoint {
         draft.seal(&mut builder, &mut keys).ok()
     }
 
-    /// A packet with a short header to an id that nobody has here.
+    /// A packet with a short header to an id that nobody has here. Only these are reset (rfc9000#11-1).
     pub(super) fn on_unknown_short(
         &mut self,
         now: Duration,
@@ -110,7 +110,7 @@ impl Endpoint {
         if let Some(key) = self.table.find_reset(route.remote, &datagram) {
             return Routed::Connection(key, datagram);
         }
-        // Another worker may have the connection, so it is for him to say (rfc9000#21.11-1, rfc9000#21.11-2).
+        // Another worker may have the connection, so it is for him to say (rfc9000#21.11-1, rfc9000#21.11-2, rfc9000#5.2.3-1).
         match self.ids.worker(dcid) {
             Ok(Some(worker)) if worker != self.config.worker && worker < self.config.workers => {
                 return Routed::Forward(worker, datagram);

@@ -370,8 +370,11 @@ fn apply(
     *first ^= mask_first & protected_bits(*first).0;
     let first = *first;
     let number = packet.get_mut(number_at..).ok_or(Refused::Forged)?;
-    for (byte, mask) in number.iter_mut().zip(mask_number).take(size(first)) {
-        *byte ^= mask;
+    let size = size(first);
+    // All four bytes in the same steps, however many are the number's (rfc9001#9.5-2). Behind it there is a sample at least.
+    for (at, (byte, mask)) in number.iter_mut().zip(mask_number).enumerate() {
+        let covers = 0_u8.wrapping_sub(u8::from(at < size));
+        *byte ^= mask & covers;
     }
     Ok(first)
 }

@@ -153,6 +153,7 @@ impl OneRtt {
             .sending
             .ready_mut()
             .ok_or(Error::Internal("no 1-RTT keys"))?;
+        // rfc9001#6.4-1: there are no older keys to send with.
         let number = draft.number();
         let phase = is_odd(sending.generation);
         let size = draft.seal_in_phase(builder, &mut sending.keys, phase)?;

@@ -155,7 +155,7 @@ impl Recovery {
         self.path.gate(bytes, now)
     }
 
-    /// The number for the next packet of a space; the same until that is sent. Now and then one is left out, at a distance that `random` draws. `None` once no
+    /// The number for the next packet of a space; the same until that is sent, and never again (rfc9000#12.3-1, rfc9000#12.3-2). Now and then one is left out, at a distance that `random` draws. `None` once no
     /// numbers are left, or the space is gone.
     pub(crate) fn next_number(
         &mut self,

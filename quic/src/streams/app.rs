@@ -115,7 +115,8 @@ impl Streams {
         result
     }
 
-    /// Gives up sending: what was not sent or has not arrived never will.
+    /// Gives up sending: what was not sent or has not arrived never will. But for the answer to STOP_SENDING nothing else resets a stream
+    /// (rfc9000#11.2-1).
     pub(crate) fn reset(&mut self, id: StreamId, code: VarInt) -> Result<(), SendError> {
         let result = self.sending(id)?.reset(code);
         self.settle(id);

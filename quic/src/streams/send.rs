@@ -196,7 +196,7 @@ impl SendStream {
         }
     }
 
-    /// The RESET_STREAM frame that is to be sent: code and final size.
+    /// The RESET_STREAM frame that is to be sent: code and final size, neither of which changes after the first time (rfc9000#13.3-1).
     pub(crate) fn owed_reset(&self) -> Option<(VarInt, VarInt)> {
         let code = self.reset.filter(|_| self.owes_reset)?;
         Some((code, VarInt::saturating(self.data.sent())))

@@ -62,7 +62,7 @@ impl Rules {
         self == Self::Records
     }
 
-    /// RFC 9001 section 8.3: QUIC has no EndOfEarlyData, and so its Handshake keys wait for nothing.
+    /// QUIC has no EndOfEarlyData (rfc9001#8.3-1), and so its Handshake keys wait for nothing.
     pub(crate) fn has_end_of_early_data(self) -> bool {
         self == Self::Records
     }

@@ -14,6 +14,7 @@ mod observers;
 mod order;
 mod parameters;
 mod questions;
+mod rules;
 mod streams;
 
 use std::collections::BTreeMap;

@@ -223,3 +223,30 @@ fn a_server_asks_for_retries_and_is_full_by_default() {
         assert_eq!(net.server.table.attempts(), want, "{half_open}");
     }
 }
+
+/// rfc9000#11-1: whoever has the connection can say more than a reset does.
+#[test]
+fn garbage_to_an_id_in_use_is_its_connections_and_never_reset() {
+    let mut net = Net::new(serving());
+    net.connect();
+    net.run();
+    assert!(net.is_connected());
+    let (_, connection) = net.server_connection.as_ref().unwrap();
+    let ids: Vec<_> = connection.ids().collect();
+    for id in ids {
+        for length in [21, 40, 100, 1200] {
+            let mut datagram = [&[0x41][..], &id].concat();
+            datagram.resize(length.max(1 + id.len() + 20), 0x5a);
+            for route in [from(CLIENT.0, CLIENT.1), from(7, 7777)] {
+                let (routed, _) = net.server_takes(route, &datagram);
+                assert_eq!(kind(&routed), "connection", "{length}");
+            }
+        }
+    }
+    assert_eq!(net.server.stats().resets, 0);
+    let mut other = net.server.mint().unwrap().id.to_vec();
+    other.splice(0..0, [0x41]);
+    other.resize(100, 0x5a);
+    let (routed, _) = net.server_takes(from(CLIENT.0, CLIENT.1), &other);
+    assert_eq!((kind(&routed), net.server.stats().resets), ("reply", 1));
+}

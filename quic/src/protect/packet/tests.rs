@@ -157,6 +157,22 @@ fn a_packet_with_any_byte_altered_does_not_open() {
 }
 
 #[test]
+fn numbers_of_every_length_are_masked_and_nothing_behind_them() {
+    for size in 1..=4_u8 {
+        let mut packet = [0; 24];
+        packet[0] = 0x40 | (size - 1);
+        let first = apply(&mut packet, 1, [0, 0xf1, 0xf2, 0xf3, 0xf4], number_size);
+        assert_eq!(first, Ok(0x40 | (size - 1)));
+        let mut want = [0; 24];
+        want[0] = first.unwrap();
+        for at in 1..=size {
+            want[usize::from(at)] = 0xf0 | at;
+        }
+        assert_eq!(packet, want, "{size}");
+    }
+}
+
+#[test]
 fn reserved_bits_are_judged_once_the_packet_is_genuine() {
     let secret = v1_secret();
     let opener = secret.opener().unwrap();

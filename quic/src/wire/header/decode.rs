@@ -61,7 +61,7 @@ pub(crate) fn decode(
     }))
 }
 
-/// A packet with a short header goes on to the end of its datagram.
+/// A packet with a short header goes on to the end of its datagram. Its spin bit is not read (rfc9000#17.4-4).
 fn short<'a>(
     datagram: &[u8],
     mut reader: Reader<'_>,
