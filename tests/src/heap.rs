@@ -23,7 +23,8 @@ pub fn measured(name: &str, folder: &str, measure: impl FnOnce(&Counter)) {
     if let Some(file) = std::env::var_os(COUNTER) {
         return measure(&Counter(File::open(file).unwrap()));
     }
-    let folder = PathBuf::from(folder).join(format!("heap-{}", std::process::id()));
+    let own = format!("heap-{}-{}", std::process::id(), name.replace("::", "-"));
+    let folder = PathBuf::from(folder).join(own);
     std::fs::create_dir_all(&folder).unwrap();
     let library = folder.join("count.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/heap/count.c");
