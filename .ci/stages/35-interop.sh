@@ -9,3 +9,5 @@ PITH_REDIS=$(command -v redis-server)
 export PITH_OPENSSL PITH_BORING PITH_S2N PITH_NODE PITH_CHROMIUM PITH_REDIS
 cargo build --locked -p pith
 cargo test --locked -p pith-interop -- --show-output
+# With more than zlib for certificates.
+cargo test --locked -p pith-interop --features brotli,zstd --test certificate_compression --test chromium -- --show-output

@@ -50,8 +50,11 @@ const common = {
   minVersion: 'TLSv1.3',
   ticketKeys: file('tickets'),
   session: file('session-in'),
+  certificateCompression: options.compress ? [options.compress] : undefined,
+  // On standard error. Nothing else says how a certificate was sent.
+  enableTrace: options.compress !== undefined,
 };
-for (const name of ['early', 'early-data', 'compress', 'psk']) {
+for (const name of ['early', 'early-data', 'psk']) {
   if (options[name]) fail(new Error(`Node has no call for --${name}`));
 }
 if (role === 'server') {

@@ -7,7 +7,8 @@
 //!
 //! More options: `--ca FILE` of a server demands a client's certificate, `--cert FILE --key FILE` of a client shows one,
 //! `--alpn NAME`, `--groups LIST` in the library's own terms, `--staple FILE` to send, `--status yes` to ask for a staple,
-//! `--compress NAME` for certificates, with a fact `compressed NAME` where one was sent so and `expanded NAME` where one came so.
+//! `--compress NAME` for certificates, with a fact `compressed NAME` where one was sent so and `expanded NAME` where one came so;
+//! Node prints a trace of all messages instead.
 //!
 //! Sessions: a client resumes the one in `--session-in FILE` and writes the newest ticket's to `--session-out FILE`. A server seals
 //! its tickets under the 48 bytes of `--tickets FILE`, so that another process can open them. The fact is `resumed true`. A

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio, id};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -220,13 +220,13 @@ struct Output {
 }
 
 impl Output {
-    fn fill_from(self: &Arc<Self>, mut from: impl Read + Send + 'static) -> JoinHandle<()> {
+    /// In whole lines, so that what a program says at once on its output and as errors does not mix.
+    fn fill_from(self: &Arc<Self>, from: impl Read + Send + 'static) -> JoinHandle<()> {
         let output = self.clone();
         thread::spawn(move || {
-            let mut buffer = vec![0; 65536];
-            while let Ok(count @ 1..) = from.read(&mut buffer) {
-                let mut bytes = output.bytes.lock().unwrap();
-                bytes.extend_from_slice(buffer.get(..count).unwrap_or_default());
+            let (mut from, mut line) = (BufReader::new(from), Vec::new());
+            while let Ok(1..) = from.read_until(b'\n', &mut line) {
+                output.bytes.lock().unwrap().append(&mut line);
                 output.grew.notify_all();
             }
         })

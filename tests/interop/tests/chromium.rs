@@ -2,12 +2,19 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
 use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
-use pith_interop::{Process, folder, program};
+use pith_interop::{LIMIT, Process, folder, program};
+use pith_io::std::Stream;
+use pith_tests::pair::credential;
 use pith_tests::pki::{Kind, Pki, self_signed};
-use pith_tls::key_pin;
+use pith_tls::{EarlyData, Now, ServerConfig, StrikeRegister, Summary, key_pin};
 
 #[test]
 fn chromium_reads_the_page_over_the_hybrid_group() {
@@ -36,7 +43,7 @@ fn chromium_reads_the_page_over_the_hybrid_group() {
         command.args(["--cert", "chain.pem", "--key", "key.pem"]);
         let server = Process::start(&mut command, home);
         let port = server.port_after("listening on ");
-        let page = visit(&chromium, port, &pin);
+        let page = visit(&chromium, port, &pin, &[]).finish();
         for text in ["TLS 1.3", "X25519MLKEM768"] {
             assert_eq!(
                 page.contains(text),
@@ -52,8 +59,136 @@ fn chromium_reads_the_page_over_the_hybrid_group() {
     }
 }
 
-/// The page as Chromium's DOM has it in the end.
-fn visit(chromium: &Path, port: u16, pin: &str) -> String {
+/// What Chromium asked for, and how that came.
+#[derive(Debug)]
+struct Visit {
+    path: String,
+    resumed: bool,
+    early: EarlyData,
+}
+
+/// It opens two connections at first, and then one after the other. Whether its request is fast enough for the early data that it
+/// negotiates, or this is empty, is its own affair.
+#[test]
+fn chromium_resumes_offers_early_data_and_expands_certificates() {
+    // It does not lie in the cache.
+    let chromium = "/usr/bin/chromium";
+    let Some(chromium) = program("PITH_CHROMIUM", chromium, "apt-get install chromium") else {
+        return;
+    };
+    let identity = self_signed(Kind::P256, "127.0.0.1");
+    let pin = base64(&key_pin(identity.chain.first().unwrap()).unwrap());
+    let long_ago = StrikeRegister::new(Now {
+        monotonic: Duration::ZERO,
+        unix: Duration::ZERO,
+    });
+    for takes in [false, true] {
+        let config = ServerConfig::new(credential(&identity));
+        let config = match takes {
+            true => config.early_data(10_000, long_ago.clone()),
+            false => config,
+        };
+        let config = config.build().unwrap();
+        let log = format!("{}/net-log-{takes}.json", env!("CARGO_TARGET_TMPDIR"));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let args = [
+            &format!("--log-net-log={log}"),
+            "--net-log-capture-mode=Everything",
+            "--enable-features=EnableTLS13EarlyData",
+        ];
+        let chromium = visit(&chromium, port, &pin, &args);
+        let visits = Mutex::new(Vec::new());
+        let page = thread::scope(|scope| {
+            let chromium = scope.spawn(|| chromium.finish());
+            while !chromium.is_finished() {
+                match listener.accept() {
+                    Ok((tcp, _)) => {
+                        scope.spawn(|| serve(&config, tcp, &visits));
+                    }
+                    Err(_) => thread::sleep(Duration::from_millis(1)),
+                }
+            }
+            chromium.join().unwrap()
+        });
+        assert!(page.contains("<p>the end</p>"), "{page}");
+        let visits = visits.into_inner().unwrap();
+        let of = |path: &str| visits.iter().find(|visit| visit.path == path).unwrap();
+        assert!(!of("/").resumed, "{visits:?}");
+        assert!(of("/3").resumed, "{visits:?}");
+        for visit in &visits {
+            let want = if takes && visit.resumed {
+                EarlyData::Accepted
+            } else {
+                EarlyData::NotOffered
+            };
+            assert_eq!(visit.early, want, "{visits:?}");
+        }
+        let log = fs::read_to_string(&log).unwrap();
+        let compressed = received(&log, 25, "GQ");
+        let plain = received(&log, 11, "Cw");
+        let brotli = cfg!(feature = "brotli");
+        assert_eq!(
+            (compressed > 0, plain > 0),
+            (brotli, !brotli),
+            "{compressed} {plain}"
+        );
+    }
+}
+
+/// How many handshake messages of this type a log has, whose first byte looks like this in base 64.
+fn received(log: &str, kind: u8, first: &str) -> usize {
+    let messages = log.split("\"bytes\":\"").skip(1);
+    let ends = messages.filter(|message| message.starts_with(first));
+    let ends = ends.filter_map(|message| Some(message.split_once('"')?.1));
+    ends.filter(|end| end.starts_with(&format!(",\"type\":{kind}}}")))
+        .count()
+}
+
+/// One request, and the page that it is for, each of which leads to another.
+fn serve(config: &Arc<ServerConfig>, tcp: TcpStream, visits: &Mutex<Vec<Visit>>) -> io::Result<()> {
+    tcp.set_nonblocking(false)?;
+    tcp.set_read_timeout(Some(LIMIT))?;
+    let mut pith = Stream::server(Arc::clone(config), tcp);
+    let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        let count = pith.read_early(&mut buffer)?;
+        request.extend_from_slice(buffer.get(..count).unwrap());
+        if count == 0 {
+            break;
+        }
+    }
+    while !request.ends_with(b"\r\n\r\n") {
+        let count = pith.read(&mut buffer)?;
+        request.extend_from_slice(buffer.get(..count).unwrap());
+        if count == 0 {
+            return Ok(());
+        }
+    }
+    let request = String::from_utf8_lossy(&request);
+    let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+    let body = match path.as_str() {
+        "/" => "<script>location.replace('/1')</script>",
+        "/1" => "<script>location.replace('/2')</script>",
+        "/2" => "<script>location.replace('/3')</script>",
+        _ => "<p>the end</p>",
+    };
+    visits.lock().unwrap().push(Visit {
+        path,
+        resumed: pith.summary().is_some_and(Summary::resumed),
+        early: pith.early_data(),
+    });
+    let length = body.len();
+    write!(
+        pith,
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )?;
+    pith.close()
+}
+
+/// The process of Chromium that prints the page as its DOM is in the end.
+fn visit(chromium: &Path, port: u16, pin: &str, args: &[&str]) -> Process {
     let home = folder();
     let mut command = Command::new(chromium);
     // No window, no services of its maker's, no QUIC, nothing from an earlier run.
@@ -70,9 +205,10 @@ fn visit(chromium: &Path, port: u16, pin: &str) -> String {
         home.join("profile").display()
     ));
     command.arg(format!("--ignore-certificate-errors-spki-list={pin}"));
+    command.args(args);
     command.args(["--virtual-time-budget=5000", "--dump-dom"]);
     command.arg(format!("https://127.0.0.1:{port}/"));
-    Process::start(&mut command, home).finish()
+    Process::start(&mut command, home)
 }
 
 fn base64(bytes: &[u8]) -> String {
