@@ -51,6 +51,17 @@ impl Line {
     }
 }
 
+impl Line {
+    fn arrived(&mut self, now: Duration) -> Option<(usize, [u8; 1500])> {
+        let (at, ..) = self.under_way.front()?;
+        if *at > now {
+            return None;
+        }
+        let (_, length, bytes) = self.under_way.pop_front()?;
+        Some((length, bytes))
+    }
+}
+
 /// A server sends, a client reads as fast as it comes.
 struct Transfer {
     client: Connection,
@@ -113,13 +124,10 @@ impl Transfer {
         let next = next.map(|(at, ..)| *at);
         let timers = [self.server.deadline(), self.client.deadline()];
         let next = next.chain(timers.into_iter().flatten()).min();
-        let at = next.expect("something is to come");
+        let at = next.unwrap();
         self.now.monotonic = self.now.monotonic.max(at);
         for line in 0..2 {
-            while let Some((_, length, bytes)) = self.lines[line]
-                .under_way
-                .pop_front_if(|(at, ..)| *at <= self.now.monotonic)
-            {
+            while let Some((length, bytes)) = self.lines[line].arrived(self.now.monotonic) {
                 let to = match line {
                     0 => &mut self.client,
                     _ => &mut self.server,
