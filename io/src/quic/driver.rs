@@ -56,9 +56,10 @@ pub(crate) struct Driver {
 pub(crate) enum Turn {
     /// For nothing: there is more to do.
     Again,
-    /// For the socket to give something, and, if `room`, to take something; and for the deadline, on the clock of the endpoint.
+    /// If `gives`, for the socket to give something; if `takes`, for it to take something; and for the deadline, on the clock of the endpoint.
     Wait {
-        room: bool,
+        gives: bool,
+        takes: bool,
         deadline: Option<Duration>,
     },
     /// The endpoint is over.
@@ -90,11 +91,6 @@ impl Driver {
         }
     }
 
-    /// What time it is for deadlines.
-    pub(crate) fn now(&self) -> Duration {
-        self.hub.now().monotonic
-    }
-
     /// Does what there is to do, within bounds.
     pub(crate) fn turn(&mut self, socket: &mut impl Datagrams) -> Turn {
         let now = self.hub.now();
@@ -123,7 +119,8 @@ impl Driver {
             return Turn::Again;
         }
         Turn::Wait {
-            room: self.kept.is_some(),
+            gives: self.pause.is_none(),
+            takes: self.kept.is_some(),
             deadline: self.deadline(),
         }
     }

@@ -1,6 +1,7 @@
 //! What an endpoint's handles and its driver share: the routing of datagrams, the connections, and clients that wait to be let in.
 
 use std::collections::{HashMap, VecDeque};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -58,10 +59,9 @@ pub(crate) fn endpoint(
     server: Option<ServerConfig>,
     local: SocketAddr,
     clock: Clock,
-) -> Result<(Endpoint, Driver), pith_quic::ConnectionError> {
+) -> io::Result<(Endpoint, Driver)> {
     let core = Core {
-        endpoint: pith_quic::Endpoint::new(config, clock.now())
-            .map_err(|error| pith_quic::ConnectionError::Transport(error.into()))?,
+        endpoint: pith_quic::Endpoint::new(config, clock.now()).map_err(io::Error::other)?,
         links: HashMap::new(),
         called: VecDeque::new(),
         config: server,

@@ -14,11 +14,15 @@ use super::link::Hold;
 ///
 /// Dropping it before its end was read tells the peer to send no more, as [`stop`](Self::stop) with code 0.
 pub struct RecvStream {
+    inner: Inner,
+    /// What [`read_to_end`](Self::read_to_end) has read.
+    collected: Vec<u8>,
+}
+
+struct Inner {
     hold: Hold,
     id: StreamId,
     end: End,
-    /// What [`read_to_end`](Self::read_to_end) has read.
-    collected: Vec<u8>,
 }
 
 /// Whether more can come.
@@ -32,10 +36,9 @@ enum End {
 
 impl RecvStream {
     pub(super) fn new(hold: Hold, id: StreamId) -> Self {
+        let end = End::Open;
         Self {
-            hold,
-            id,
-            end: End::Open,
+            inner: Inner { hold, id, end },
             collected: Vec::new(),
         }
     }
@@ -43,7 +46,7 @@ impl RecvStream {
     /// The stream's number in its connection.
     #[must_use]
     pub fn id(&self) -> StreamId {
-        self.id
+        self.inner.id
     }
 
     /// Reads some bytes into the front of `buffer`, as soon as there are any, and returns how many; 0 at the end. A future that is dropped has
@@ -52,11 +55,7 @@ impl RecvStream {
     /// # Errors
     /// [`Error::Reset`] if the peer has given the stream up, [`Error::Ended`] after [`stop`](Self::stop), or the end of the connection.
     pub async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        let chunk = self.read_chunk(buffer.len()).await?.unwrap_or_default();
-        if let Some(front) = buffer.get_mut(..chunk.len()) {
-            front.copy_from_slice(&chunk);
-        }
-        Ok(chunk.len())
+        poll_fn(|cx| self.poll_read(cx, buffer)).await
     }
 
     /// Reads at most `most` bytes, as they lie in memory; `None` at the end. A future that is dropped has read nothing.
@@ -79,10 +78,13 @@ impl RecvStream {
             if room == 0 {
                 return Err(Error::TooLong(limit));
             }
-            let chunk = poll_fn(|cx| self.poll_fresh(cx, room)).await?;
-            match chunk {
-                Some(chunk) => self.collected.extend_from_slice(&chunk),
-                None => return Ok(std::mem::take(&mut self.collected)),
+            let read = poll_fn(|cx| {
+                self.inner.poll(cx, room, usize::MAX, |chunk| {
+                    self.collected.extend_from_slice(&chunk);
+                })
+            });
+            if read.await? == 0 {
+                return Ok(std::mem::take(&mut self.collected));
             }
         }
     }
@@ -96,17 +98,119 @@ impl RecvStream {
         cx: &mut Context<'_>,
         most: usize,
     ) -> Poll<Result<Option<Bytes>, Error>> {
-        if self.collected.is_empty() {
-            return self.poll_fresh(cx, most);
+        if !self.collected.is_empty() {
+            return Poll::Ready(Ok(Some(self.take_collected(most).into())));
         }
-        let mut chunk = Bytes::from(std::mem::take(&mut self.collected));
-        self.collected = chunk.split_off(most.min(chunk.len())).into();
-        Poll::Ready(Ok(Some(chunk)))
+        let mut chunk = None;
+        let read = self
+            .inner
+            .poll(cx, most.max(1), 1, |bytes| chunk = Some(bytes));
+        read.map_ok(|_| chunk)
+    }
+
+    /// Reads some bytes into the front of `buffer`; what [`read`](Self::read) does.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<Result<usize, Error>> {
+        let mut filled = 0_usize;
+        let most = buffer.len();
+        let mut fill = |bytes: &[u8]| {
+            let end = filled.saturating_add(bytes.len());
+            if let Some(room) = buffer.get_mut(filled..end) {
+                room.copy_from_slice(bytes);
+            }
+            filled = end;
+        };
+        if self.collected.is_empty() {
+            return self.inner.poll(cx, most, usize::MAX, |bytes| fill(&bytes));
+        }
+        fill(&self.take_collected(most));
+        Poll::Ready(Ok(filled))
     }
 
     /// Reads no more, and asks the peer to send no more, for the reason with this code. Nothing if the end was read.
     pub fn stop(&mut self, code: VarInt) {
         self.collected = Vec::new();
+        self.inner.stop(code);
+    }
+
+    fn take_collected(&mut self, most: usize) -> Vec<u8> {
+        let later = self.collected.split_off(most.min(self.collected.len()));
+        std::mem::replace(&mut self.collected, later)
+    }
+}
+
+impl Inner {
+    /// Hands out what is there, in at most so many bytes and chunks, and says how many bytes that are: none at the end, or if none are wanted.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        most: usize,
+        chunks: usize,
+        mut each: impl FnMut(Bytes),
+    ) -> Poll<Result<usize, Error>> {
+        match self.end {
+            End::Open => {}
+            End::Finished => return Poll::Ready(Ok(0)),
+            End::Reset(code) => return Poll::Ready(Err(Error::Reset(code))),
+            End::Stopped => return Poll::Ready(Err(Error::Ended)),
+        }
+        let link = self.hold.link();
+        let mut state = link.lock();
+        let mut read = 0_usize;
+        let mut left = chunks;
+        let error = loop {
+            let room = most.saturating_sub(read);
+            if room == 0 || left == 0 {
+                break None;
+            }
+            match state.connection.read(self.id, room) {
+                Ok(Read::Data { bytes, ends, .. }) => {
+                    read = read.saturating_add(bytes.len());
+                    left = left.saturating_sub(1);
+                    each(bytes);
+                    if ends {
+                        self.end = End::Finished;
+                        break None;
+                    }
+                }
+                Ok(Read::Finished) => {
+                    self.end = End::Finished;
+                    break None;
+                }
+                // What came before the end of the connection is read after it all the same.
+                Ok(Read::Blocked) => match state.failure() {
+                    Some(failure) => break Some(failure),
+                    None if read > 0 => break None,
+                    None => {
+                        state.wait_to_read(self.id, cx.waker());
+                        return Poll::Pending;
+                    }
+                },
+                Err(ReadError::Reset(code)) => {
+                    self.end = End::Reset(code);
+                    break Some(Error::Reset(code));
+                }
+                Err(ReadError::Closed | ReadError::OutOfOrder) => {
+                    break Some(state.failure().unwrap_or(Error::Ended));
+                }
+            }
+        };
+        // The peer may have room to send more now.
+        link.call(state);
+        Poll::Ready(match error {
+            // It shows again.
+            Some(error) if read == 0 => Err(error),
+            _ => Ok(read),
+        })
+    }
+
+    fn stop(&mut self, code: VarInt) {
         let link = self.hold.link();
         let mut state = link.lock();
         state.remove_reader(self.id);
@@ -116,54 +220,6 @@ impl RecvStream {
                 link.call(state);
             }
         }
-    }
-
-    fn poll_fresh(
-        &mut self,
-        cx: &mut Context<'_>,
-        most: usize,
-    ) -> Poll<Result<Option<Bytes>, Error>> {
-        match self.end {
-            End::Open => {}
-            End::Finished => return Poll::Ready(Ok(None)),
-            End::Reset(code) => return Poll::Ready(Err(Error::Reset(code))),
-            End::Stopped => return Poll::Ready(Err(Error::Ended)),
-        }
-        if most == 0 {
-            return Poll::Ready(Ok(Some(Bytes::new())));
-        }
-        let link = self.hold.link();
-        let mut state = link.lock();
-        // What came before the end of the connection can be read after it.
-        let read = match state.connection.read(self.id, most) {
-            Ok(Read::Data { bytes, ends, .. }) => {
-                if ends {
-                    self.end = End::Finished;
-                }
-                Ok(Some(bytes))
-            }
-            Ok(Read::Finished) => {
-                self.end = End::Finished;
-                Ok(None)
-            }
-            Ok(Read::Blocked) => match state.failure() {
-                Some(failure) => return Poll::Ready(Err(failure)),
-                None => {
-                    state.wait_to_read(self.id, cx.waker());
-                    return Poll::Pending;
-                }
-            },
-            Err(ReadError::Reset(code)) => {
-                self.end = End::Reset(code);
-                Err(Error::Reset(code))
-            }
-            Err(ReadError::Closed | ReadError::OutOfOrder) => {
-                Err(state.failure().unwrap_or(Error::Ended))
-            }
-        };
-        // The peer may have room to send more now.
-        link.call(state);
-        Poll::Ready(read)
     }
 }
 
@@ -175,6 +231,6 @@ impl Drop for RecvStream {
 
 impl fmt::Debug for RecvStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RecvStream").field(&self.id).finish()
+        f.debug_tuple("RecvStream").field(&self.inner.id).finish()
     }
 }

@@ -1,4 +1,5 @@
 //! Two endpoints on a network in memory with a clock of its own, which jumps to whatever comes next: what waits for nothing shows at once.
 
 mod drive;
+mod incoming;
 mod world;

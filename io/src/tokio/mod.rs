@@ -10,6 +10,8 @@
 //! tokio's, so these futures need a runtime with its time enabled.
 
 mod connect;
+#[cfg(feature = "quic")]
+pub mod quic;
 mod stream;
 mod waiting;
 
@@ -18,4 +20,6 @@ mod tests;
 
 pub use crate::clock::HANDSHAKE_LIMIT;
 pub use connect::{Acceptor, Connector};
+#[cfg(feature = "quic")]
+pub use quic::Endpoint;
 pub use stream::Stream;

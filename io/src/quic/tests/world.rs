@@ -134,7 +134,6 @@ pub(super) struct World {
     pub(super) client: Node,
     pub(super) server: Node,
     pub(super) client_config: ClientConfig,
-    pub(super) server_config: ServerConfig,
     pub(super) pki: Pki,
 }
 
@@ -225,12 +224,11 @@ impl World {
                 9,
                 4433,
                 EndpointConfig::server().unwrap(),
-                Some(server_config.clone()),
+                Some(server_config),
             ),
             net,
             time,
             client_config,
-            server_config,
             pki,
         }
     }
@@ -256,10 +254,6 @@ impl World {
 
     pub(super) fn now(&self) -> Duration {
         Duration::from_millis(self.time.load(Ordering::Relaxed))
-    }
-
-    pub(super) fn set_manners(&self, manners: Manners) {
-        lock(&self.net).manners = manners;
     }
 
     /// Polls a future until it is done. Panics if everybody waits and nothing will come.
@@ -355,9 +349,14 @@ impl Node {
         };
         let due = match self.waits {
             Turn::Again => true,
-            Turn::Wait { room, deadline } => {
+            Turn::Wait {
+                gives,
+                takes,
+                deadline,
+            } => {
                 let deadline = deadline.is_some_and(|at| at <= Duration::from_millis(now));
-                deadline || !self.wire.inbox.is_empty() || (room && !self.wire.is_stuck)
+                let gives = gives && (!self.wire.inbox.is_empty() || self.wire.fails > 0);
+                deadline || gives || (takes && !self.wire.is_stuck)
             }
             Turn::Over => false,
         };

@@ -1,0 +1,223 @@
+//! An endpoint, and the task that drives it.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use pith_quic::{
+    ClientConfig, Ecn, EndpointConfig, EndpointStats, Retrying, Route, ServerConfig, Transmit,
+};
+use pith_tls::{Answer, Question};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::clock::Clock;
+use crate::quic::{self, Connection, Datagrams, Driver, Error, Incoming, Turn};
+use crate::udp::Udp;
+
+/// A UDP socket, and all QUIC connections that share it. Clones are the same endpoint.
+///
+/// When the last of them is dropped no more clients are let in, and connections go on in the background until their own handles are gone.
+#[derive(Clone)]
+pub struct Endpoint {
+    inner: quic::Endpoint,
+}
+
+/// What makes an endpoint needs a runtime around it, with its time and I/O enabled: without them tokio panics.
+impl Endpoint {
+    /// An endpoint that connects to servers, on a new socket. `"[::]:0"` is any port, for IPv6 and IPv4.
+    ///
+    /// # Errors
+    /// Those of the socket, and `Other` outside of a runtime.
+    pub fn client(local: impl ToSocketAddrs) -> io::Result<Self> {
+        let config = EndpointConfig::client().map_err(io::Error::other)?;
+        Self::new(config, None, bind(local)?)
+    }
+
+    /// An endpoint that lets clients in, with this configuration at first, on a new socket. It can connect as well.
+    ///
+    /// # Errors
+    /// Those of the socket, and `Other` outside of a runtime.
+    pub fn server(local: impl ToSocketAddrs, config: ServerConfig) -> io::Result<Self> {
+        let endpoint = EndpointConfig::server().map_err(io::Error::other)?;
+        Self::new(endpoint, Some(config), bind(local)?)
+    }
+
+    /// An endpoint with options of its own, on this socket.
+    ///
+    /// # Errors
+    /// Those of the socket, and `Other` outside of a runtime.
+    pub fn new(
+        config: EndpointConfig,
+        server: Option<ServerConfig>,
+        socket: std::net::UdpSocket,
+    ) -> io::Result<Self> {
+        let runtime = Handle::try_current().map_err(io::Error::other)?;
+        let local = socket.local_addr()?;
+        let udp = Udp::new(&socket, local)?;
+        let io = UdpSocket::from_std(socket)?;
+        let (began, clock) = (Instant::now(), Clock::system());
+        let (inner, driver) = quic::endpoint(config, server, local, clock)?;
+        runtime.spawn(Drive {
+            driver,
+            socket: Socket { udp, io },
+            began,
+            alarm: None,
+        });
+        Ok(Self { inner })
+    }
+}
+
+/// Connections.
+impl Endpoint {
+    /// Connects to the server called `name`, a DNS name or an IP address, at this address, and waits for the handshake, for as long as
+    /// [`handshake_timeout`](pith_quic::ClientConfigBuilder::handshake_timeout) says. A future that is dropped gives the connection up.
+    ///
+    /// # Errors
+    /// [`Error::Connection`] says why the handshake failed, [`Error::NoAnswer`] that nothing came at all; [`Error::Address`],
+    /// [`Error::Name`], [`Error::Question`] and [`Error::ShutDown`].
+    pub async fn connect(
+        &self,
+        config: &ClientConfig,
+        remote: SocketAddr,
+        name: &str,
+    ) -> Result<Connection, Error> {
+        self.inner.connect(config, remote, name).await
+    }
+
+    /// As [`connect`](Self::connect), with answers to the configuration's questions: each goes to `answer`, one at a time, and the
+    /// handshake waits for what it returns, within its deadline.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect). An error of `answer` is handed through, and the connection is closed.
+    pub async fn connect_with<F, E>(
+        &self,
+        config: &ClientConfig,
+        remote: SocketAddr,
+        name: &str,
+        answer: impl FnMut(Question) -> F,
+    ) -> Result<Connection, E>
+    where
+        F: Future<Output = Result<Answer, E>>,
+        E: From<Error>,
+    {
+        self.inner.connect_with(config, remote, name, answer).await
+    }
+
+    /// The next client that asks for a connection; `None` once the endpoint is shut down. A future that is dropped has taken none.
+    pub async fn accept(&self) -> Option<Incoming> {
+        self.inner.accept().await
+    }
+
+    /// Accepts clients from now on with this configuration, such as a renewed certificate. Connections keep the one they began with.
+    pub fn set_server_config(&self, config: ServerConfig) {
+        self.inner.set_server_config(config);
+    }
+
+    /// Who is sent a Retry, from now on.
+    pub fn set_retrying(&self, retrying: Retrying) {
+        self.inner.set_retrying(retrying);
+    }
+
+    /// The socket's address.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.inner.local_addr()
+    }
+
+    /// What the endpoint has counted.
+    #[must_use]
+    pub fn stats(&self) -> EndpointStats {
+        self.inner.stats()
+    }
+
+    /// Lets nobody in any more, and waits until all connections are over; those that are not within `limit` are closed with code 0. Connections
+    /// whose handles are dropped end when what was sent has arrived. The shutdown goes on if the future is dropped.
+    pub async fn shutdown(&self, limit: Duration) {
+        self.inner.shutdown(limit).await;
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an adapter owns the socket that the core is without"
+)]
+pub(super) fn bind(local: impl ToSocketAddrs) -> io::Result<std::net::UdpSocket> {
+    std::net::UdpSocket::bind(local)
+}
+
+/// The task that drives an endpoint: a turn each time that something happens.
+struct Drive {
+    driver: Driver,
+    socket: Socket,
+    /// When the driver's clock was at zero.
+    began: Instant,
+    /// When it goes off, as the driver's deadline was.
+    alarm: Option<(Duration, Pin<Box<Sleep>>)>,
+}
+
+struct Socket {
+    udp: Udp,
+    io: UdpSocket,
+}
+
+impl Future for Drive {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        this.driver.set_waker(cx.waker());
+        let again = match this.driver.turn(&mut this.socket) {
+            Turn::Over => return Poll::Ready(()),
+            Turn::Again => true,
+            Turn::Wait {
+                gives,
+                takes,
+                deadline,
+            } => {
+                let gives = gives && this.socket.io.poll_recv_ready(cx).is_ready();
+                let takes = takes && this.socket.io.poll_send_ready(cx).is_ready();
+                let due = deadline.is_some_and(|at| this.poll_alarm(at, cx).is_ready());
+                gives || takes || due
+            }
+        };
+        if again {
+            // Other tasks have their turn first.
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}
+
+impl Drive {
+    fn poll_alarm(&mut self, at: Duration, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(instant) = self.began.checked_add(at) else {
+            return Poll::Pending;
+        };
+        let (set, sleep) = self
+            .alarm
+            .get_or_insert_with(|| (at, Box::pin(sleep_until(instant))));
+        if *set != at {
+            *set = at;
+            sleep.as_mut().reset(instant);
+        }
+        sleep.as_mut().poll(cx)
+    }
+}
+
+impl Datagrams for Socket {
+    fn receive(&mut self, each: &mut dyn FnMut(Route, Ecn, BytesMut)) -> io::Result<usize> {
+        let Self { udp, io } = self;
+        io.try_io(Interest::READABLE, || udp.receive(io, &mut *each))
+    }
+
+    fn send(&mut self, transmit: &Transmit, datagrams: &[u8]) -> io::Result<usize> {
+        let Self { udp, io } = self;
+        io.try_io(Interest::WRITABLE, || udp.send(io, transmit, datagrams))
+    }
+}
