@@ -6,6 +6,11 @@ for features in tokio quic std,quic tokio,quic; do
     cargo clippy --locked -p pith-io --no-default-features --features "$features" --all-targets -- -D warnings
 done
 RUSTDOCFLAGS=-Dwarnings cargo doc --locked -p pith-io --all-features --no-deps
+# Traces of QUIC connections, which a checker of the schemas reads.
+cargo test --locked -p pith-quic --features qlog qlog -- --show-output
+cargo test --locked -p pith-quic --features qlog --test qlog -- --show-output
+cargo clippy --locked -p pith-quic --features qlog --all-targets -- -D warnings
+RUSTDOCFLAGS=-Dwarnings cargo doc --locked -p pith-quic --features qlog --no-deps
 # brotli and zstd; and no algorithm for certificates at all.
 cargo test --locked -p pith-tls --lib --features brotli,zstd compress
 for feature in brotli zstd; do

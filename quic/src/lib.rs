@@ -52,6 +52,8 @@ pub mod limits;
 pub mod observe;
 mod path;
 mod protect;
+#[cfg(feature = "qlog")]
+pub mod qlog;
 mod random;
 mod recovery;
 mod streams;

@@ -15,6 +15,7 @@ use super::parameters::Peer;
 use super::{Connection, local};
 use crate::Fault;
 use crate::error::{ConnectionError, TransportError};
+use crate::observe::Seen;
 use crate::recovery::Settled;
 use crate::streams::{Datagrams, Streams};
 use crate::wire::frame::Ack;
@@ -87,6 +88,7 @@ impl Connection {
             return Ok(());
         };
         let parameters = remembered.parameters();
+        self.watch.tell(|| Seen::Restored((&parameters).into()));
         self.set_limits(&parameters)?;
         self.peer = Some(Peer::of(&parameters));
         self.early.offer = Some(Box::new(Offer {

@@ -273,6 +273,7 @@ impl Connection {
         connection.begin_watch(began);
         // A client may have early data to offer.
         connection.advance(began)?;
+        connection.watch_changes();
         Ok(connection)
     }
 

@@ -1,6 +1,6 @@
 //! What an observer of a connection is told, put together from the state that others own.
 
-use pith_tls::{Now, Role};
+use pith_tls::{EarlyData, Now, Role};
 
 use super::Connection;
 use super::packet::{Packet, Room};
@@ -69,6 +69,7 @@ impl Connection {
         };
         Standing {
             keys: self.spaces.keys(),
+            early: Some(self.early.status()).filter(|status| *status != EarlyData::NotOffered),
             ecn: Some(path.ecn().state()),
             congestion: Some(congestion),
             metrics: Some(self.metrics()),

@@ -18,7 +18,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::sync::Arc;
 
-use pith_tls::{Now, Role};
+use pith_tls::{EarlyData, Now, Role};
 
 use crate::error::{Code, ConnectionError};
 use crate::path::Route;
@@ -70,6 +70,10 @@ pub enum Seen<'a> {
     Started(Subject),
     /// Transport parameters of one side are known.
     Parameters(Party, Parameters),
+    /// The server's transport parameters of an earlier connection, by which a client sends early data. Those that are not remembered have their defaults.
+    Restored(Parameters),
+    /// What became of early data (0-RTT).
+    EarlyData(EarlyData),
     /// The application protocol that both sides agreed on, as this side's configuration names it.
     Protocol(&'a [u8]),
     /// The connection goes on to another state.

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use pith_tls::EarlyData;
+
 use super::{
     Cause, Congestion, CongestionCause, Decision, DropReason, EcnState, End, Frames, KeyChange,
     LossTimer, Packet, Party, Seen, State,
@@ -19,6 +21,15 @@ impl fmt::Display for Seen<'_> {
             Self::Parameters(of, parameters) => {
                 write!(f, "parameters of {of}: {parameters:?}")
             }
+            Self::Restored(parameters) => {
+                write!(f, "parameters of an earlier connection: {parameters:?}")
+            }
+            Self::EarlyData(status) => f.write_str(match status {
+                EarlyData::NotOffered => "no early data",
+                EarlyData::Offered => "early data offered",
+                EarlyData::Accepted => "early data accepted",
+                EarlyData::Rejected => "early data rejected",
+            }),
             Self::Protocol(name) => write!(f, "protocol \"{}\"", name.escape_ascii()),
             Self::State(state) => write!(f, "connection {state}"),
             Self::Sent(packet, frames) => write!(f, "sent {packet}: {frames}"),

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use pith_tls::EarlyData;
+
 use super::{
     Congestion, CongestionCause, EcnState, KeyChange, LossTimer, Metrics, Observer, Party, Seen,
 };
@@ -25,6 +27,8 @@ struct Watched {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) keys: Keys,
+    /// Nothing as long as there is none.
+    pub(crate) early: Option<EarlyData>,
     pub(crate) ecn: Option<EcnState>,
     pub(crate) congestion: Option<Congestion>,
     pub(crate) metrics: Option<Metrics>,
@@ -158,6 +162,9 @@ impl Watched {
         }
         if before.mtu != now.mtu {
             self.see(&Seen::Mtu(now.mtu));
+        }
+        if let Some(early) = now.early.filter(|_| before.early != now.early) {
+            self.see(&Seen::EarlyData(early));
         }
         if let Some(ecn) = now.ecn.filter(|_| before.ecn != now.ecn) {
             self.see(&Seen::Ecn(ecn));

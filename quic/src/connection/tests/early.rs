@@ -692,3 +692,30 @@ fn early_data_that_was_rejected_must_not_be_acknowledged() {
         assert_eq!(pair.client.error(), Some(&want).filter(|_| fault), "{row}");
     }
 }
+
+#[test]
+fn an_observer_is_told_by_what_early_data_goes_and_what_becomes_of_it() {
+    let sides = Sides::met();
+    let observed = |server: ServerConfig| {
+        let book = observers::Notebook::default();
+        let mut client = sides.client(true);
+        let transport = Arc::make_mut(&mut client.transport);
+        transport.observers = Some(crate::observe::Observers::new(book.choose()));
+        let mut pair = Pair::begun(LATER, straight(), &client, server);
+        pair.say(&pattern(1000));
+        pair.connect();
+        assert!(book.with(&["earlier"])[0].contains("datagram_frame: 1200"));
+        book.with(&["0-RTT keys", "early data", "sent 0-RTT"])
+    };
+    let told = observed(sides.server());
+    assert_eq!(
+        told[..2],
+        ["0-RTT keys of this side installed", "early data offered"]
+    );
+    assert!(told[2].starts_with("sent 0-RTT 0, "), "{told:?}");
+    assert!(told.contains(&"early data accepted".into()));
+    assert!(told.contains(&"0-RTT keys of this side dropped".into()));
+    let server = sides.server_of(sides.server_tls().alpn(&[b"other"]));
+    let told = observed(server);
+    assert!(told.contains(&"early data rejected".into()), "{told:?}");
+}

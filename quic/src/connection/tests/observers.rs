@@ -20,7 +20,7 @@ struct Notes {
 }
 
 #[derive(Clone, Default)]
-struct Notebook(Arc<Mutex<Notes>>);
+pub(super) struct Notebook(Arc<Mutex<Notes>>);
 
 impl Observer for Notebook {
     fn seen(&mut self, at: Duration, seen: &Seen<'_>) {
@@ -39,7 +39,7 @@ impl Observer for Notebook {
 }
 
 impl Notebook {
-    fn choose(&self) -> impl Fn(&Subject) -> Option<Box<dyn Observer>> + use<> {
+    pub(super) fn choose(&self) -> impl Fn(&Subject) -> Option<Box<dyn Observer>> + use<> {
         let book = self.clone();
         move |_| Some(Box::new(book.clone()))
     }
@@ -49,7 +49,7 @@ impl Notebook {
     }
 
     /// What was told with any of these words in it.
-    fn with(&self, words: &[&str]) -> Vec<String> {
+    pub(super) fn with(&self, words: &[&str]) -> Vec<String> {
         self.read(|notes| {
             let all = notes.words.iter();
             all.filter(|line| words.iter().any(|word| line.contains(word)))
