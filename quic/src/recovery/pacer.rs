@@ -38,9 +38,10 @@ impl Pacer {
     pub(crate) fn on_sent(&mut self, now: Duration, bytes: u64, pace: &Pace) {
         let passed = now.saturating_sub(self.counted);
         self.counted = self.counted.max(now);
-        let held = self.held.saturating_sub(passed);
-        self.held = held.saturating_add(pace.time(bytes));
         let capacity = pace.time(pace.capacity());
+        // What was sent at the pace of a guess, before the first round trip, is no debt at a faster one.
+        let held = self.held.saturating_sub(passed).min(capacity);
+        self.held = held.saturating_add(pace.time(bytes));
         let next = self.held.saturating_add(pace.time(pace.datagram));
         // rfc9002#7.7-1
         if next > capacity {
@@ -213,6 +214,20 @@ mod tests {
         bursts(&mut pacer, &pace, ms(0), ms(500));
         let after = bursts(&mut pacer, &pace, ms(60_000), ms(60_001));
         assert_eq!(after, [(ms(60_000), 10)]);
+    }
+
+    #[test]
+    fn recovery_pacer_owes_nothing_for_what_it_sent_by_a_guess() {
+        let mut pacer = Pacer::default();
+        let guess = pace(10 * 1200, ms(333), true);
+        while pacer.blocked_until(ms(0)).is_none() {
+            pacer.on_sent(ms(0), 1200, &guess);
+        }
+        // The round trip turns out to be a tenth: from then on it counts.
+        let known = pace(10 * 1200, ms(33), true);
+        let sent = bursts(&mut pacer, &known, ms(50), ms(50) + 3 * ms(33));
+        let sent: u64 = sent.iter().map(|(_, count)| count).sum();
+        assert!((50..=70).contains(&sent), "{sent}");
     }
 
     #[test]
