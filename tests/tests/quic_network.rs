@@ -22,7 +22,7 @@ use pith_tests::network::{
 };
 use pith_tests::pair::{NAME, NOW, credential, name, trust};
 use pith_tests::pki::{Kind, Pki};
-use pith_tls::Now;
+use pith_tls::{EarlyData, Now, SessionStore, StrikeRegister};
 
 /// An endpoint with its connections and their application: a client asks on each stream for a number of bytes, and a server sends them.
 struct Host {
@@ -32,6 +32,7 @@ struct Host {
     ends: BTreeMap<ConnectionKey, End>,
     replies: Vec<(SocketAddr, Vec<u8>)>,
     data: Bytes,
+    ask: usize,
 }
 
 struct End {
@@ -40,6 +41,9 @@ struct End {
     asks: Vec<usize>,
     streams: BTreeMap<StreamId, Stream>,
     answered: usize,
+    /// Bytes of asks that came as early data, and of all.
+    early: usize,
+    heard: usize,
     closed: Option<ConnectionError>,
 }
 
@@ -63,6 +67,12 @@ struct Tune {
     bulk: u64,
     streams: u64,
     timeout: Duration,
+    /// Bytes of an ask.
+    ask: usize,
+    /// Whether clients that come back resume.
+    sessions: bool,
+    /// Whether they send early data then, and the server takes it.
+    early: bool,
 }
 
 const USUAL: Tune = Tune {
@@ -72,6 +82,9 @@ const USUAL: Tune = Tune {
     bulk: 0,
     streams: 100,
     timeout: Duration::from_secs(30),
+    ask: 4,
+    sessions: false,
+    early: false,
 };
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -106,7 +119,10 @@ fn seed(tune: &Tune, role: u8) -> [u8; 32] {
 /// A client with its configuration, and a server, on a network.
 fn scene(tune: Tune, there: Link, back: Link) -> (Network<Host>, ClientConfig) {
     let pki = Pki::with(Kind::Ed25519, tune.intermediates);
-    let tls = pith_tls::ClientConfig::new(trust(&pki)).alpn(&[b"test"]);
+    let mut tls = pith_tls::ClientConfig::new(trust(&pki)).alpn(&[b"test"]);
+    if tune.sessions {
+        tls = tls.sessions(SessionStore::new()).early_data(tune.early);
+    }
     let client = ClientConfig::new(tls.build().unwrap())
         .idle_timeout(Some(tune.timeout))
         .handshake_timeout(tune.timeout);
@@ -117,7 +133,14 @@ fn scene(tune: Tune, there: Link, back: Link) -> (Network<Host>, ClientConfig) {
             rcgen::CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 32473, 1], bulk);
         params.custom_extensions = vec![extension];
     });
-    let tls = pith_tls::ServerConfig::new(credential(&identity)).alpn(&[b"test"]);
+    let mut tls = pith_tls::ServerConfig::new(credential(&identity)).alpn(&[b"test"]);
+    if tune.early {
+        let before = Now {
+            unix: NOW.unix - 100 * SECOND,
+            ..NOW
+        };
+        tls = tls.early_data(1, StrikeRegister::new(before));
+    }
     let server = ServerConfig::new(tls.build().unwrap())
         .idle_timeout(Some(tune.timeout))
         .handshake_timeout(tune.timeout)
@@ -147,6 +170,7 @@ fn scene(tune: Tune, there: Link, back: Link) -> (Network<Host>, ClientConfig) {
             ends: BTreeMap::new(),
             replies: Vec::new(),
             data: data.clone(),
+            ask: tune.ask,
         };
         port = 443;
         (host.home, host)
@@ -184,6 +208,7 @@ impl Host {
         let (key, connection) = made.unwrap();
         let asks = asks.iter().rev().copied().collect();
         self.ends.insert(key, End::new(connection, asks));
+        self.work(key, now);
         key
     }
 
@@ -194,7 +219,7 @@ impl Host {
 
     fn work(&mut self, key: ConnectionKey, now: Duration) {
         let end = self.ends.get_mut(&key).unwrap();
-        end.work(&self.data);
+        end.work(&self.data, self.ask);
         self.endpoint.settle(key, &mut end.connection, clock(now));
     }
 }
@@ -206,11 +231,13 @@ impl End {
             asks,
             streams: BTreeMap::new(),
             answered: 0,
+            early: 0,
+            heard: 0,
             closed: None,
         }
     }
 
-    fn work(&mut self, data: &Bytes) {
+    fn work(&mut self, data: &Bytes, ask: usize) {
         while let Some(event) = self.connection.event() {
             match event {
                 Event::Stream(StreamEvent::Opened(Dir::Bi)) => {
@@ -221,6 +248,12 @@ impl End {
                 }
                 Event::Stream(StreamEvent::Readable(id)) => self.read(id, data),
                 Event::Stream(StreamEvent::Writable(id)) => self.write(id),
+                // Nobody has heard of them: all may be asked for again.
+                Event::EarlyDataRejected => {
+                    let gone = std::mem::take(&mut self.streams);
+                    self.asks
+                        .extend(gone.values().rev().map(|stream| stream.want));
+                }
                 Event::Closed(error) => self.closed = Some(error),
                 _ => {}
             }
@@ -230,7 +263,9 @@ impl End {
                 break;
             };
             self.asks.pop();
-            let left = Bytes::copy_from_slice(&(want as u32).to_be_bytes());
+            let mut left = (want as u32).to_be_bytes().to_vec();
+            left.resize(ask, b'x');
+            let left = Bytes::from(left);
             let stream = Stream {
                 want,
                 left,
@@ -260,13 +295,17 @@ impl End {
         };
         loop {
             let ends = match self.connection.read(id, usize::MAX) {
-                Ok(Read::Data { bytes, ends, .. }) => {
+                Ok(Read::Data {
+                    bytes, ends, early, ..
+                }) => {
                     if is_client {
                         let end = stream.got + bytes.len();
                         assert!(end <= stream.want, "too much on {id:?}");
                         assert!(data[stream.got..end] == bytes, "other bytes on {id:?}");
                         stream.got = end;
                     } else {
+                        self.early += if early { bytes.len() } else { 0 };
+                        self.heard += bytes.len();
                         stream.asked.extend_from_slice(&bytes);
                     }
                     ends
@@ -288,7 +327,7 @@ impl End {
             self.streams.remove(&id);
             return;
         }
-        let asked = u32::from_be_bytes(stream.asked[..].try_into().unwrap());
+        let asked = u32::from_be_bytes(stream.asked[..4].try_into().unwrap());
         stream.left = data.slice(..asked as usize);
         stream.sending = true;
         self.write(id);
@@ -511,6 +550,74 @@ fn each_scenario_is_done_in_its_time() {
     }
 }
 
+/// A client comes back: once for a session alone, and with early data of 40 requests with names of 250 bytes, of which most come early.
+#[test]
+fn a_client_that_comes_back_resumes_and_is_answered_a_round_trip_earlier() {
+    let session = Tune {
+        sessions: true,
+        ..USUAL
+    };
+    let early = Tune {
+        early: true,
+        ask: 250,
+        ..session
+    };
+    let retry = Tune {
+        retry: true,
+        ..early
+    };
+    let lossy = Link {
+        loss: 100,
+        ..usual()
+    };
+    let reordering = Link {
+        reorder: (300, 20 * MS),
+        ..usual()
+    };
+    let many = [32; 40];
+    // (name, tune, link, asks, the longest time in ms, the least share of early data in percent)
+    let rows: [(&str, Tune, Link, &[usize], u64, usize); 6] = [
+        ("resumption", session, usual(), &[1000], 70, 0),
+        ("zerortt", early, usual(), &many, 75, 80),
+        ("one request", early, usual(), &[100], 40, 100),
+        ("after a retry", retry, usual(), &many, 110, 80),
+        ("loss", early, lossy, &many, 3000, 0),
+        ("reordering", early, reordering, &many, 300, 50),
+    ];
+    for (name, tune, link, asks, most, share) in rows {
+        let (mut network, config) = scene(tune, link.clone(), link);
+        let first = fetch(&mut network, &config, &[100], 10 * SECOND).unwrap();
+        // The session comes right behind the handshake.
+        network.run(SECOND, |_, _| false);
+        let took = fetch(&mut network, &config, asks, 10 * SECOND);
+        let most = Duration::from_millis(most);
+        assert!(took.is_some_and(|took| took <= most), "{name}: {took:?}");
+        if tune.early && asks.len() == 1 {
+            assert!(took.unwrap() < first, "{name}: {took:?} after {first:?}");
+        }
+        // All may be answered before the server has the end of the handshake.
+        network.run(SECOND, |_, _| false);
+        let want = if tune.early {
+            EarlyData::Accepted
+        } else {
+            EarlyData::NotOffered
+        };
+        for host in &network.nodes {
+            let end = host.ends.values().next_back().unwrap();
+            let summary = end.connection.summary().unwrap();
+            assert!(summary.resumed(), "{name}");
+            assert_eq!(summary.early_data, want, "{name}");
+        }
+        let end = network.nodes[SERVER].ends.values().next_back().unwrap();
+        assert_eq!(end.heard, asks.len() * tune.ask, "{name}");
+        let early = end.early * 100 / end.heard;
+        assert!(
+            early >= share && (tune.early || early == 0),
+            "{name}: {early}"
+        );
+    }
+}
+
 /// Connects again and again over a link that loses or breaks nearly every third datagram and its neighbours.
 #[test]
 fn fifty_handshakes_survive_bursts() {
@@ -624,13 +731,17 @@ fn random_networks_deliver_or_both_sides_say_why() {
             seed,
             retry: dice.below(4) == 0,
             streams: 1 + dice.below(20),
+            sessions: true,
+            early: dice.below(2) == 0,
             ..USUAL
         };
         let asks: Vec<_> = (0..=dice.below(30))
             .map(|_| 1 + dice.below(20_000) as usize)
             .collect();
         let (mut network, config) = scene(tune, there, back);
-        if fetch(&mut network, &config, &asks, 1000 * SECOND).is_some() {
+        // A client that may send early data comes back, twice.
+        let times = if tune.early { 3 } else { 1 };
+        if (0..times).all(|_| fetch(&mut network, &config, &asks, 1000 * SECOND).is_some()) {
             return;
         }
         // A side that hears nothing more has its idle timeout to notice.
