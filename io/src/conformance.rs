@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use pith_tests::pki::{Identity, Pki};
 use pith_tls::{
-    ClientConfig, Credential, Error, Now, ServerConfig, SessionStore, StrikeRegister, Tickets,
-    Trust,
+    ClientConfig, Connection, Credential, Error, Now, Received, ServerConfig, SessionStore,
+    StrikeRegister, Tickets, Trust,
 };
 
 pub(crate) use socket::{EASY, End, Manners};
@@ -286,6 +286,58 @@ impl EarlyConfigs {
             taking: server().early_data(most, register).build().unwrap(),
             refusing: server().build().unwrap(),
         }
+    }
+}
+
+/// A peer of early data that reads nothing before all that it has to say is taken, which no RFC forbids it.
+pub(crate) struct Stubborn {
+    who: Who,
+    tls: Connection,
+    came: Vec<u8>,
+    /// Data and early data that it read.
+    pub(crate) read: Vec<u8>,
+}
+
+impl Stubborn {
+    pub(crate) fn new(who: Who, tls: Connection) -> Self {
+        Self {
+            who,
+            tls,
+            came: Vec::new(),
+            read: Vec::new(),
+        }
+    }
+
+    /// What a client says first, with this as early data.
+    pub(crate) fn ask(&mut self, early: &[u8]) -> Vec<u8> {
+        let mut out = vec![0; self.tls.sealed_len(early.len())];
+        let sent = self.tls.send_early(early, &mut out).unwrap();
+        assert_eq!(sent.consumed, early.len());
+        out.truncate(sent.written);
+        out
+    }
+
+    /// Takes what was read, and gives what there is to be said to it; of a server no tickets, since its client need not read them.
+    pub(crate) fn take(&mut self, bytes: &[u8], now: Now) -> Vec<u8> {
+        self.came.extend(bytes);
+        loop {
+            let consumed = match self.tls.receive(now, &mut self.came).unwrap() {
+                Received::Handled { consumed } => consumed,
+                Received::Data { consumed, bytes } | Received::EarlyData { consumed, bytes } => {
+                    self.read.extend_from_slice(bytes);
+                    consumed
+                }
+                _ => break,
+            };
+            self.came.drain(..consumed);
+        }
+        if self.who == Server && self.tls.summary().is_some() {
+            return Vec::new();
+        }
+        let mut out = vec![0; 100_000];
+        let written = self.tls.transmit(&mut out);
+        out.truncate(written);
+        out
     }
 }
 

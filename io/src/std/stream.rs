@@ -24,6 +24,8 @@ use crate::buffer::{Early, Input, Output, Step};
 use crate::clock::Clock;
 use crate::error::{early_unread, is_stall, past_deadline, question_open, server_name, wrap};
 
+mod early;
+
 /// A TLS 1.3 connection that reads and writes like its socket.
 ///
 /// Reading gives `Ok(0)` only after the peer's close_notify; a transport that ends without one is `UnexpectedEof`, since what
@@ -36,6 +38,10 @@ pub struct Stream<S = TcpStream> {
     pub(super) socket: S,
     input: Input,
     early: Early,
+    /// Bytes of early data that were written.
+    early_sent: usize,
+    /// Whether the last that happened beside early data was that something came.
+    came_last: bool,
     output: Output,
     clock: Clock,
     /// `None` once the handshake is done, and its last flight sent.
@@ -115,51 +121,6 @@ impl<S: Socket> Stream<S> {
     /// - A wrapped [`pith_tls::Error`], final.
     pub fn handshake(&mut self) -> io::Result<()> {
         self.shake(false)
-    }
-
-    /// Writes from a client's early data (0-RTT) as much as goes in one write and the server's ticket allows, with the client's hello
-    /// before it, and returns how much that is. Call it on a [`client`](Self::client) that has not begun its handshake; it waits for
-    /// nothing but the socket, which has to hold the server's first flight meanwhile. `Ok(0)` means that this connection takes no
-    /// early data, or no more: the rest is for [`write`](Write::write), after the handshake.
-    ///
-    /// Early data may arrive more than once, or not at all: see [`Connection::send_early`] for what it is good for, and after the handshake
-    /// [`early_data`](Self::early_data) for what became of it. What was rejected is not sent again by itself.
-    ///
-    /// # Errors
-    /// What the socket says. A wrapped [`pith_tls::Error`], final.
-    pub fn write_early(&mut self, early: &[u8]) -> io::Result<usize> {
-        self.check()?;
-        self.push_all()?;
-        let consumed = match self.output.seal_early(&mut self.tls, early) {
-            Ok(consumed) => consumed,
-            Err(error) => return Err(self.fail(error)),
-        };
-        self.push_sealed(consumed)
-    }
-
-    /// Reads early data that a server has accepted; `Ok(0)` means that there is none, or no more, and the handshake is done. Early data is
-    /// never among what [`read`](Read::read) gives, which fails while some is unread. What came in [`handshake`](Self::handshake) or
-    /// [`accept`](Self::accept) is kept for this call, as much as the configuration takes; called in their place, it
-    /// returns what there is before the handshake is done, and the answer can be written at once, half a round trip early.
-    ///
-    /// Early data may be a copy of what came to another server, and its sender may be gone: do nothing by it that must not happen twice
-    /// ([`ServerConfigBuilder::early_data`](pith_tls::ServerConfigBuilder::early_data)).
-    ///
-    /// # Errors
-    /// As [`handshake`](Self::handshake), which goes on where no early data is at hand.
-    pub fn read_early(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if out.is_empty() {
-            return Ok(0);
-        }
-        if self.early.is_empty() {
-            self.shake(true)?;
-        }
-        self.early.read(out)
-    }
-
-    /// What became of early data. A client knows it once the handshake is done.
-    pub fn early_data(&self) -> EarlyData {
-        self.tls.early_data()
     }
 
     /// Does the handshake, or a part of it: until there is early data, if that is what its caller is after.
@@ -291,6 +252,8 @@ impl<S: Socket> Stream<S> {
             socket,
             input: Input::new(),
             early: Early::default(),
+            early_sent: 0,
+            came_last: false,
             output: Output::new(),
             clock,
             deadline: Some(Deadline {
@@ -324,10 +287,13 @@ impl<S: Socket> Stream<S> {
             match self.step()? {
                 Step::Again => {}
                 Step::Early => self.early.keep(&mut self.input),
+                Step::NeedMore if self.tls.early_data() != EarlyData::NotOffered => {
+                    self.output.queue(&mut self.tls);
+                    self.exchange(own, deadline)?;
+                }
                 Step::NeedMore => {
                     self.push_flight(own, deadline)?;
-                    self.socket
-                        .set_timeouts(own.within(self.time_left(deadline)?))?;
+                    self.bound(own, deadline, Duration::MAX)?;
                     self.fill()?;
                 }
                 Step::Blocked => {
@@ -343,7 +309,22 @@ impl<S: Socket> Stream<S> {
                 }
             }
         }
-        self.push_flight(own, deadline)
+        if self.is_shaken() {
+            return self.push_flight(own, deadline);
+        }
+        // Early data is at hand, and its client may not read before all of it is taken: hardly worth a wait.
+        self.output.queue(&mut self.tls);
+        self.bound(own, deadline, PATIENCE)?;
+        match push_all(&mut self.output, &mut self.socket) {
+            Err(error) if is_stall(&error) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Bounds the next calls of the socket by this, by the caller's own timeouts and by the deadline.
+    fn bound(&mut self, own: Timeouts, deadline: Deadline, bound: Duration) -> io::Result<()> {
+        let bound = self.time_left(deadline)?.min(bound);
+        self.socket.set_timeouts(own.within(bound))
     }
 
     /// Whether nothing of the handshake is left to be read. What a server's application is asked about its tickets comes right behind it.
@@ -363,8 +344,7 @@ impl<S: Socket> Stream<S> {
             if self.output.is_empty() {
                 return self.socket.flush();
             }
-            self.socket
-                .set_timeouts(own.within(self.time_left(deadline)?))?;
+            self.bound(own, deadline, Duration::MAX)?;
             push(&mut self.output, &mut self.socket)?;
         }
     }
@@ -394,6 +374,13 @@ impl<S: Socket> Stream<S> {
 
     /// Writes all that is ready to go; what the socket does not take stays for the next call.
     fn push_all(&mut self) -> io::Result<()> {
+        if let Some(deadline) = self.deadline
+            && self.tls.early_data() != EarlyData::NotOffered
+        {
+            let own = self.socket.timeouts()?;
+            let result = self.push_early(own, deadline);
+            result.and(self.socket.set_timeouts(own))?;
+        }
         push_all(&mut self.output, &mut self.socket)
     }
 
@@ -497,3 +484,6 @@ impl<S: Socket> Write for Stream<S> {
 }
 
 const TICK: Duration = Duration::from_millis(10); // of a kernel that counts 100 a second
+
+/// How long a write may keep a read waiting where both sides may write, and the other way round, at first.
+const PATIENCE: Duration = Duration::from_millis(20);

@@ -167,9 +167,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
     }
 
     /// Writes from a client's early data (0-RTT) as much as goes in one write and the server's ticket allows, with the client's hello
-    /// before it, and returns how much that is. Call it on a [`client`](Self::client) that has not begun its handshake; it waits for
-    /// nothing but the socket. `Ok(0)` means that this connection takes no early data, or no more: the rest is to be written after
-    /// the handshake. A future that is dropped has taken nothing.
+    /// before it, and returns how much that is. Call it on a [`client`](Self::client) that has not begun its handshake. `Ok(0)` means that
+    /// this connection takes no early data, or no more: the rest is to be written after the handshake. A future that is dropped has taken
+    /// nothing.
+    ///
+    /// A server may send its flight before it has read all, and wait until it is taken. So while the socket takes nothing, that flight is read, and
+    /// after it there is no more early data. What the server answers behind it is read only after the handshake, so where that and
+    /// the data are more than the transport holds, write the rest then.
     ///
     /// Early data may arrive more than once, or not at all: see [`Connection::send_early`] for what it is good for, and after the handshake
     /// [`early_data`](Self::early_data) for what became of it. What was rejected is not sent again by itself.
@@ -204,6 +208,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
         self.tls.early_data()
     }
 
+    /// What the application told [`remember`](Self::remember) on the connection that this client would resume: for early data, what was settled
+    /// there.
+    pub fn remembered(&self) -> Option<&[u8]> {
+        self.tls.remembered()
+    }
+
+    /// Has a client remember these bytes with the sessions that come from now on, for early data under them. Tickets often come with the first
+    /// that is read, so call it right after the handshake, or after what has to be known has come.
+    ///
+    /// # Errors
+    /// A wrapped [`pith_tls::Error`]: `Misuse` before the handshake is done, or for more than
+    /// [`limits::SESSION_DATA`](pith_tls::limits::SESSION_DATA) bytes.
+    pub fn remember(&mut self, application: &[u8]) -> io::Result<()> {
+        self.tls.remember(application).map_err(wrap)
+    }
+
     /// Replaces the sending key, and asks the peer to replace its own if `request_peer`. What is queued for that goes out with the
     /// next write, flush or shutdown. It happens by itself before a key is used up.
     ///
@@ -219,6 +239,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
     /// `Misuse` before the handshake is done.
     pub fn export(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), Error> {
         self.tls.export(label, context, out)
+    }
+
+    /// As [`export`](Self::export), before the handshake is done and for early data alone, with which it shares the danger of copies
+    /// (rfc9846 section 7.5): for a client that has a ticket before its handshake, for a server once [`read_early`](Self::read_early) gave some.
+    ///
+    /// # Errors
+    /// `Misuse` at any other time.
+    pub fn early_export(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        self.tls.early_export(label, context, out)
     }
 
     /// The channel binding `tls-exporter` (RFC 9266): the same on both sides of this connection, and on no other.
@@ -289,7 +318,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
                 }
                 Phase::Failing { .. } | Phase::Failed(_) => return self.poll_failed(cx).map(Err),
             }
-            ready!(self.poll_push(cx))?;
+            if self.poll_push(cx)?.is_pending() {
+                if self.tls.summary().is_some() {
+                    return Poll::Ready(Ok(0));
+                }
+                // The server may wait until its flight is taken.
+                match self.step() {
+                    Ok(Step::Again) => {}
+                    Ok(Step::NeedMore) => ready!(self.poll_fill(cx))?,
+                    Ok(Step::Blocked) => return Poll::Ready(Err(question_unanswered())),
+                    Ok(Step::Closed) => self.fail(Error::Alert(AlertDescription::CLOSE_NOTIFY)),
+                    Ok(Step::Plaintext | Step::Early) => {
+                        self.fail(Local::Internal("data before the handshake").into());
+                    }
+                    Err(error) => self.fail(error),
+                }
+                continue;
+            }
             match self.output.seal_early(&mut self.tls, early) {
                 Ok(consumed) => {
                     // Taken: what the socket has no room for goes with the next call.
@@ -306,16 +351,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
         matches!(self.phase, Phase::Handshake { .. })
             && self.tls.summary().is_none()
             && self.tls.status().send == Flow::Open
-    }
-
-    /// Whether this is a server whose client sends early data, taken or not.
-    fn awaits_early(&self) -> bool {
-        matches!(self.phase, Phase::Handshake { .. })
-            && self.tls.early_data_left() == 0
-            && matches!(
-                self.tls.early_data(),
-                EarlyData::Accepted | EarlyData::Rejected
-            )
     }
 
     /// Writes before the handshake is done, while another task may read what is left of it.
@@ -379,9 +414,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
                     return Poll::Ready(Ok(Turn::Early));
                 }
                 Ok(Step::NeedMore) => {
-                    // A client that sends early data may not read what is written here before all of it is taken.
+                    // Both sides of early data may write at once, and neither has to read before it has written all.
                     let drained = self.poll_drain(cx)?;
-                    if !self.awaits_early() {
+                    if self.tls.early_data() == EarlyData::NotOffered {
                         ready!(drained);
                     }
                     ready!(self.poll_fill(cx))?;

@@ -1,28 +1,38 @@
 //! Early data over tokio's streams.
 
-use pith_tls::EarlyData;
+use pith_tls::{Connection, EarlyData};
 use tokio::task::spawn_local;
 
 use super::*;
-use crate::conformance::EarlyConfigs;
+use crate::clock::Clock;
+use crate::conformance::{EarlyConfigs, Stubborn};
+use crate::error::server_name;
 
 const MOST: u32 = 30_000;
+/// Of a runtime whose time passes when nothing else happens.
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// Two streams that have not begun, of which the client has a ticket.
 async fn returning(room: usize, taken: bool) -> (Stream<DuplexStream>, Stream<DuplexStream>) {
+    let (client, server) = acquainted(taken).await;
+    unbegun(room, &client, &server)
+}
+
+/// The configurations of a client that has a ticket, and of a server that takes it, with early data or without.
+async fn acquainted(taken: bool) -> Configs {
     let configs = EarlyConfigs::new(MOST);
     let (mut first, mut server) = unbegun(100_000, &configs.client, &configs.taking);
     try_join!(first.handshake(), server.handshake()).unwrap();
+    first.remember(b"settled").unwrap();
     write(&mut server, b"x").await.unwrap();
     // The tickets come before it.
     first.read_exact(&mut [0]).await.unwrap();
     assert_eq!(first.early_data(), EarlyData::NotOffered);
-    let server = if taken {
-        &configs.taking
-    } else {
-        &configs.refusing
+    let server = match taken {
+        true => configs.taking,
+        false => configs.refusing,
     };
-    unbegun(room, &configs.client, server)
+    (configs.client, server)
 }
 
 fn unbegun(
@@ -181,4 +191,100 @@ async fn a_client_whose_socket_takes_nothing_gives_up_in_time() {
     };
     assert_eq!(error.kind(), ErrorKind::TimedOut);
     assert_eq!(start.elapsed(), HANDSHAKE_LIMIT);
+}
+
+/// Neither side can be kept waiting by one that reads nothing before all that it says is taken.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_writes_before_it_reads_is_read_meanwhile() {
+    for (room, taken) in [(300, true), (300, false), (1, true), (1000, false)] {
+        let name = format!("{room}, {taken}");
+        let (client_config, server_config) = acquainted(taken).await;
+        let early = pattern(9_000);
+
+        let (ours, mut theirs) = duplex(room);
+        let mut client = Stream::client(client_config, "example.org", ours).unwrap();
+        let mut server = Stubborn::new(Who::Server, Connection::server(server_config));
+        let writes = async {
+            let mut at = 0;
+            while at < early.len() {
+                let some = early.len().min(at + 2_000);
+                match client.write_early(&early[at..some]).await? {
+                    0 => break,
+                    count => at += count,
+                }
+            }
+            client.handshake().await?;
+            write(&mut client, b"later").await?;
+            Ok(at)
+        };
+        let both = async { try_join!(writes, serve(&mut server, &mut theirs, Vec::new())) };
+        let (sent, ()) = timeout(LIMIT, both).await.unwrap().unwrap();
+        // Once the server's flight was taken there is no more early data.
+        assert!(0 < sent && sent <= early.len(), "{name}");
+        let want = if taken { &early[..sent] } else { &[] };
+        assert!(server.read == [want, b"later"].concat(), "{name}");
+
+        let (client_config, server_config) = acquainted(taken).await;
+        let (ours, mut theirs) = duplex(room);
+        let mut server = Stream::server(server_config, ours);
+        let now = Clock::system().now();
+        let name = server_name("example.org").unwrap();
+        let client = Connection::client(client_config, name, now).unwrap();
+        let mut client = Stubborn::new(Who::Client, client);
+        let first = client.ask(&early);
+        let reads = async {
+            server.handshake().await?;
+            let mut got = vec![0; if taken { early.len() } else { 0 }];
+            read_early(&mut server, &mut got).await?;
+            write(&mut server, b"later").await?;
+            Ok(got)
+        };
+        let both = async { try_join!(reads, serve(&mut client, &mut theirs, first)) };
+        let (got, ()) = timeout(LIMIT, both).await.unwrap().unwrap();
+        assert!(
+            got == if taken { &early[..] } else { &[] },
+            "{room}, {taken}"
+        );
+    }
+}
+
+/// Writes this, and then reads and answers until there is nothing left to come.
+async fn serve(peer: &mut Stubborn, socket: &mut DuplexStream, mut out: Vec<u8>) -> io::Result<()> {
+    let mut bytes = [0; 100];
+    loop {
+        socket.write_all(&out).await?;
+        if peer.read.ends_with(b"later") {
+            return Ok(());
+        }
+        let count = socket.read(&mut bytes).await?;
+        out = peer.take(&bytes[..count], Clock::system().now());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_settled_is_remembered_and_early_keys_are_exported() {
+    let (mut client, mut server) = returning(100_000, true).await;
+    assert_eq!(client.remembered(), Some(&b"settled"[..]));
+    assert!(client.remember(b"too early").is_err());
+    let mut keys = [[0; 32]; 2];
+    client
+        .early_export(b"label", b"context", &mut keys[0])
+        .unwrap();
+    assert!(
+        server
+            .early_export(b"label", b"context", &mut keys[1])
+            .is_err()
+    );
+    client.write_early(b"early").await.unwrap();
+    read_early(&mut server, &mut [0; 5]).await.unwrap();
+    server
+        .early_export(b"label", b"context", &mut keys[1])
+        .unwrap();
+    assert!(keys[0] == keys[1] && keys[0] != [0; 32]);
+    try_join!(client.handshake(), server.handshake()).unwrap();
+    for stream in [&client, &server] {
+        assert!(stream.early_export(b"label", b"", &mut [0; 32]).is_err());
+    }
+    client.remember(&[7; 1024]).unwrap();
+    assert!(client.remember(&[7; 1025]).is_err());
 }
