@@ -4,6 +4,9 @@
 //! PITH_BORING, PITH_S2N and PITH_NODE name them, or they are where the scripts in `peers/` left them in the cache. Without one
 //! the test says that it was skipped, and with CI=true that fails. Nothing here depends on how fast a machine is: a test waits for what a
 //! process prints or a socket brings, and gives up after [`LIMIT`]. Processes end with their value.
+//!
+//! What each peer has no part in, because it has none itself: early data Node; imported keys (RFC 9258) OpenSSL, s2n-tls and Node;
+//! compressed certificates s2n-tls, and for clients BoringSSL; raw public keys s2n-tls, Node and Chromium. `tests/psk.rs` shows it of the keys.
 
 #![forbid(unsafe_code)]
 #![allow(
