@@ -30,8 +30,8 @@ fn psk(role: Role, identity: &[u8], context: &[u8], key: &[u8]) -> ExternalPsk {
     ExternalPsk::new(role, identity, context, key, Hash::Sha256).unwrap()
 }
 
-/// The options by which a peer has the key, its identity and its context.
-fn options() -> [String; 6] {
+/// The options by which a peer has the key, its identity and its context, in files of one test.
+fn options(test: &str) -> [String; 6] {
     let files = [
         ("psk", &KEY[..]),
         ("psk-identity", IDENTITY),
@@ -40,7 +40,7 @@ fn options() -> [String; 6] {
     let [key, identity, context] = files.map(|(name, contents)| {
         (
             format!("--{name}"),
-            file(&format!("boring.{name}"), contents),
+            file(&format!("{test}.{name}"), contents),
         )
     });
     [key.0, key.1, identity.0, identity.1, context.0, context.1]
@@ -53,7 +53,7 @@ fn boringssl_and_pith_know_each_other_by_an_imported_key() {
     };
     let pki = Pki::new();
     let identity = pki.leaf(NAME);
-    let options = options();
+    let options = options("known");
     let options = options.each_ref().map(String::as_str);
     // The hash of the suite need not be that of the key. BoringSSL sends no share of P-384, and Pith none.
     for suite in [CipherSuite::Aes128GcmSha256, CipherSuite::Aes256GcmSha384] {
@@ -98,7 +98,7 @@ fn boringssl_and_pith_refuse_each_other_by_another_key() {
     };
     let pki = Pki::new();
     let identity = pki.leaf(NAME);
-    let options = options();
+    let options = options("refused");
     let options = options.each_ref().map(String::as_str);
     let by_key = (
         Error::Alert(AlertDescription::DECRYPT_ERROR),
