@@ -374,9 +374,8 @@ impl<S: Socket> Stream<S> {
 
     /// Writes all that is ready to go; what the socket does not take stays for the next call.
     fn push_all(&mut self) -> io::Result<()> {
-        if let Some(deadline) = self.deadline
-            && self.tls.early_data() != EarlyData::NotOffered
-        {
+        let both = self.tls.early_data() != EarlyData::NotOffered;
+        if let Some(deadline) = self.deadline.filter(|_| both) {
             let own = self.socket.timeouts()?;
             let result = self.push_early(own, deadline);
             result.and(self.socket.set_timeouts(own))?;
