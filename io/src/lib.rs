@@ -17,8 +17,6 @@ mod conformance;
 #[cfg(any(feature = "std", feature = "tokio"))]
 mod error;
 #[cfg(all(feature = "quic", any(feature = "std", feature = "tokio")))]
-#[cfg_attr(not(feature = "tokio"), allow(dead_code, unused_imports))]
-// until the blocking endpoint stands on it
 pub mod quic;
 #[cfg(feature = "std")]
 pub mod std;
@@ -27,8 +25,6 @@ pub mod tokio;
 #[cfg(feature = "tracing")]
 pub mod tracing;
 #[cfg(all(feature = "quic", any(feature = "std", feature = "tokio")))]
-#[cfg_attr(not(all(test, feature = "tokio")), allow(dead_code))]
-// until the blocking endpoint stands on it
 mod udp;
 
 /// The examples of the project's README, compiled: it has one of each adapter.

@@ -83,7 +83,7 @@ impl Udp {
 
     /// Sends `datagrams`, the first [`length`](Transmit::length) bytes of what a connection wrote or what an earlier call left of them, and says how
     /// many bytes need not be given again. Fewer than all means that the socket is full, and the next call says so. What the socket refuses to
-    /// send counts as sent: it is [lost](Self::lost), as on the way.
+    /// send counts as sent: it is lost, as on the way.
     ///
     /// # Errors
     /// Only [`ErrorKind::WouldBlock`], if the socket takes nothing now.
@@ -124,6 +124,7 @@ impl Udp {
     }
 
     /// Datagrams that the socket refused to send, to where there is no way or because they were too large.
+    #[cfg(test)]
     pub(crate) fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }

@@ -91,6 +91,21 @@ impl Driver {
         }
     }
 
+    /// Whether whoever had handles can go: there are none, every connection is closed, and the peers were told. What is left is to answer those that
+    /// were not reached.
+    #[cfg(feature = "std")]
+    pub(crate) fn has_delivered(&self) -> bool {
+        let links: Vec<_> = {
+            let core = self.hub.core();
+            if core.handles > 0 || !core.called.is_empty() || !core.replies.is_empty() {
+                return false;
+            }
+            core.links.values().cloned().collect()
+        };
+        let waits = !self.ready.is_empty() || !self.stalled.is_empty() || self.kept.is_some();
+        !waits && links.iter().all(|link| link.lock().failure().is_some())
+    }
+
     /// Does what there is to do, within bounds.
     pub(crate) fn turn(&mut self, socket: &mut impl Datagrams) -> Turn {
         let now = self.hub.now();

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pith_quic::{ConnectionError, DatagramError, VarInt};
 
@@ -32,6 +33,8 @@ pub enum Error {
     Address(SocketAddr, &'static str),
     /// The server's name is neither a DNS name nor an IP address.
     Name,
+    /// It has not happened within this time, which the caller set. It can be tried again, and nothing is lost.
+    TimedOut(Duration),
     /// The endpoint has no configuration to accept clients with.
     NoServerConfig,
     /// The endpoint is shut down, or was dropped.
@@ -77,6 +80,10 @@ impl fmt::Display for Error {
             Self::Name => {
                 f.write_str("the server's name is neither a DNS name nor an IP address")
             }
+            Self::TimedOut(limit) => write!(
+                f,
+                "it has not happened within {limit:?}, which set_timeout allows: try again, nothing is lost"
+            ),
             Self::NoServerConfig => f.write_str(
                 "the endpoint has no configuration for clients that connect: see set_server_config",
             ),
@@ -101,7 +108,7 @@ impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match &error {
             Error::Connection(error) => of_connection(error),
-            Error::NoAnswer(_) => ErrorKind::TimedOut,
+            Error::NoAnswer(_) | Error::TimedOut(_) => ErrorKind::TimedOut,
             Error::Stopped(_) => ErrorKind::BrokenPipe,
             Error::Reset(_) => ErrorKind::ConnectionReset,
             Error::TooLong(_) => ErrorKind::InvalidData,

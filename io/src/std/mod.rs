@@ -8,6 +8,8 @@
 //! cannot make a stream grow. Every step consumes, hands out or blocks.
 
 mod acceptor;
+#[cfg(feature = "quic")]
+pub mod quic;
 mod socket;
 mod split;
 mod stream;

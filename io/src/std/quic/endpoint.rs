@@ -1,0 +1,166 @@
+//! A socket and the connections on it.
+
+use std::fmt;
+use std::future::ready;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pith_quic::{ClientConfig, EndpointConfig, EndpointStats, Retrying, ServerConfig};
+use pith_tls::{Answer, Question};
+
+use super::thread::Thread;
+use super::{Connection, Error, Incoming, wait};
+use crate::clock::Clock;
+use crate::quic;
+
+/// A UDP socket that makes connections, accepts them, or both. Clones are the same endpoint.
+///
+/// When the last of them is dropped nobody is let in any more, and the connections stay until they are over.
+pub struct Endpoint {
+    inner: quic::Endpoint,
+    timeout: Option<Duration>,
+    thread: Arc<Thread>,
+}
+
+impl Endpoint {
+    /// An endpoint for connections to servers, at an address of this host: `[::]:0` has any port and both families.
+    ///
+    /// # Errors
+    /// Those of the socket, and of the system that has no thread.
+    pub fn client(local: impl ToSocketAddrs) -> io::Result<Self> {
+        let config = EndpointConfig::client().map_err(io::Error::other)?;
+        Self::new(config, None, bind(local)?)
+    }
+
+    /// An endpoint that also accepts clients, with `config` at first.
+    ///
+    /// # Errors
+    /// As [`client`](Self::client).
+    pub fn server(local: impl ToSocketAddrs, config: ServerConfig) -> io::Result<Self> {
+        let endpoint = EndpointConfig::server().map_err(io::Error::other)?;
+        Self::new(endpoint, Some(config), bind(local)?)
+    }
+
+    /// An endpoint with options, on a socket of the caller's. It accepts clients if the options are [`EndpointConfig::server`], and once it has a
+    /// configuration for them.
+    ///
+    /// # Errors
+    /// As [`client`](Self::client).
+    pub fn new(
+        config: EndpointConfig,
+        server: Option<ServerConfig>,
+        socket: UdpSocket,
+    ) -> io::Result<Self> {
+        let (local, clock) = (socket.local_addr()?, Clock::system());
+        let (inner, driver) = quic::endpoint(config, server, local, clock.clone())?;
+        Ok(Self {
+            inner,
+            timeout: None,
+            thread: Thread::start(driver, socket, local, clock)?,
+        })
+    }
+
+    /// Connects to the server called `name`, a DNS name or an IP address, at `remote`. The handshake may take as long as the configuration says.
+    ///
+    /// # Errors
+    /// [`Error::Connection`] says why the handshake failed, [`Error::NoAnswer`] that nothing came at all, [`Error::Question`] that the
+    /// configuration asks; [`Error::TimedOut`] if this handle has a shorter timeout, and the connection is given up.
+    pub fn connect(
+        &self,
+        config: &ClientConfig,
+        remote: SocketAddr,
+        name: &str,
+    ) -> Result<Connection, Error> {
+        let connection = wait(self.inner.connect(config, remote, name), self.timeout)?;
+        Ok(Connection::new(connection, &self.thread))
+    }
+
+    /// As [`connect`](Self::connect), with answers to the configuration's questions: each goes to `answer`, one at a time, and the handshake waits
+    /// for what it returns.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect). An error of `answer` is handed through, and the connection is closed.
+    pub fn connect_with<E: From<Error>>(
+        &self,
+        config: &ClientConfig,
+        remote: SocketAddr,
+        name: &str,
+        mut answer: impl FnMut(Question) -> Result<Answer, E>,
+    ) -> Result<Connection, E> {
+        let answer = |question| ready(answer(question));
+        let connecting = self.inner.connect_with(config, remote, name, answer);
+        let connection = wait(connecting, self.timeout)?;
+        Ok(Connection::new(connection, &self.thread))
+    }
+
+    /// The next client that asks for a connection.
+    ///
+    /// # Errors
+    /// [`Error::ShutDown`] once the endpoint is shut down, [`Error::TimedOut`].
+    pub fn accept(&self) -> Result<Incoming, Error> {
+        let accepting = async { self.inner.accept().await.ok_or(Error::ShutDown) };
+        let incoming = wait(accepting, self.timeout)?;
+        Ok(Incoming::new(incoming, &self.thread))
+    }
+
+    /// How long [`connect`](Self::connect) and [`accept`](Self::accept) of this handle wait; `None`, as at first, is without bound.
+    pub fn set_timeout(&mut self, timeout: Option<Duration>) {
+        self.timeout = timeout;
+    }
+
+    /// Accepts later clients with `config`, such as one with a renewed certificate. Connections keep the one they began with.
+    pub fn set_server_config(&self, config: ServerConfig) {
+        self.inner.set_server_config(config);
+    }
+
+    /// Who has to show first that it receives at its address, from now on.
+    pub fn set_retrying(&self, retrying: Retrying) {
+        self.inner.set_retrying(retrying);
+    }
+
+    /// The socket's address.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.inner.local_addr()
+    }
+
+    /// What the endpoint has counted.
+    #[must_use]
+    pub fn stats(&self) -> EndpointStats {
+        self.inner.stats()
+    }
+
+    /// Lets nobody in any more, and waits until all connections are over. Those that are not within `limit` are closed. The socket is closed when
+    /// the last handle has been dropped after that.
+    pub fn shutdown(&self, limit: Duration) {
+        super::block::block_on(self.inner.shutdown(limit), None);
+    }
+}
+
+impl Clone for Endpoint {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            timeout: self.timeout,
+            thread: Arc::clone(&self.thread),
+        }
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("local", &self.local_addr())
+            .finish_non_exhaustive()
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an adapter owns the socket that the core has none of"
+)]
+fn bind(local: impl ToSocketAddrs) -> io::Result<UdpSocket> {
+    UdpSocket::bind(local)
+}
