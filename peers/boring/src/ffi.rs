@@ -1,8 +1,9 @@
-//! The calls of BoringSSL's for which the crate boring has no safe form: early data, ticket keys, imported keys.
+//! The calls of BoringSSL's for which the crate boring has no safe form: early data, ticket keys, imported keys, raw public keys.
 
 use std::ffi::CStr;
 
 use boring::error::ErrorStack;
+use boring::pkey::{PKeyRef, Private, Public};
 use boring::ssl::{Ssl, SslContextBuilder, SslCredential, SslRef, SslSession};
 use boring_sys as ffi;
 use foreign_types::{ForeignType, ForeignTypeRef};
@@ -72,6 +73,36 @@ pub fn imported(key: &[u8], identity: &[u8], context: &[u8]) -> Result<SslCreden
         checked(!credential.is_null())?;
         Ok(SslCredential::from_ptr(credential))
     }
+}
+
+/// A key to show in place of certificates (RFC 7250).
+pub fn raw(key: &PKeyRef<Private>) -> Result<SslCredential, ErrorStack> {
+    // SAFETY: the pointer is to a live key, which the credential takes part in. What is returned is owned.
+    unsafe {
+        let credential = ffi::SSL_CREDENTIAL_new_raw_public_key(key.as_ptr());
+        checked(!credential.is_null())?;
+        Ok(SslCredential::from_ptr(credential))
+    }
+}
+
+/// Takes raw public keys from the other side, and nothing else.
+pub fn accept_raw(builder: &mut SslContextBuilder) -> Result<(), ErrorStack> {
+    let types = [u8::try_from(ffi::TLSEXT_cert_type_rpk).unwrap_or_default()];
+    // SAFETY: the pointers are to a live SSL_CTX and to as many bytes as the length says, which are copied.
+    let set = unsafe {
+        ffi::SSL_CTX_set1_accepted_peer_cert_types(builder.as_ptr(), types.as_ptr(), types.len())
+    };
+    checked(set == 1)
+}
+
+/// The raw public key that the other side showed, as its SubjectPublicKeyInfo.
+pub fn raw_key_of_peer(ssl: &SslRef) -> Option<Vec<u8>> {
+    // SAFETY: the pointer is to a live SSL, and what it returns lives as long.
+    let key: &PKeyRef<Public> = unsafe {
+        let key = ffi::SSL_get0_peer_rpk(ssl.as_ptr());
+        (!key.is_null()).then(|| PKeyRef::from_ptr(key))?
+    };
+    key.public_key_to_der().ok()
 }
 
 fn checked(good: bool) -> Result<(), ErrorStack> {

@@ -8,9 +8,10 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::process::ExitCode;
 
+use boring::pkey::PKey;
 use boring::ssl::{
-    AlpnError, ShutdownState, Ssl, SslContext, SslContextBuilder, SslFiletype, SslMethod,
-    SslSession, SslSessionCacheMode, SslStream, SslVerifyMode, SslVersion,
+    AlpnError, ShutdownState, Ssl, SslAlert, SslContext, SslContextBuilder, SslFiletype, SslMethod,
+    SslSession, SslSessionCacheMode, SslStream, SslVerifyError, SslVerifyMode, SslVersion,
 };
 use pith_peer::{EXPORTER, Failure, Options, Session, hex};
 
@@ -54,7 +55,11 @@ fn context(options: &Options) -> Result<SslContext, Failure> {
     builder.set_min_proto_version(Some(SslVersion::TLS1_3))?;
     builder.set_grease_enabled(true);
     builder.set_curves_list(options.get("groups").unwrap_or(GROUPS))?;
-    if let Some(chain) = options.get("cert") {
+    if options.get("raw").is_some() {
+        let key = options.file("key")?.ok_or("--raw wants --key")?;
+        let credential = ffi::raw(&*PKey::private_key_from_pem(&key)?)?;
+        builder.add_credential(&credential)?;
+    } else if let Some(chain) = options.get("cert") {
         builder.set_certificate_chain_file(chain)?;
         builder.set_private_key_file(options.need("key")?, SslFiletype::PEM)?;
     }
@@ -62,6 +67,14 @@ fn context(options: &Options) -> Result<SslContext, Failure> {
         let context = options.file("psk-context")?.unwrap_or_default();
         let credential = ffi::imported(&key, &identity, &context)?;
         builder.add_credential(&credential)?;
+    } else if let Some(known) = options.file("raw-peer")? {
+        ffi::accept_raw(&mut builder)?;
+        let verify = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
+        builder.set_custom_verify_callback(verify, move |ssl| {
+            let same = ffi::raw_key_of_peer(ssl).as_ref() == Some(&known);
+            let alert = SslVerifyError::Invalid(SslAlert::CERTIFICATE_UNKNOWN);
+            if same { Ok(()) } else { Err(alert) }
+        });
     } else if let Some(ca) = options.get("ca") {
         // With a key beside it, a server could choose either.
         builder.set_ca_file(ca)?;
@@ -129,6 +142,7 @@ impl Session for Boring {
                 .map(|name| ("alpn", String::from_utf8_lossy(name).into_owned())),
         );
         facts.extend(ssl.ocsp_status().map(|staple| ("staple", hex(staple))));
+        facts.extend(ffi::raw_key_of_peer(ssl).map(|key| ("peer-key", hex(&key))));
         facts.extend(
             ssl.peer_certificate()
                 .and_then(|leaf| leaf.to_der().ok())

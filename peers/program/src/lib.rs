@@ -16,6 +16,9 @@
 //! `early accepted` or `early rejected`, no fact where none was offered or a server did not look; a server prints the bytes that
 //! it took as `early-data`.
 //!
+//! Raw public keys: `--raw yes` shows the key of `--key` alone, `--raw-peer FILE` takes a peer that shows the key in this file, a
+//! SubjectPublicKeyInfo in DER, and no other; the fact is `peer-key`.
+//!
 //! Keys that were agreed on before: `--psk FILE`, `--psk-identity FILE`, and `--psk-context FILE` where they are imported.
 
 use std::collections::HashMap;

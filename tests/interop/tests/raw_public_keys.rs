@@ -1,12 +1,12 @@
-//! Raw public keys (RFC 7250): Pith's before OpenSSL, and OpenSSL's before Pith.
+//! Raw public keys (RFC 7250): Pith's before OpenSSL and BoringSSL, and theirs before Pith.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::io::Read;
 use std::path::PathBuf;
 
-use pith_interop::{Listener, OpenSsl, Session, connect, tls_error};
-use pith_tests::pair::NAME;
-use pith_tests::pki::{Identity, Kind, self_signed};
+use pith_interop::{Library, Listener, OpenSsl, Peer, Session, connect, hex, tls_error};
+use pith_tests::pair::{NAME, credential, trust};
+use pith_tests::pki::{Identity, Kind, Pki, self_signed};
 use pith_tls::{
     AlertDescription, ClientAuth, ClientConfig, ClientConfigBuilder, Credential, Error, Fault,
     RawKeys, ServerConfig, ServerConfigBuilder, Trust,
@@ -32,50 +32,212 @@ fn server(own: &Identity, client: &Identity) -> ServerConfigBuilder {
 }
 
 /// The file with the public key of an identity, as OpenSSL makes it.
-fn public(openssl: &OpenSsl, name: &str, identity: &Identity) -> String {
+fn public(openssl: &OpenSsl, name: &str, identity: &Identity, form: &str) -> String {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let (key, public) = (format!("{name}.key"), format!("{name}.pub"));
     std::fs::write(folder.join(&key), &identity.key_pem).unwrap();
-    let args = ["pkey", "-in", &key, "-pubout", "-out", &public];
+    let args = [
+        "pkey", "-in", &key, "-pubout", "-outform", form, "-out", &public,
+    ];
     openssl.run(&folder, &args);
     folder.join(public).into_os_string().into_string().unwrap()
 }
 
 const BOTH: [&str; 2] = ["-enable_server_rpk", "-enable_client_rpk"];
 
+/// Who shows a raw key. A server shows a certificate otherwise, a client nothing.
+#[derive(Debug, Clone, Copy)]
+struct Raw {
+    server: bool,
+    client: bool,
+}
+
+const RAW: [Raw; 3] = [
+    Raw {
+        server: true,
+        client: true,
+    },
+    Raw {
+        server: true,
+        client: false,
+    },
+    Raw {
+        server: false,
+        client: true,
+    },
+];
+
+impl Raw {
+    fn client(self, pki: &Pki, server: &Identity, own: &Identity) -> ClientConfigBuilder {
+        let config = match self.server {
+            true => ClientConfig::new(pin(server)).raw_keys(RawKeys::Only),
+            false => ClientConfig::new(trust(pki)),
+        };
+        let config = config.keep_peer_chain(true);
+        match self.client {
+            true => config.credential(raw(own)),
+            false => config,
+        }
+    }
+
+    fn server(self, own: &Identity, client: &Identity) -> ServerConfigBuilder {
+        let config = match self.server {
+            true => ServerConfig::new(raw(own)),
+            false => ServerConfig::new(credential(own)),
+        };
+        let config = config.keep_peer_chain(true);
+        match self.client {
+            true => config.client_auth(ClientAuth::Required(pin(client))),
+            false => config,
+        }
+    }
+}
+
 #[test]
-fn each_knows_the_other_by_its_raw_key() {
+fn openssl_and_pith_know_each_other_by_raw_keys() {
     let Some(openssl) = OpenSsl::find() else {
         return;
     };
     for kind in Kind::ALL {
-        let (one, other) = (self_signed(kind, NAME), self_signed(kind, "device"));
-        let known = public(&openssl, &format!("one-{kind:?}"), &one);
-        let other_known = public(&openssl, &format!("other-{kind:?}"), &other);
+        let pki = Pki::with(kind, 0);
+        let one = pki.leaf_with(kind, &[NAME], |_| ());
+        let other = pki.leaf_with(kind, &["device"], |_| ());
+        let known = public(&openssl, &format!("one-{kind:?}"), &one, "PEM");
+        let other_known = public(&openssl, &format!("other-{kind:?}"), &other, "PEM");
+        for who in RAW {
+            let types = |raw| -> &[&str] {
+                match raw {
+                    Raw {
+                        server: true,
+                        client: true,
+                    } => &BOTH,
+                    Raw { server: true, .. } => &["-enable_server_rpk"],
+                    Raw { .. } => &["-enable_client_rpk"],
+                }
+            };
+            let check = |session: Session, peer_raw: bool| {
+                let key = session.pith.summary().unwrap().peer_raw_key.clone();
+                assert_eq!(key.is_some(), peer_raw, "{kind:?} {who:?}");
+                let printed = session.close();
+                for (way, raw) in [
+                    ("Server-to-client", who.server),
+                    ("Client-to-server", who.client),
+                ] {
+                    let line = format!("{way} raw public key negotiated");
+                    assert_eq!(printed.contains(&line), raw, "{kind:?} {who:?} {printed}");
+                }
+            };
+            let asks: &[&str] = match who.client {
+                true => &[
+                    "-Verify",
+                    "1",
+                    "-verify_return_error",
+                    "-expected-rpks",
+                    &other_known,
+                ],
+                false => &[],
+            };
+            let args = [asks, types(who)].concat();
+            let config = who.client(&pki, &one, &other);
+            let mut session = Session::with_server(&openssl, config, &one, &args);
+            session.exchange(0);
+            check(session, who.server);
 
-        let args = [
-            "-Verify",
-            "1",
-            "-verify_return_error",
-            "-expected-rpks",
-            &other_known,
-        ];
-        let args = [&args[..], &BOTH].concat();
-        let config = client(&one, &other).keep_peer_chain(true);
-        let mut session = Session::with_server(&openssl, config, &one, &args);
-        session.exchange(0);
-        let summary = session.pith.summary().unwrap();
-        assert!(summary.peer_raw_key.is_some(), "{kind:?}");
-        session.close();
+            let expects: &[&str] = match who.server {
+                true => &["-expected-rpks", &known],
+                false => &[],
+            };
+            let args = [expects, types(who)].concat();
+            let listener = Listener::new();
+            let own = who.client.then_some(&other);
+            let peer = openssl.client_as(own, listener.port(), &pki.root_pem(), &args);
+            let pith = listener.accept(who.server(&one, &other)).unwrap();
+            let mut session = Session { pith, peer };
+            session.exchange(0);
+            check(session, who.client);
+        }
+    }
+}
 
-        let args = [&["-expected-rpks", &known][..], &BOTH].concat();
+#[test]
+fn boringssl_and_pith_know_each_other_by_raw_keys() {
+    let (Some(openssl), Some(peer)) = (OpenSsl::find(), Peer::find(Library::BoringSsl)) else {
+        return;
+    };
+    for kind in [Kind::P256, Kind::P384, Kind::Rsa2048] {
+        let pki = Pki::with(kind, 0);
+        let one = pki.leaf_with(kind, &[NAME], |_| ());
+        let other = pki.leaf_with(kind, &["device"], |_| ());
+        let stranger = pki.leaf_with(kind, &["stranger"], |_| ());
+        let file = |name: &str, identity| {
+            let known = public(
+                &openssl,
+                &format!("boring-{name}-{kind:?}"),
+                identity,
+                "DER",
+            );
+            let key = hex(&std::fs::read(&known).unwrap());
+            (known, key)
+        };
+        let (known, key) = file("one", &one);
+        let (other_known, other_key) = file("other", &other);
+        for who in RAW {
+            let shown: &[&str] = if who.server { &["--raw", "yes"] } else { &[] };
+            let taken: &[&str] = match who.client {
+                true => &["--raw-peer", &other_known],
+                false => &[],
+            };
+            let config = who.client(&pki, &one, &other);
+            let mut session = peer.serve(config, &one, &[shown, taken].concat());
+            let summary = session.pith.summary().unwrap();
+            assert_eq!(
+                summary.peer_raw_key.is_some(),
+                who.server,
+                "{kind:?} {who:?}"
+            );
+            let told = who.client.then_some(other_key.as_str());
+            assert_eq!(session.fact("peer-key"), told, "{kind:?} {who:?}");
+            session.echo("hello");
+            session.close();
+
+            let shown: &[&str] = if who.client { &["--raw", "yes"] } else { &[] };
+            let taken: &[&str] = match who.server {
+                true => &["--raw-peer", &known],
+                false => &[],
+            };
+            let own = who.client.then_some(&other);
+            let args = [shown, taken].concat();
+            let mut session = peer.visit(who.server(&one, &other), own, &pki.root_pem(), &args);
+            let summary = session.pith.summary().unwrap();
+            assert_eq!(
+                summary.peer_raw_key.is_some(),
+                who.client,
+                "{kind:?} {who:?}"
+            );
+            let told = who.server.then_some(key.as_str());
+            assert_eq!(session.fact("peer-key"), told, "{kind:?} {who:?}");
+            session.echo("hello");
+            session.close();
+        }
+        // A key that is not known.
+        let who = Raw {
+            server: true,
+            client: false,
+        };
+        let args = ["--raw", "yes"];
+        let process = peer.server(&stranger, &args);
+        let config = who.client(&pki, &one, &other);
+        let error = tls_error(connect(process.port(), config).err().unwrap());
+        assert_eq!(error.alert(), Some(AlertDescription::CERTIFICATE_UNKNOWN));
+        assert!(process.finish().contains("CERTIFICATE_UNKNOWN"));
+
         let listener = Listener::new();
-        let peer = openssl.client_as(Some(&other), listener.port(), &one.chain_pem, &args);
-        let pith = listener.accept(server(&one, &other)).unwrap();
-        assert!(pith.summary().unwrap().peer_raw_key.is_some(), "{kind:?}");
-        let mut session = Session { pith, peer };
-        session.exchange(0);
-        session.close();
+        let args = ["--raw-peer", &known];
+        let process = peer.client(listener.port(), None, &pki.root_pem(), &args);
+        let error = listener.accept(who.server(&stranger, &other));
+        let error = tls_error(error.err().unwrap());
+        assert_eq!(error, Error::Alert(AlertDescription::CERTIFICATE_UNKNOWN));
+        assert!(process.finish().contains("error "));
     }
 }
 
@@ -88,8 +250,8 @@ fn a_raw_key_that_is_not_known_ends_the_connection_on_both_sides() {
     let kind = Kind::Ed25519;
     let (one, other) = (self_signed(kind, NAME), self_signed(kind, "device"));
     let stranger = self_signed(kind, "stranger");
-    let other_known = public(&openssl, "other", &other);
-    let known = public(&openssl, "one", &one);
+    let other_known = public(&openssl, "other", &other, "PEM");
+    let known = public(&openssl, "one", &one, "PEM");
 
     let args = [
         "-Verify",
