@@ -1,5 +1,7 @@
 //! The two stages in which a client is let in.
 
+use core::net::SocketAddr;
+
 use bytes::BytesMut;
 use pith_tls::Now;
 
@@ -38,7 +40,7 @@ impl Admitted {
 impl Endpoint {
     /// The first stage: what becomes of a client whose hello has only begun to come.
     pub(super) fn admit(&mut self, first: &First<'_>, now: Now, reply: &mut [u8]) -> Admitted {
-        let known = self.table.slot(first.route.remote, first.dcid).is_some();
+        let known = self.table.waits(first.route.remote, first.dcid);
         // rfc9000#7.2-1: whoever chooses a shorter id is no client.
         let long_enough = first.dcid.len() >= limits::FIRST_ID_LEAST;
         if !self.config.serves || first.small || !long_enough || !self.may_answer(first.route) {
@@ -85,8 +87,7 @@ impl Endpoint {
             // Without a token that counts it may be sent three times what it sends (rfc9000#8.1.4-4).
             Shown::Nothing => {}
         }
-        if self.table.half_open() >= self.config.half_open {
-            self.decided(Some(remote), Decision::Full);
+        if self.is_full(remote) {
             return Admitted::No;
         }
         Admitted::Yes(admission)
@@ -102,7 +103,7 @@ impl Endpoint {
     ) -> Routed {
         self.on_deadline(now);
         let (remote, dcid) = (admission.route.remote, admission.dcid);
-        if self.table.slot(remote, dcid).is_none() {
+        if !self.table.waits(remote, dcid) {
             // Nothing stays of a client whose first datagram does not open.
             let Ok(mut attempt) = Attempt::new(admission, now.monotonic) else {
                 return self.dropped(admission.route);
@@ -125,12 +126,27 @@ impl Endpoint {
             .table
             .attempt(remote, dcid)
             .map_or(Progress::Nothing, |attempt| attempt.receive(ecn, datagram));
-        if progress == Progress::Complete {
-            if let Some(attempt) = self.table.take_attempt(remote, dcid, now.monotonic) {
-                return Routed::Incoming(attempt.into_incoming());
-            }
+        if progress != Progress::Complete {
+            return Routed::Nothing;
         }
-        Routed::Nothing
+        // Many may have begun while there was room for one.
+        if self.is_full(remote) {
+            self.table.forget_attempt(remote, dcid);
+            return Routed::Nothing;
+        }
+        match self.table.take_attempt(remote, dcid, now.monotonic) {
+            Some(attempt) => Routed::Incoming(attempt.into_incoming()),
+            None => Routed::Nothing,
+        }
+    }
+
+    /// Whether as many handshakes are open as may be, and then says so.
+    fn is_full(&mut self, remote: SocketAddr) -> bool {
+        let full = self.table.may_be_half_open() >= self.config.half_open;
+        if full {
+            self.decided(Some(remote), Decision::Full);
+        }
+        full
     }
 
     fn asks_retry(&self) -> bool {

@@ -31,7 +31,7 @@ use self::cid_gen::IdGenerator;
 use self::incoming::{Admission, Attempt, Progress};
 use self::reset::{Bucket, Resets};
 use self::stray::Strays;
-use self::table::{Slot, Table};
+use self::table::Table;
 use self::token::{Shown, Tokens};
 use crate::config::{ClientConfig, ServerConfig};
 use crate::connection::{Accepted, Connection, EndpointEvent};
@@ -429,8 +429,8 @@ impl Endpoint {
         let Some((version, scid)) = header.long else {
             return self.on_unknown_short(now.monotonic, route, &header.dcid, datagram, reply);
         };
-        if let Some(Slot::Connection(key)) = self.table.slot(route.remote, header.dcid) {
-            return Routed::Connection(*key, datagram);
+        if let Some(key) = self.table.find_first(route.remote, header.dcid) {
+            return Routed::Connection(key, datagram);
         }
         if !version::is_spoken(version) {
             let ids = header::Ids {

@@ -20,20 +20,20 @@ pub(super) struct Table {
     /// Ids that this endpoint minted.
     ids: HashMap<ConnectionId, ConnectionKey>,
     /// By where a client is, and where its Initial packets go, which it has chosen.
-    first: BTreeMap<(SocketAddr, ConnectionId), Slot>,
-    attempts: usize,
+    first: BTreeMap<(SocketAddr, ConnectionId), ConnectionKey>,
+    /// Clients without a connection, by the same: at most [`limits::ATTEMPTS`], so that they can be looked through (attack A41).
+    waiting: BTreeMap<(SocketAddr, ConnectionId), Waiting>,
     half_open: usize,
     /// Only tokens that peers have issued stand here: none is none, and not zeros (attack Q06). The hash has a random key.
     resets: HashMap<(SocketAddr, ResetToken), ConnectionKey>,
 }
 
-/// Who is behind a first id.
-pub(super) enum Slot {
-    /// The hello is not complete.
+/// A client that is not let in yet.
+enum Waiting {
+    /// Its hello is not complete.
     Attempt(Box<Attempt>),
     /// The application decides, since then.
     Asked(Duration),
-    Connection(ConnectionKey),
 }
 
 struct Entry {
@@ -58,7 +58,7 @@ impl Table {
         let half_open = first.is_some();
         if let Some((remote, dcid)) = first {
             self.forget_attempt(remote, dcid);
-            self.first.insert((remote, dcid), Slot::Connection(key));
+            self.first.insert((remote, dcid), key);
             self.half_open = self.half_open.saturating_add(1);
         }
         let entry = Entry {
@@ -164,7 +164,8 @@ impl Table {
             && self.ids.is_empty()
             && self.first.is_empty()
             && self.resets.is_empty()
-            && (self.attempts, self.half_open) == (0, 0)
+            && self.waiting.is_empty()
+            && self.half_open == 0
     }
 
     pub(super) fn half_open(&self) -> usize {
@@ -172,10 +173,20 @@ impl Table {
     }
 }
 
-/// Clients without a connection.
+/// Clients by their first id.
 impl Table {
-    pub(super) fn slot(&self, remote: SocketAddr, dcid: ConnectionId) -> Option<&Slot> {
-        self.first.get(&(remote, dcid))
+    /// The connection of a client that was let in.
+    pub(super) fn find_first(
+        &self,
+        remote: SocketAddr,
+        dcid: ConnectionId,
+    ) -> Option<ConnectionKey> {
+        self.first.get(&(remote, dcid)).copied()
+    }
+
+    /// Whether a client waits, for the rest of its hello or for the application.
+    pub(super) fn waits(&self, remote: SocketAddr, dcid: ConnectionId) -> bool {
+        self.waiting.contains_key(&(remote, dcid))
     }
 
     pub(super) fn attempt(
@@ -183,14 +194,22 @@ impl Table {
         remote: SocketAddr,
         dcid: ConnectionId,
     ) -> Option<&mut Attempt> {
-        match self.first.get_mut(&(remote, dcid)) {
-            Some(Slot::Attempt(attempt)) => Some(attempt),
-            Some(Slot::Asked(_) | Slot::Connection(_)) | None => None,
+        match self.waiting.get_mut(&(remote, dcid)) {
+            Some(Waiting::Attempt(attempt)) => Some(attempt),
+            Some(Waiting::Asked(_)) | None => None,
         }
     }
 
+    /// Those that wait.
     pub(super) fn attempts(&self) -> usize {
-        self.attempts
+        self.waiting.len()
+    }
+
+    /// Handshakes that are open, and those that will be if the application lets everybody in.
+    pub(super) fn may_be_half_open(&self) -> usize {
+        let asked = |waiting: &&Waiting| matches!(waiting, Waiting::Asked(_));
+        let asked = self.waiting.values().filter(asked).count();
+        self.half_open.saturating_add(asked)
     }
 
     /// False, and not kept, if there are too many.
@@ -200,12 +219,12 @@ impl Table {
         dcid: ConnectionId,
         attempt: Attempt,
     ) -> bool {
-        self.insert(remote, dcid, Slot::Attempt(Box::new(attempt)))
+        self.insert(remote, dcid, Waiting::Attempt(Box::new(attempt)))
     }
 
     /// Notes that the application decides about a client. False if there are too many.
     pub(super) fn ask(&mut self, remote: SocketAddr, dcid: ConnectionId, now: Duration) -> bool {
-        self.insert(remote, dcid, Slot::Asked(now))
+        self.insert(remote, dcid, Waiting::Asked(now))
     }
 
     /// Takes an attempt that is complete, and notes that the application decides about it.
@@ -215,70 +234,52 @@ impl Table {
         dcid: ConnectionId,
         now: Duration,
     ) -> Option<Attempt> {
-        let slot = self.first.get_mut(&(remote, dcid))?;
-        match core::mem::replace(slot, Slot::Asked(now)) {
-            Slot::Attempt(attempt) => Some(*attempt),
-            other => {
-                *slot = other;
+        let waiting = self.waiting.get_mut(&(remote, dcid))?;
+        match core::mem::replace(waiting, Waiting::Asked(now)) {
+            Waiting::Attempt(attempt) => Some(*attempt),
+            asked @ Waiting::Asked(_) => {
+                *waiting = asked;
                 None
             }
         }
     }
 
     pub(super) fn forget_attempt(&mut self, remote: SocketAddr, dcid: ConnectionId) {
-        let key = (remote, dcid);
-        if self.first.get(&key).is_some_and(Slot::is_waiting) {
-            self.first.remove(&key);
-            self.attempts = self.attempts.saturating_sub(1);
-        }
+        self.waiting.remove(&(remote, dcid));
     }
 
     pub(super) fn forget_attempts(&mut self) {
-        self.first.retain(|_, slot| !slot.is_waiting());
-        self.attempts = 0;
+        self.waiting.clear();
     }
 
     /// Forgets those that have taken too long, and says how many.
     pub(super) fn expire(&mut self, now: Duration) -> u64 {
-        if self.next_expiry().is_none_or(|at| at > now) {
-            return 0;
-        }
-        let before = self.attempts;
-        let stays = |slot: &Slot| slot.expires().is_none_or(|at| at > now);
-        self.first.retain(|_, slot| stays(slot));
-        self.attempts = self.first.values().filter(|slot| slot.is_waiting()).count();
-        u64::try_from(before.saturating_sub(self.attempts)).unwrap_or(u64::MAX)
+        let before = self.waiting.len();
+        self.waiting.retain(|_, waiting| waiting.expires() > now);
+        let expired = before.saturating_sub(self.waiting.len());
+        u64::try_from(expired).unwrap_or(u64::MAX)
     }
 
     pub(super) fn next_expiry(&self) -> Option<Duration> {
-        if self.attempts == 0 {
-            return None;
-        }
-        self.first.values().filter_map(Slot::expires).min()
+        self.waiting.values().map(Waiting::expires).min()
     }
 
-    fn insert(&mut self, remote: SocketAddr, dcid: ConnectionId, slot: Slot) -> bool {
-        if self.attempts >= limits::ATTEMPTS {
-            return false;
+    fn insert(&mut self, remote: SocketAddr, dcid: ConnectionId, waiting: Waiting) -> bool {
+        let fits = self.waiting.len() < limits::ATTEMPTS;
+        if fits {
+            self.waiting.insert((remote, dcid), waiting);
         }
-        self.attempts = self.attempts.saturating_add(1);
-        self.first.insert((remote, dcid), slot);
-        true
+        fits
     }
 }
 
-impl Slot {
-    fn is_waiting(&self) -> bool {
-        self.expires().is_some()
-    }
-
-    fn expires(&self) -> Option<Duration> {
+impl Waiting {
+    fn expires(&self) -> Duration {
         let began = match self {
             Self::Attempt(attempt) => attempt.began,
             Self::Asked(at) => *at,
-            Self::Connection(_) => return None,
         };
-        Some(began.saturating_add(limits::ATTEMPT_TIME))
+        began.saturating_add(limits::ATTEMPT_TIME)
     }
 }
 

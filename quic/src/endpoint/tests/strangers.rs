@@ -250,3 +250,57 @@ fn garbage_to_an_id_in_use_is_its_connections_and_never_reset() {
     let (routed, _) = net.server_takes(from(CLIENT.0, CLIENT.1), &other);
     assert_eq!((kind(&routed), net.server.stats().resets), ("reply", 1));
 }
+
+/// Attempts that began while there was room do not all become handshakes (attacks Q08 and A27).
+#[test]
+fn half_open_handshakes_have_a_cap_whatever_began_before() {
+    for holds in [false, true] {
+        let config = serving().retrying(Retrying::From(usize::MAX));
+        let mut net = Net::new(config.half_open(2));
+        let hellos: Vec<_> = (0..6).map(|_| net.hello()).collect();
+        let route = |port: usize| from(4, 10_000 + u16::try_from(port).unwrap());
+        for (port, hello) in hellos.iter().enumerate() {
+            assert_eq!(kind(&net.server_takes(route(port), &hello[0]).0), "nothing");
+        }
+        assert_eq!(net.server.table.attempts(), hellos.len());
+        let (mut held, mut open) = (Vec::new(), Vec::new());
+        for (port, hello) in hellos.iter().enumerate() {
+            if let Routed::Incoming(incoming) = net.server_takes(route(port), &hello[1]).0 {
+                if holds {
+                    held.push(incoming);
+                } else {
+                    let now = at(net.now);
+                    open.push(
+                        net.server
+                            .accept(incoming, &net.server_config, now)
+                            .unwrap(),
+                    );
+                }
+            }
+        }
+        assert_eq!(held.len() + open.len(), 2, "{holds}");
+        assert_eq!(net.server.stats().full, 4);
+        let undecided = held.len();
+        assert_eq!(
+            net.server.table.attempts(),
+            undecided,
+            "nothing is kept of the others"
+        );
+        // With one gone there is room for another.
+        match (held.pop(), open.pop()) {
+            (Some(incoming), _) => net.server.ignore(&incoming),
+            (_, Some((key, _))) => {
+                net.server.on_event(key, EndpointEvent::Over);
+            }
+            (None, None) => {}
+        }
+        for datagram in &hellos[5] {
+            let (routed, _) = net.server_takes(route(5), datagram);
+            held.extend(match routed {
+                Routed::Incoming(incoming) => Some(incoming),
+                _ => None,
+            });
+        }
+        assert_eq!(held.len() + open.len(), 2, "{holds}");
+    }
+}
