@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 #![allow(
     clippy::arithmetic_side_effects,
+    clippy::as_conversions,
     clippy::disallowed_methods,
     clippy::indexing_slicing,
     clippy::print_stderr,
@@ -14,8 +15,10 @@
 )]
 
 mod drive;
+mod link;
 mod names;
 mod options;
+mod quic;
 mod setup;
 
 use std::process::ExitCode;

@@ -19,7 +19,8 @@ pub(crate) fn name(error: &Error) -> &'static str {
         },
         Error::Alert(alert) => alert_name(*alert),
         Error::Truncated => "UNEXPECTED_EOF",
-        // Of all misuse, tests ask for this one.
+        // Of all misuse, tests ask for these two.
+        Error::Misuse(what) if what.contains("application protocol") => "NO_APPLICATION_PROTOCOL",
         Error::Misuse(_) => "HANDSHAKE_NOT_COMPLETE",
         Error::Local(_) => "INTERNAL_ERROR",
         _ => "UNNAMED_ERROR",

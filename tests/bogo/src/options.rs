@@ -12,6 +12,7 @@
 
 use std::str::FromStr;
 
+use crate::quic::Parameters;
 use pith_tls::{CipherSuite, Group, Hash, SignatureScheme};
 
 /// What one test asks for; the fields are named after the flags.
@@ -81,6 +82,11 @@ pub(crate) struct Options {
     pub(crate) expect_peer_rpk_sha256: Option<Vec<u8>>,
     /// The place among the new credentials; -1 is the other one.
     pub(crate) expect_selected_credential: Option<i32>,
+
+    /// The handshake is carried by the stand-in for QUIC.
+    pub(crate) is_quic: bool,
+    pub(crate) quic: Parameters,
+    pub(crate) expect_quic_transport_params: Option<Vec<u8>>,
 
     pub(crate) export_keying_material: usize,
     pub(crate) export_label: String,
@@ -163,6 +169,9 @@ impl Options {
                 Some((name, false)) => others.flag(&format!("-{name}"), &mut arguments)?,
                 None => options.flag(&flag, &mut arguments)?,
             }
+        }
+        if !options.is_quic && !options.quic.own.is_empty() {
+            return Err(Unsupported("transport parameters without QUIC".to_owned()));
         }
         Ok(options)
     }
@@ -333,6 +342,12 @@ impl Options {
             // Pith has the algorithms of the registry, of which no test installs one.
             "-install-one-cert-compression-alg" => drop(text()?),
             // The other code point is the one that drafts of RFC 9001 had.
+            "-quic" => self.is_quic = true,
+            "-quic-transport-params" => self.quic.own = base64(flag, &text()?)?,
+            "-quic-early-data-context" => self.quic.early_data_context = text()?.into_bytes(),
+            "-expect-quic-transport-params" => {
+                self.expect_quic_transport_params = Some(base64(flag, &text()?)?);
+            }
             "-quic-use-legacy-codepoint" => only(flag, &text()?, "0")?,
             // Pith's preference is the same on processors without AES instructions.
             "-expect-cipher-no-aes" => drop(text()?),

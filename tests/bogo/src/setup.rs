@@ -16,7 +16,9 @@ use pith_tls::{
 use pki_types::pem::PemObject;
 
 use crate::drive::Failure;
+use crate::link::Link;
 use crate::options::{CredentialKind, CredentialOptions, Options, Unsupported};
+use crate::quic::Quic;
 
 /// How much early data BoringSSL takes.
 const EARLY_DATA: u32 = 14336;
@@ -99,7 +101,7 @@ impl Setup {
     pub(crate) fn check_session(
         &self,
         options: &Options,
-        connection: &Connection,
+        connection: &dyn Link,
         kept: &Kept,
     ) -> Result<(), Failure> {
         let external = connection
@@ -120,16 +122,25 @@ impl Setup {
     }
 
     /// A connection before its first byte.
-    pub(crate) fn connection(&self, now: Now) -> Result<Connection, Failure> {
-        match &self.config {
-            Config::Server(config) => Ok(Connection::server(config.clone())),
+    pub(crate) fn connection(&self, now: Now) -> Result<Box<dyn Link>, Failure> {
+        let quic = self.options.is_quic.then(|| self.options.quic.clone());
+        Ok(match &self.config {
+            Config::Server(config) => match quic {
+                Some(parameters) => Box::new(Quic::server(config.clone(), parameters)),
+                None => Box::new(Connection::server(config.clone())),
+            },
             Config::Client(config) => {
                 // For an address there is no server_name extension, as the runner wants it where it gives no name.
                 let name = self.options.host_name.as_deref().unwrap_or("127.0.0.1");
                 let name = ServerName::try_from(name.to_owned()).map_err(other)?;
-                Ok(Connection::client(config.clone(), name, now)?)
+                match quic {
+                    Some(parameters) => {
+                        Box::new(Quic::client(config.clone(), name, parameters, now)?)
+                    }
+                    None => Box::new(Connection::client(config.clone(), name, now)?),
+                }
             }
-        }
+        })
     }
 
     /// The key that Pith has asked for a signature.
@@ -141,7 +152,7 @@ impl Setup {
     }
 
     /// Answers the question that is open, if one is.
-    pub(crate) fn answer(&self, connection: &mut Connection, now: Now) -> Result<(), Failure> {
+    pub(crate) fn answer(&self, connection: &mut dyn Link, now: Now) -> Result<(), Failure> {
         let Some(question) = connection.question() else {
             return Ok(());
         };
@@ -168,7 +179,7 @@ impl Setup {
     }
 
     /// Compares what was negotiated with what the test expects.
-    pub(crate) fn check(&self, options: &Options, connection: &Connection) -> Result<(), Failure> {
+    pub(crate) fn check(&self, options: &Options, connection: &dyn Link) -> Result<(), Failure> {
         let summary = connection.summary().ok_or_else(|| other("no summary"))?;
         let protocol = summary.protocol.as_deref();
         let peer_scheme = match options.server {
@@ -254,6 +265,13 @@ impl Setup {
                         &options.expect_peer_signature_algorithm,
                         &peer_scheme.map(|scheme| scheme.0),
                     ),
+            ),
+            (
+                "transport parameters",
+                expects(
+                    &options.expect_quic_transport_params,
+                    &connection.peer_parameters().map(<[u8]>::to_vec),
+                ),
             ),
             (
                 "credential",
