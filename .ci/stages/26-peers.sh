@@ -11,6 +11,7 @@ clang clang
 chromium chromium
 npm npm
 redis-server redis-server
+tshark tshark
 LIST
 if [[ ${#packages[@]} -gt 0 ]]; then
     apt-get -q update
@@ -23,3 +24,4 @@ for name in boring s2n; do
 done
 "$(bash peers/node/build.sh)" --version
 chromium --version
+tshark --version | head -n 1

@@ -117,7 +117,8 @@ impl Default for Transport {
 }
 
 impl ClientConfig {
-    /// Begins a configuration; `tls` names the application protocols, which QUIC cannot do without.
+    /// Begins a configuration; `tls` names the application protocols, which QUIC cannot do without. Its key log is one by which Wireshark reads
+    /// QUIC, and its observer hears of the handshakes.
     #[expect(
         clippy::new_ret_no_self,
         reason = "a builder is the one way to a configuration"
@@ -132,7 +133,8 @@ impl ClientConfig {
 }
 
 impl ServerConfig {
-    /// Begins a configuration; `tls` names the application protocols, which QUIC cannot do without.
+    /// Begins a configuration; `tls` names the application protocols, which QUIC cannot do without. Its key log is one by which Wireshark reads
+    /// QUIC, and its observer hears of the handshakes.
     #[expect(
         clippy::new_ret_no_self,
         reason = "a builder is the one way to a configuration"
