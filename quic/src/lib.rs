@@ -27,6 +27,10 @@
 //! # }
 //! ```
 //!
+//! A client whose TLS configuration keeps sessions comes back with a ticket; where both sides turn early data (0-RTT) on there too, it may open streams
+//! at once. Early data may be received more than once. It is told from the rest on both sides: [`Event::EarlyDataRejected`] takes a client's
+//! streams away, for it to open others, and a server reads it before the handshake is complete by [`Connection::read_early`] alone.
+//!
 //! What a peer can make this crate do is bounded by the numbers
 //! in [`limits`]; how a connection can end is in [`ConnectionError`].
 

@@ -294,7 +294,7 @@ impl End {
             return;
         };
         loop {
-            let ends = match self.connection.read(id, usize::MAX) {
+            let ends = match self.connection.read_early(id, usize::MAX) {
                 Ok(Read::Data {
                     bytes, ends, early, ..
                 }) => {

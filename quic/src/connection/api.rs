@@ -29,11 +29,24 @@ impl Connection {
         self.streams.accept(dir)
     }
 
-    /// Reads at most `most` bytes of a stream, in order.
+    /// Reads at most `most` bytes of a stream, in order. A server has nothing to read before its client has completed the handshake, which nobody
+    /// can who repeats what he has heard: so what was early data was sent to this server by this client, if maybe not to it alone.
     ///
     /// # Errors
     /// [`ReadError`] says that the peer has given the stream up, or that there is nothing more to read.
     pub fn read(&mut self, id: StreamId, most: usize) -> Result<Read, ReadError> {
+        if self.holds_early(id) {
+            return Ok(Read::Blocked);
+        }
+        self.streams.read(id, most, Order::InOrder)
+    }
+
+    /// As [`read`](Connection::read), and gives early data (0-RTT) as soon as it is there. Until [`Event::Connected`] nobody knows
+    /// whether the client has sent it now: to be acted upon only where it may happen twice (RFC 8470).
+    ///
+    /// # Errors
+    /// As [`read`](Connection::read).
+    pub fn read_early(&mut self, id: StreamId, most: usize) -> Result<Read, ReadError> {
         self.streams.read(id, most, Order::InOrder)
     }
 
@@ -42,6 +55,9 @@ impl Connection {
     /// # Errors
     /// As [`read`](Connection::read).
     pub fn read_unordered(&mut self, id: StreamId, most: usize) -> Result<Read, ReadError> {
+        if self.holds_early(id) {
+            return Ok(Read::Blocked);
+        }
         self.streams.read(id, most, Order::Unordered)
     }
 

@@ -20,7 +20,7 @@ use crate::recovery::Settled;
 use crate::streams::{Datagrams, Streams};
 use crate::wire::frame::Ack;
 use crate::wire::params::{Parameters, Remembered};
-use crate::wire::{PacketNumber, Side, Space};
+use crate::wire::{PacketNumber, Side, Space, StreamId};
 
 /// What became of early data, and what follows from it.
 #[derive(Debug)]
@@ -217,9 +217,16 @@ impl Connection {
         self.crypto.answer(answer, now)
     }
 
+    /// Whether what has come of a stream waits for the end of the handshake, unless it is read as early data. If the handshake has failed, that never
+    /// comes.
+    pub(super) fn holds_early(&self, id: StreamId) -> bool {
+        self.summary.is_none() && self.streams.has_early(id)
+    }
+
     /// TLS is complete: 0-RTT packets that come from now on were overtaken by others (rfc9001#4.9.3-1).
     pub(super) fn limit_early_keys(&mut self, now: Duration) {
         if self.spaces.opens_early() {
+            self.streams.release_early();
             let time = self.recovery.probe_timeout().saturating_mul(KEPT_TIMEOUTS);
             self.early.keys_until = Some(now.saturating_add(time));
         }

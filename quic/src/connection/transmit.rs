@@ -100,14 +100,21 @@ impl Connection {
         self.path.amplification.allowance() >= u64::from(self.path.mtu)
     }
 
-    /// Bytes of the largest frame that a 1-RTT packet holds which holds nothing else.
+    /// Bytes of the largest frame that a packet of the application's holds which holds nothing else.
     pub(super) fn datagram_room(&self) -> usize {
+        let early = self.spaces.sends(Space::Application) == Some(PacketType::ZeroRtt);
+        let long = if early {
+            LONG_OVERHEAD.saturating_add(self.ids.own().len())
+        } else {
+            0
+        };
         let overhead = self
             .ids
             .remote
             .current()
             .len()
-            .saturating_add(SHORT_OVERHEAD);
+            .saturating_add(SHORT_OVERHEAD)
+            .saturating_add(long);
         usize::from(self.path.mtu).saturating_sub(overhead)
     }
 
@@ -248,6 +255,9 @@ impl Connection {
 
 /// Bytes of a 1-RTT packet beside its frames and its connection id: the first, those of the longest packet number, the tag.
 const SHORT_OVERHEAD: usize = 1 + 4 + TAG_LEN;
+
+/// What a 0-RTT packet has more, and its source id: a version, two lengths of ids, its own length.
+const LONG_OVERHEAD: usize = 4 + 1 + 1 + 2;
 
 /// Bytes of room below which no other packet is begun in a datagram.
 const LEAST_ROOM: usize = 128;

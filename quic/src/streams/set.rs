@@ -203,6 +203,18 @@ impl Streams {
         recv.is_some_and(RecvStream::has_early)
     }
 
+    /// What has come early can be read by everybody from now on.
+    pub(crate) fn release_early(&mut self) {
+        let ids = self.map.keys().copied();
+        let ids: Vec<_> = ids.filter(|id| self.has_early(*id)).collect();
+        for id in ids {
+            if let Some(stream) = self.map.get_mut(&id) {
+                stream.marks.readable = true;
+            }
+            self.settle(id);
+        }
+    }
+
     /// This and the three that follow say whether they changed anything.
     pub(crate) fn on_reset_stream(&mut self, frame: ResetStream) -> Result<bool, Fault> {
         self.named(frame.id, Part::Recv)?;

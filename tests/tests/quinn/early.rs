@@ -190,7 +190,7 @@ impl Met {
                     own = own.or_else(|| pith.accept(Dir::Bi));
                     if let Some(id) = own.filter(|_| !heard) {
                         heard = loop {
-                            match pith.read(id, usize::MAX).unwrap() {
+                            match pith.read_early(id, usize::MAX).unwrap() {
                                 Read::Data {
                                     bytes,
                                     ends,

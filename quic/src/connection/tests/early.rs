@@ -108,7 +108,7 @@ impl Pair {
     /// What has come of a stream, and whether all of it is early data.
     fn hear(&mut self, id: StreamId) -> (StreamId, Vec<u8>, bool) {
         let (mut got, mut all) = (Vec::new(), true);
-        while let Ok(Read::Data { bytes, early, .. }) = self.server().read(id, usize::MAX) {
+        while let Ok(Read::Data { bytes, early, .. }) = self.server().read_early(id, usize::MAX) {
             got.extend_from_slice(&bytes);
             all &= early;
         }
@@ -159,14 +159,18 @@ fn early_data_arrives_with_the_first_flight_and_is_answered_at_once() {
     assert_eq!(pair.client.early_data(), EarlyData::Offered);
     assert_eq!(pair.client.remembered().unwrap(), &b"settled"[..]);
     let id = pair.say(&pattern(3000));
-    pair.client.send_datagram(pattern(500)).unwrap();
+    // The largest that an early packet holds.
+    let largest = pair.client.largest_datagram().unwrap();
+    pair.client.send_datagram(pattern(largest)).unwrap();
+    let more = pair.client.send_datagram(pattern(largest + 1));
+    assert_eq!(more, Err(crate::DatagramError::TooLarge));
     let mut export = [[0; 32]; 2];
     pair.client.early_export(b"x", b"", &mut export[0]).unwrap();
     pair.run(DELAY);
     assert_eq!(pair.heard(), Some((id, pattern(3000).to_vec(), true)));
     assert!(pair.server().has_early_data(id) && !pair.server().is_established());
     assert_eq!(pair.server().read_datagram(), None);
-    assert_eq!(pair.server().read_early_datagram(), Some(pattern(500)));
+    assert_eq!(pair.server().read_early_datagram(), Some(pattern(largest)));
     assert_eq!(pair.server().early_data(), EarlyData::Accepted);
     let early = pair.server_events.iter();
     let early = early.filter(|event| matches!(event, Event::EarlyDatagram));
@@ -216,6 +220,148 @@ fn early_data_arrives_with_the_first_flight_and_is_answered_at_once() {
     assert!(!pair.server().has_early_data(id));
     assert_eq!(pair.server().stats().packets_lost, 0);
     assert_eq!(pair.client.stats().packets_lost, 0);
+}
+
+#[test]
+fn early_data_is_read_before_the_handshake_is_complete_by_who_asks_for_it_alone() {
+    for completes in [true, false] {
+        let sides = Sides::met();
+        let mut pair = sides.again(straight(), sides.server());
+        let id = pair.say(&pattern(3000));
+        let empty = pair.client.open(Dir::Bi).unwrap();
+        pair.client.finish(empty).unwrap();
+        pair.run(DELAY);
+        for id in [id, empty] {
+            assert_eq!(pair.server().accept(Dir::Bi), Some(id));
+            let server = pair.server();
+            assert!(server.has_early_data(id) && !server.is_established());
+            assert_eq!(server.read(id, 10), Ok(Read::Blocked));
+            assert_eq!(server.read_unordered(id, 10), Ok(Read::Blocked));
+        }
+        let first = pair.server().read_early(id, 10);
+        let want = Read::Data {
+            offset: 0,
+            bytes: pattern(10),
+            ends: false,
+            early: true,
+        };
+        assert_eq!(first, Ok(want));
+        pair.server_events.clear();
+        if completes {
+            pair.connect();
+        } else {
+            // Who only repeats a flight gets no further, and may close by a packet of it.
+            pair.flying.clear();
+            let now = pair.now;
+            let close = [0x1d, 0, 0];
+            let goodbye = pair.client.forge(Space::Application, &close, now);
+            pair.deliver(Side::Server, &goodbye);
+            assert!(pair.server().error().is_some());
+        }
+        pair.events();
+        let readable = |id| {
+            let event = StreamEvent::Readable(id);
+            let told = |told: &Event| matches!(told, Event::Stream(told) if *told == event);
+            pair.server_events.iter().any(told)
+        };
+        assert_eq!([readable(id), readable(empty)], [completes; 2]);
+        let mut rest = Vec::new();
+        let all = loop {
+            match pair.server().read(id, usize::MAX).unwrap() {
+                Read::Data {
+                    bytes, ends, early, ..
+                } => {
+                    rest.extend_from_slice(&bytes);
+                    assert!(early, "it is what it was");
+                    if ends {
+                        break true;
+                    }
+                }
+                Read::Blocked => break false,
+                Read::Finished => break true,
+            }
+        };
+        assert_eq!(
+            (all, rest.len()),
+            if completes { (true, 2990) } else { (false, 0) }
+        );
+        let end = pair.server().read(empty, 1);
+        assert_eq!(
+            end,
+            Ok(if completes {
+                Read::Finished
+            } else {
+                Read::Blocked
+            })
+        );
+    }
+}
+
+#[test]
+fn early_data_is_answered_at_once_unless_clients_have_to_show_who_they_are() {
+    use pith_tls::ClientAuth;
+    type Ask = fn(pith_tls::Trust) -> ClientAuth;
+    // (name, whom the server asks, when the answer is there)
+    let rows: [(&str, Ask, u32); 3] = [
+        ("nobody", |_| ClientAuth::None, 2),
+        ("who likes", ClientAuth::Optional, 2),
+        ("everybody", ClientAuth::Required, 4),
+    ];
+    for (row, ask, delays) in rows {
+        let sides = Sides::new();
+        let tls = || sides.server_tls().client_auth(ask(trust(&sides.pki)));
+        let identity = sides.pki.leaf_with(Kind::Ed25519, &["client"], |_| ());
+        let client = pith_tls::ClientConfig::new(trust(&sides.pki))
+            .alpn(&[b"test"])
+            .sessions(sides.store.clone())
+            .early_data(true)
+            .credential(credential(&identity));
+        let client = ClientConfig::new(client.build().unwrap()).build().unwrap();
+        let mut first = Pair::of(straight(), &client, sides.server_of(tls()));
+        first.connect();
+        first.run(SECOND);
+        let mut pair = Pair::begun(LATER, straight(), &client, sides.server_of(tls()));
+        let id = pair.say(&pattern(10));
+        pair.run(DELAY);
+        assert_eq!(
+            pair.heard(),
+            Some((id, pattern(10).to_vec(), true)),
+            "{row}"
+        );
+        pair.server().send(id, &mut pattern(20)).unwrap();
+        pair.server().finish(id).unwrap();
+        let mut got = Vec::new();
+        let answered = pair.run_until(SECOND, |pair| read(&mut pair.client, id, &mut got));
+        assert!(answered && got == pattern(20), "{row}");
+        assert_eq!(pair.now, LATER + delays * DELAY, "{row}");
+        assert_eq!(pair.client.early_data(), EarlyData::Accepted, "{row}");
+    }
+}
+
+#[test]
+fn early_data_waits_until_somebody_says_whether_its_hello_came_before() {
+    for is_first in [true, false] {
+        let sides = Sides::new();
+        sides.meet(|server| server.early_data_asked(1));
+        let server = sides.server_of(sides.server_tls().early_data_asked(1));
+        let mut pair = sides.again(straight(), server);
+        let id = pair.say(&pattern(3000));
+        pair.run(DELAY);
+        let question = pair.server().question().unwrap().clone();
+        let pith_tls::Topic::EarlyDataReplay { .. } = question.topic else {
+            panic!("{question:?}");
+        };
+        assert!(pair.server().held.len() > 0 && pair.heard().is_none());
+        let answer = pith_tls::Answer::early_data(&question, is_first);
+        let now = at(pair.now);
+        pair.server().answer(answer, now).unwrap();
+        assert_eq!(pair.server().held.len(), 0);
+        let want = Some((id, pattern(3000).to_vec(), true)).filter(|_| is_first);
+        assert_eq!(pair.heard(), want);
+        pair.connect();
+        let told = if is_first { "accepted" } else { "rejected" };
+        assert_eq!(pair.told(), [told, "connected"]);
+    }
 }
 
 #[test]

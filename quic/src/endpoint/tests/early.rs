@@ -49,7 +49,7 @@ fn heard(net: &mut Net) -> (usize, bool) {
     };
     let id = server.accept(Dir::Uni);
     let (mut length, mut all) = (0, true);
-    while let Some(Ok(Read::Data { bytes, early, .. })) = id.map(|id| server.read(id, 9999)) {
+    while let Some(Ok(Read::Data { bytes, early, .. })) = id.map(|id| server.read_early(id, 9999)) {
         length += bytes.len();
         all &= early;
     }
