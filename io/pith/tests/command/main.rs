@@ -23,7 +23,9 @@ mod server;
 mod sessions;
 mod terms;
 
-use process::{check, run};
+use std::process::Command;
+
+use process::{Folder, Server, check, finish, run};
 
 #[test]
 fn demo_verifies_and_shows_what_happened() {
@@ -60,6 +62,58 @@ fn demo_verifies_and_shows_what_happened() {
     };
     let ([hello, longer], [flight, shorter]) = (row("ClientHello"), row("ServerHello to Finished"));
     assert!(hello < longer && shorter < flight, "{shown}");
+}
+
+/// What the README has people type does what it says.
+#[test]
+fn the_commands_of_the_readme_work() {
+    let readme = include_str!("../../../../README.md");
+    let (_, section) = readme.split_once("## The command\n").unwrap();
+    let blocks = section.split("```sh\n").skip(1).take(2);
+    let lines = blocks.flat_map(|block| block.split("```").next().unwrap().lines());
+    let folder = Folder::new("readme");
+    let there =
+        |text: &str| text.replace("pith-pki", &folder.0.join("pith-pki").display().to_string());
+    let program = format!("'{}' ", env!("CARGO_BIN_EXE_pith"));
+    let (mut servers, mut said) = (Vec::new(), Vec::new());
+    for line in lines {
+        if let Some(options) = line.strip_prefix("pith server --listen ") {
+            let (address, options) = options.split_once(' ').unwrap();
+            let options = there(options);
+            let server = Server::with(&options.split(' ').collect::<Vec<_>>());
+            servers.push((address.to_owned(), server));
+            continue;
+        }
+        let mut line = line.replacen("pith ", &program, usize::from(line.starts_with("pith ")));
+        for (address, server) in &servers {
+            line = line.replace(address, &server.address);
+        }
+        let mut command = Command::new("sh");
+        command.args(["-c", &line]).current_dir(&folder.0);
+        let output = finish(command, b"");
+        check(&line, &output, 0, &[]);
+        said.push(output);
+    }
+    let [_, mutual, _, first, second] = said.as_slice() else {
+        panic!("{} commands", said.len());
+    };
+    let report: serde_json::Value = serde_json::from_slice(&mutual.stdout).unwrap();
+    assert_eq!(report["client_signature_scheme"], "ecdsa_secp256r1_sha256");
+    check(
+        "first",
+        first,
+        0,
+        &["not offered, so it was sent after the handshake"],
+    );
+    check(
+        "second",
+        second,
+        0,
+        &["none: resumed", "accepted, 18 bytes"],
+    );
+    for output in [first, second] {
+        assert!(output.stdout.ends_with(b"</html>\n"));
+    }
 }
 
 #[test]
