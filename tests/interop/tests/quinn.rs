@@ -15,6 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use pith_io::std::quic as pith;
+use pith_io::tokio::quic::{Endpoint, RecvStream, SendStream};
 use pith_tests::network::proxy::Proxy;
 use pith_tests::network::{Dice, Link};
 use pith_tests::pair::{NAME, credential, trust};
@@ -46,7 +47,7 @@ fn pith_client_and_quinn_server_exchange_twenty_megabytes_over_a_bad_link() {
             let connection = server.accept().await.unwrap().await.unwrap();
             all.push(tokio::spawn(async move {
                 let (send, receive) = connection.accept_bi().await.unwrap();
-                quinn_exchange(send, receive, SERVER).await;
+                quinn_exchange(send, receive, SERVER, BYTES).await;
                 connection
             }));
         }
@@ -94,7 +95,7 @@ fn quinn_client_and_pith_server_exchange_twenty_megabytes_over_a_bad_link() {
             all.push(tokio::spawn(async move {
                 let connection = connecting.await.unwrap();
                 let (send, receive) = connection.open_bi().await.unwrap();
-                quinn_exchange(send, receive, CLIENT).await;
+                quinn_exchange(send, receive, CLIENT, BYTES).await;
                 connection
             }));
         }
@@ -109,6 +110,58 @@ fn quinn_client_and_pith_server_exchange_twenty_megabytes_over_a_bad_link() {
     let _open = side_by_side(serve);
     let _theirs = within(&runtime, asking);
     assert_harmed(&proxy);
+}
+
+#[test]
+fn pith_for_tokio_and_quinn_exchange_over_a_bad_link() {
+    const LITTLE: usize = 500_000;
+    let pki = Pki::new();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let both = async {
+        let tls = pith_tls::ServerConfig::new(credential(&pki.leaf(NAME))).alpn(&[b"test"]);
+        let config = pith_quic::ServerConfig::new(tls.build().unwrap());
+        let server = Endpoint::server(loopback(), config.build().unwrap()).unwrap();
+        let proxy = Proxy::new(server.local_addr(), 3, harm(), harm()).unwrap();
+        let client = quinn::Endpoint::client(loopback()).unwrap();
+        let connecting = client.connect_with(quinn_client(&pki), proxy.address(), NAME);
+        let asking = async {
+            let connection = connecting.unwrap().await.unwrap();
+            let (send, receive) = connection.open_bi().await.unwrap();
+            quinn_exchange(send, receive, CLIENT, LITTLE).await;
+            connection
+        };
+        let serving = async {
+            let connection = server.accept().await.unwrap().await.unwrap();
+            let (send, receive) = connection.accept_bi().await.unwrap();
+            tokio_exchange(send, receive, SERVER, LITTLE).await;
+            connection
+        };
+        let _open = tokio::join!(asking, serving);
+
+        let server = quinn::Endpoint::server(quinn_server(&pki), loopback()).unwrap();
+        let proxy = Proxy::new(server.local_addr().unwrap(), 4, harm(), harm()).unwrap();
+        let tls = pith_tls::ClientConfig::new(trust(&pki)).alpn(&[b"test"]);
+        let config = pith_quic::ClientConfig::new(tls.build().unwrap());
+        let config = config.build().unwrap();
+        let client = Endpoint::client(loopback()).unwrap();
+        let asking = async {
+            let connecting = client.connect(&config, proxy.address(), NAME);
+            let connection = connecting.await.unwrap();
+            let (send, receive) = connection.open_bi().await.unwrap();
+            tokio_exchange(send, receive, CLIENT, LITTLE).await;
+            connection
+        };
+        let serving = async {
+            let connection = server.accept().await.unwrap().await.unwrap();
+            let (send, receive) = connection.accept_bi().await.unwrap();
+            quinn_exchange(send, receive, SERVER, LITTLE).await;
+            connection
+        };
+        let _open = tokio::join!(asking, serving);
+    };
+    runtime
+        .block_on(async { tokio::time::timeout(LIMIT, both).await })
+        .unwrap();
 }
 
 /// Runs Pith's side of each connection. Connections stay open until both sides have everything, for a close can be lost as well.
@@ -162,10 +215,10 @@ fn assert_harmed(proxy: &Proxy) {
 const CLIENT: u64 = 1;
 const SERVER: u64 = 2;
 
-fn data(sender: u64) -> Vec<u8> {
+fn data(sender: u64, length: usize) -> Vec<u8> {
     let mut dice = Dice::new(sender);
     let numbers = std::iter::repeat_with(|| dice.roll().to_le_bytes());
-    numbers.take(BYTES / 8).flatten().collect()
+    numbers.take(length / 8).flatten().collect()
 }
 
 fn other(side: u64) -> u64 {
@@ -177,25 +230,43 @@ fn pith_exchange(mut send: pith::SendStream, mut receive: pith::RecvStream, side
     send.set_timeout(Some(LIMIT));
     thread::scope(|scope| {
         scope.spawn(move || {
-            send.write_all(&data(side)).unwrap();
+            send.write_all(&data(side, BYTES)).unwrap();
             send.finish().unwrap();
             assert_eq!(send.stopped().unwrap(), None);
         });
         let mut got = Vec::new();
         Read::read_to_end(&mut receive, &mut got).unwrap();
-        assert!(got == data(other(side)), "not what was sent");
+        assert!(got == data(other(side), BYTES), "not what was sent");
     });
 }
 
-async fn quinn_exchange(mut send: quinn::SendStream, mut receive: quinn::RecvStream, side: u64) {
+async fn quinn_exchange(
+    mut send: quinn::SendStream,
+    mut receive: quinn::RecvStream,
+    side: u64,
+    length: usize,
+) {
     let writing = async {
-        send.write_all(&data(side)).await.unwrap();
+        send.write_all(&data(side, length)).await.unwrap();
         send.finish().unwrap();
         assert_eq!(send.stopped().await.unwrap(), None);
     };
     let reading = async {
-        let got = receive.read_to_end(BYTES).await.unwrap();
-        assert!(got == data(other(side)), "not what was sent");
+        let got = receive.read_to_end(length).await.unwrap();
+        assert!(got == data(other(side), length), "not what was sent");
+    };
+    tokio::join!(writing, reading);
+}
+
+async fn tokio_exchange(mut send: SendStream, mut receive: RecvStream, side: u64, length: usize) {
+    let writing = async {
+        send.write_all(&data(side, length)).await.unwrap();
+        send.finish().unwrap();
+        assert_eq!(send.stopped().await.unwrap(), None);
+    };
+    let reading = async {
+        let got = receive.read_to_end(length).await.unwrap();
+        assert!(got == data(other(side), length), "not what was sent");
     };
     tokio::join!(writing, reading);
 }
