@@ -9,14 +9,14 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use pith_quic::{ConnectionError, Dir, Stats, StreamId, VarInt};
-use pith_tls::{Answer, Question, Summary};
+use pith_tls::{Answer, EarlyData, Question, Summary};
 
 use super::error::Error;
 use super::link::{For, Hold, State};
 use super::recv::RecvStream;
 use super::send::SendStream;
 
-/// A connection whose handshake is complete. Clones are the same connection.
+/// A connection, whose handshake is complete unless it was made for early data. Clones are the same connection.
 ///
 /// When the last of them is dropped, and all of the connection's streams, it is closed with code 0: not before everything that was
 /// sent has arrived, unless the peer takes nothing for 30 seconds (or not all of it in ten minutes). [`close`](Self::close) closes at once.
@@ -99,13 +99,55 @@ impl Connection {
         self.hold.link().lock().connection.largest_datagram()
     }
 
-    /// The oldest datagram that came and was not read.
+    /// The oldest datagram that came and was not read. One that came as early data waits for the handshake.
     ///
     /// # Errors
     /// The end of the connection.
     pub async fn read_datagram(&self) -> Result<Bytes, Error> {
-        let read = |state: &mut State| state.connection.read_datagram();
+        let read = |state: &mut State| {
+            let connection = &mut state.connection;
+            let early = connection.summary().is_some();
+            let early = early.then(|| connection.read_early_datagram()).flatten();
+            early.or_else(|| connection.read_datagram())
+        };
         self.until(For::Datagram, read).await
+    }
+}
+
+/// Early data (0-RTT), for connections that were made by `connect_early` or `accept_early`.
+impl Connection {
+    pub(super) fn new(hold: Hold) -> Self {
+        Self { hold }
+    }
+
+    /// Waits until the handshake is complete, and says what became of early data. Where a server has rejected it, what was opened before is gone: see
+    /// [`Error::EarlyDataRejected`].
+    ///
+    /// # Errors
+    /// [`Error::Connection`] and [`Error::NoAnswer`] say why it failed, [`Error::Question`] that the configuration asks.
+    pub async fn handshake(&self) -> Result<EarlyData, Error> {
+        match self.hold.link().wait(For::Whole, stage).await {
+            Stage::Connected => Ok(self.hold.link().lock().connection.early_data()),
+            Stage::Asking(_) => Err(Error::Question),
+            Stage::Failed(error) => Err(error),
+        }
+    }
+
+    /// What a client's application [remembered](Self::remember) on the connection whose session this one resumes: what was settled there, and early
+    /// data goes by. `None` if no early data can be sent, or no more.
+    #[must_use]
+    pub fn remembered(&self) -> Option<Bytes> {
+        self.hold.link().lock().connection.remembered().cloned()
+    }
+
+    /// Remembers these bytes with a client's sessions that come from now on, for early data under them.
+    ///
+    /// # Errors
+    /// [`Error::Connection`] with what TLS says of it, such as that they are too long.
+    pub fn remember(&self, application: Bytes) -> Result<(), Error> {
+        let mut state = self.hold.link().lock();
+        let remembered = state.connection.remember(application);
+        remembered.map_err(|error| Error::Connection(ConnectionError::Tls(error)))
     }
 }
 
@@ -195,7 +237,7 @@ impl Connection {
     }
 
     fn receiver(&self, state: &mut State, id: StreamId) -> RecvStream {
-        RecvStream::new(self.hold.another(state), id)
+        RecvStream::new(self.hold.another(state), state, id)
     }
 }
 
@@ -218,7 +260,7 @@ where
     let link = Arc::clone(hold.link());
     loop {
         let question = match link.wait(For::Whole, stage).await {
-            Stage::Connected => return Ok(Connection { hold }),
+            Stage::Connected => return Ok(Connection::new(hold)),
             Stage::Failed(error) => return Err(error.into()),
             Stage::Asking(question) => question,
         };

@@ -20,7 +20,7 @@ use crate::error::server_name;
 
 /// A counted handle to an endpoint.
 pub(crate) struct Endpoint {
-    hub: Arc<Hub>,
+    pub(super) hub: Arc<Hub>,
 }
 
 impl Endpoint {
@@ -36,6 +36,21 @@ impl Endpoint {
         name: &str,
     ) -> Result<Connection, Error> {
         let hold = self.begin(config, remote, name)?;
+        establish(hold, None::<fn(Question) -> Ready<Result<Answer, Error>>>).await
+    }
+
+    /// As [`connect`](Self::connect), but where a session allows early data the connection is there at once.
+    pub(crate) async fn connect_early(
+        &self,
+        config: &ClientConfig,
+        remote: SocketAddr,
+        name: &str,
+    ) -> Result<Connection, Error> {
+        let hold = self.begin(config, remote, name)?;
+        let allowed = hold.link().lock().connection.remembered().is_some();
+        if allowed {
+            return Ok(Connection::new(hold));
+        }
         establish(hold, None::<fn(Question) -> Ready<Result<Answer, Error>>>).await
     }
 

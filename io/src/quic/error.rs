@@ -21,6 +21,9 @@ pub enum Error {
     Stopped(VarInt),
     /// The peer has given up sending on the stream, for the reason with this code. What was not read is gone.
     Reset(VarInt),
+    /// The server has not taken what was sent before the handshake was complete, and nothing of it is sent again. Streams from then are gone: open others,
+    /// and send again what may be sent.
+    EarlyDataRejected,
     /// This side has finished, reset or stopped the stream before.
     Ended,
     /// The stream is longer than so many bytes, which was the limit.
@@ -63,6 +66,9 @@ impl fmt::Display for Error {
                     "the peer has given up sending on this stream: code {code:?}"
                 )
             }
+            Self::EarlyDataRejected => f.write_str(
+                "the server did not take early data, with which this stream was opened: open another, and send again what may be sent",
+            ),
             Self::Ended => f.write_str("the stream was finished, reset or stopped here before"),
             Self::TooLong(limit) => {
                 write!(f, "the stream is longer than the limit of {limit} bytes")
@@ -110,7 +116,7 @@ impl From<Error> for io::Error {
             Error::Connection(error) => of_connection(error),
             Error::NoAnswer(_) | Error::TimedOut(_) => ErrorKind::TimedOut,
             Error::Stopped(_) => ErrorKind::BrokenPipe,
-            Error::Reset(_) => ErrorKind::ConnectionReset,
+            Error::Reset(_) | Error::EarlyDataRejected => ErrorKind::ConnectionReset,
             Error::TooLong(_) => ErrorKind::InvalidData,
             Error::Ended
             | Error::Datagram(_)

@@ -132,6 +132,13 @@ impl Hub {
 }
 
 impl Core {
+    /// Has the driver look at a connection, if there is one still.
+    pub(super) fn call(&mut self, link: &Arc<Link>) {
+        if self.over.is_none() {
+            self.called.push_back(Arc::clone(link));
+        }
+    }
+
     /// Adds a connection that was made.
     pub(super) fn add(&mut self, hold: &Hold) {
         let link = hold.link();

@@ -83,6 +83,15 @@ impl Incoming {
         establish(hold, None::<fn(Question) -> Ready<Result<Answer, Error>>>).await
     }
 
+    /// Lets the client in without waiting for its handshake, so that its early data can be read and answered. Streams give it at once where they are
+    /// [allowed to](super::RecvStream::allow_early); whoever has sent it has not shown that it is there now.
+    ///
+    /// # Errors
+    /// [`Error::NoServerConfig`] and [`Error::ShutDown`], or a failure on this side.
+    pub fn accept_early(self) -> Result<Connection, Error> {
+        self.begin().map(Connection::new)
+    }
+
     /// As [`accept`](Self::accept), with answers to the configuration's questions: each goes to `answer`, one at a time, and the
     /// handshake waits for what it returns, within its deadline.
     ///

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pith_quic::{Connection, ConnectionKey, Dir, Event, StreamEvent, StreamId, VarInt};
-use pith_tls::Now;
+use pith_tls::{EarlyData, Now};
 
 use super::error::Error;
 use super::hub::Hub;
@@ -85,6 +85,42 @@ struct Leaving {
 /// A counted handle.
 pub(super) struct Hold(Arc<Link>);
 
+/// A handle to one part of a stream.
+pub(super) struct StreamHold {
+    pub(super) hold: Hold,
+    pub(super) id: StreamId,
+    /// Whether it was opened after the server had rejected early data.
+    is_late: bool,
+}
+
+impl StreamHold {
+    pub(super) fn new(hold: Hold, state: &State, id: StreamId) -> Self {
+        Self {
+            hold,
+            id,
+            is_late: state.is_rejected(),
+        }
+    }
+
+    pub(super) fn link(&self) -> &Arc<Link> {
+        self.hold.link()
+    }
+
+    /// The connection, unless the stream is gone from it.
+    pub(super) fn lock(&self) -> Result<MutexGuard<'_, State>, Error> {
+        let state = self.link().lock();
+        self.check(&state)?;
+        Ok(state)
+    }
+
+    pub(super) fn check(&self, state: &State) -> Result<(), Error> {
+        if state.is_rejected() && !self.is_late {
+            return Err(Error::EarlyDataRejected);
+        }
+        Ok(())
+    }
+}
+
 impl Link {
     /// A connection, and its first handle.
     pub(super) fn hold(hub: &Arc<Hub>, key: ConnectionKey, connection: Connection) -> Hold {
@@ -114,7 +150,7 @@ impl Link {
     /// Has the driver look at the connection.
     pub(super) fn call(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         if !std::mem::replace(&mut state.is_called, true) {
-            self.hub.core().called.push_back(Arc::clone(self));
+            self.hub.core().call(self);
         }
         drop(state);
         self.hub.nudge();
@@ -149,6 +185,11 @@ impl State {
         self.lost.clone().or_else(over)
     }
 
+    /// Whether the server has not taken what was sent before the handshake was complete: streams from then are gone.
+    pub(super) fn is_rejected(&self) -> bool {
+        self.connection.early_data() == EarlyData::Rejected
+    }
+
     /// When the driver has to look at the connection.
     pub(super) fn deadline(&self) -> Option<Duration> {
         let looks = self.leaving.as_ref().map(|leaving| leaving.look);
@@ -161,7 +202,12 @@ impl State {
             match event {
                 Event::Connected(_) | Event::Confirmed => self.all(For::Whole, woken),
                 Event::Stream(event) => self.on_stream_event(event, woken),
-                Event::Datagram => self.first(For::Datagram, woken),
+                Event::Datagram | Event::EarlyDatagram => self.first(For::Datagram, woken),
+                Event::EarlyDataRejected => {
+                    // Ids of streams that are gone will be those of others.
+                    self.everybody(woken);
+                    self.senders.clear();
+                }
                 Event::Closed(_) => self.everybody(woken),
                 _ => {}
             }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use pith_quic::{Read, ReadError, StreamId, VarInt};
 
 use super::error::Error;
-use super::link::Hold;
+use super::link::{Hold, State, StreamHold};
 
 /// The part of a stream that receives.
 ///
@@ -20,9 +20,11 @@ pub struct RecvStream {
 }
 
 struct Inner {
-    hold: Hold,
-    id: StreamId,
+    stream: StreamHold,
     end: End,
+    /// Whether something that was read came as early data, and whether that is read at once.
+    is_early: bool,
+    allows_early: bool,
 }
 
 /// Whether more can come.
@@ -35,10 +37,14 @@ enum End {
 }
 
 impl RecvStream {
-    pub(super) fn new(hold: Hold, id: StreamId) -> Self {
-        let end = End::Open;
+    pub(super) fn new(hold: Hold, state: &State, id: StreamId) -> Self {
         Self {
-            inner: Inner { hold, id, end },
+            inner: Inner {
+                stream: StreamHold::new(hold, state, id),
+                end: End::Open,
+                is_early: false,
+                allows_early: false,
+            },
             collected: Vec::new(),
         }
     }
@@ -46,7 +52,20 @@ impl RecvStream {
     /// The stream's number in its connection.
     #[must_use]
     pub fn id(&self) -> StreamId {
-        self.inner.id
+        self.inner.stream.id
+    }
+
+    /// Whether anything of the stream came as early data (0-RTT) so far: somebody may have sent a copy of that before, or send one later.
+    #[must_use]
+    pub fn is_early(&self) -> bool {
+        let early = |state: &State| state.connection.has_early_data(self.inner.stream.id);
+        self.inner.is_early || self.inner.stream.lock().is_ok_and(|state| early(&state))
+    }
+
+    /// Has early data read as soon as it is there, where a server's application reads it only when the handshake is complete otherwise. Until
+    /// [`handshake`](super::Connection::handshake) has ended nobody knows whether the client has sent it now: do nothing for it that must not be done twice.
+    pub fn allow_early(&mut self) {
+        self.inner.allows_early = true;
     }
 
     /// Reads some bytes into the front of `buffer`, as soon as there are any, and returns how many; 0 at the end. A future that is dropped has
@@ -160,8 +179,7 @@ impl Inner {
             End::Reset(code) => return Poll::Ready(Err(Error::Reset(code))),
             End::Stopped => return Poll::Ready(Err(Error::Ended)),
         }
-        let link = self.hold.link();
-        let mut state = link.lock();
+        let mut state = self.stream.lock()?;
         let mut read = 0_usize;
         let mut left = chunks;
         let error = loop {
@@ -169,8 +187,16 @@ impl Inner {
             if room == 0 || left == 0 {
                 break None;
             }
-            match state.connection.read(self.id, room) {
-                Ok(Read::Data { bytes, ends, .. }) => {
+            let chunk = if self.allows_early {
+                state.connection.read_early(self.stream.id, room)
+            } else {
+                state.connection.read(self.stream.id, room)
+            };
+            match chunk {
+                Ok(Read::Data {
+                    bytes, ends, early, ..
+                }) => {
+                    self.is_early |= early;
                     read = read.saturating_add(bytes.len());
                     left = left.saturating_sub(1);
                     each(bytes);
@@ -188,7 +214,7 @@ impl Inner {
                     Some(failure) => break Some(failure),
                     None if read > 0 => break None,
                     None => {
-                        state.wait_to_read(self.id, cx.waker());
+                        state.wait_to_read(self.stream.id, cx.waker());
                         return Poll::Pending;
                     }
                 },
@@ -202,7 +228,7 @@ impl Inner {
             }
         };
         // The peer may have room to send more now.
-        link.call(state);
+        self.stream.link().call(state);
         Poll::Ready(match error {
             // It shows again.
             Some(error) if read == 0 => Err(error),
@@ -211,13 +237,14 @@ impl Inner {
     }
 
     fn stop(&mut self, code: VarInt) {
-        let link = self.hold.link();
-        let mut state = link.lock();
-        state.remove_reader(self.id);
+        let Ok(mut state) = self.stream.lock() else {
+            return;
+        };
+        state.remove_reader(self.stream.id);
         if let End::Open = self.end {
             self.end = End::Stopped;
-            if state.connection.stop(self.id, code).is_ok() {
-                link.call(state);
+            if state.connection.stop(self.stream.id, code).is_ok() {
+                self.stream.link().call(state);
             }
         }
     }
@@ -231,6 +258,8 @@ impl Drop for RecvStream {
 
 impl fmt::Debug for RecvStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RecvStream").field(&self.inner.id).finish()
+        f.debug_tuple("RecvStream")
+            .field(&self.inner.stream.id)
+            .finish()
     }
 }

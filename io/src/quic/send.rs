@@ -8,15 +8,14 @@ use bytes::Bytes;
 use pith_quic::{SendError, StreamId, VarInt};
 
 use super::error::Error;
-use super::link::{Fate, For, Hold, State};
+use super::link::{Fate, For, Hold, State, StreamHold};
 
 /// The part of a stream that sends.
 ///
 /// What a write has taken is sent whatever becomes of this handle. Dropping it finishes the stream; [`reset`](Self::reset) gives it up.
 /// Nothing has to be flushed.
 pub struct SendStream {
-    hold: Hold,
-    id: StreamId,
+    stream: StreamHold,
     /// Finished or reset by this handle.
     is_ended: bool,
 }
@@ -25,8 +24,7 @@ impl SendStream {
     pub(super) fn new(hold: Hold, state: &mut State, id: StreamId) -> Self {
         state.add_sender(id);
         Self {
-            hold,
-            id,
+            stream: StreamHold::new(hold, state, id),
             is_ended: false,
         }
     }
@@ -34,7 +32,7 @@ impl SendStream {
     /// The stream's number in its connection.
     #[must_use]
     pub fn id(&self) -> StreamId {
-        self.id
+        self.stream.id
     }
 
     /// Sends some of `data`, as soon as there is room, and returns how much. A future that is dropped has taken nothing.
@@ -87,18 +85,17 @@ impl SendStream {
         cx: &mut Context<'_>,
         data: &mut Bytes,
     ) -> Poll<Result<usize, Error>> {
-        let link = self.hold.link();
-        let mut state = link.lock();
+        let mut state = self.stream.lock()?;
         if let Some(failure) = state.failure() {
             return Poll::Ready(Err(failure));
         }
-        match state.connection.send(self.id, data) {
+        match state.connection.send(self.stream.id, data) {
             Ok(0) if !data.is_empty() => {
-                state.wait_to_write(self.id, cx.waker());
+                state.wait_to_write(self.stream.id, cx.waker());
                 Poll::Pending
             }
             Ok(taken) => {
-                link.call(state);
+                self.stream.link().call(state);
                 Poll::Ready(Ok(taken))
             }
             Err(error) => Poll::Ready(Err(self.refused(&state, error))),
@@ -110,54 +107,60 @@ impl SendStream {
     /// # Errors
     /// As [`write`](Self::write).
     pub fn finish(&mut self) -> Result<(), Error> {
-        let link = self.hold.link();
-        let mut state = link.lock();
+        let mut state = self.stream.lock()?;
         if let Some(failure) = state.failure() {
             return Err(failure);
         }
         self.is_ended = true;
-        let finished = state.connection.finish(self.id);
+        let finished = state.connection.finish(self.stream.id);
         finished.map_err(|error| self.refused(&state, error))?;
-        link.call(state);
+        self.stream.link().call(state);
         Ok(())
     }
 
     /// Gives up sending, for the reason with this code: what was not sent or has not arrived never will. Nothing if it has ended already.
     pub fn reset(&mut self, code: VarInt) {
-        let link = self.hold.link();
-        let mut state = link.lock();
         self.is_ended = true;
-        if state.connection.reset(self.id, code).is_ok() {
-            link.call(state);
+        if let Ok(mut state) = self.stream.lock()
+            && state.connection.reset(self.stream.id, code).is_ok()
+        {
+            self.stream.link().call(state);
         }
     }
 
     /// Waits for the fate of the stream: `None` once everything has arrived, and the end with it, or the code for which the peer does not want
-    /// it. The future can be dropped and asked again.
+    /// it. The future can be dropped and asked again. After a [`reset`](Self::reset) it waits for the end of the connection.
     ///
     /// # Errors
-    /// [`Error::Ended`] after a [`reset`](Self::reset), or the end of the connection.
+    /// The end of the connection.
     pub async fn stopped(&self) -> Result<Option<VarInt>, Error> {
-        let fate = |state: &mut State| match state.fate(self.id) {
-            Some(Fate::Arrived) => Some(Ok(None)),
-            Some(Fate::Stopped(code)) => Some(Ok(Some(code))),
-            None => state.failure().map(Err),
+        let id = self.stream.id;
+        let fate = |state: &mut State| {
+            if let Err(error) = self.stream.check(state) {
+                return Some(Err(error));
+            }
+            match state.fate(id) {
+                Some(Fate::Arrived) => Some(Ok(None)),
+                Some(Fate::Stopped(code)) => Some(Ok(Some(code))),
+                None => state.failure().map(Err),
+            }
         };
-        self.hold.link().wait(For::Fate(self.id), fate).await
+        self.stream.link().wait(For::Fate(id), fate).await
     }
 
     /// Whose data goes first: streams of a lower urgency before those of a higher, and streams of the same in turn. It is 3 at first.
     pub fn set_priority(&mut self, urgency: u8) {
-        let link = self.hold.link();
-        let mut state = link.lock();
-        if state.connection.set_urgency(self.id, urgency).is_ok() {
-            link.call(state);
+        let id = self.stream.id;
+        if let Ok(mut state) = self.stream.lock()
+            && state.connection.set_urgency(id, urgency).is_ok()
+        {
+            self.stream.link().call(state);
         }
     }
 
     /// Why the stream took nothing.
     fn refused(&self, state: &State, error: SendError) -> Error {
-        match (error, state.fate(self.id)) {
+        match (error, state.fate(self.stream.id)) {
             (SendError::Stopped(code), _) | (_, Some(Fate::Stopped(code))) => Error::Stopped(code),
             (SendError::Finished | SendError::Closed, _) => Error::Ended,
         }
@@ -166,18 +169,19 @@ impl SendStream {
 
 impl Drop for SendStream {
     fn drop(&mut self) {
-        let link = self.hold.link();
-        let mut state = link.lock();
-        state.remove_sender(self.id);
-        if !self.is_ended && state.connection.finish(self.id).is_ok() {
-            link.call(state);
+        let Ok(mut state) = self.stream.lock() else {
+            return;
+        };
+        state.remove_sender(self.stream.id);
+        if !self.is_ended && state.connection.finish(self.stream.id).is_ok() {
+            self.stream.link().call(state);
         }
     }
 }
 
 impl fmt::Debug for SendStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SendStream").field(&self.id).finish()
+        f.debug_tuple("SendStream").field(&self.stream.id).finish()
     }
 }
 

@@ -198,7 +198,7 @@ fn connect(world: &World) -> impl Future<Output = Result<Connection, Error>> + u
 fn whoever_waits_hears_that_nothing_drives_the_endpoint() {
     let mut world = World::new(Manners::default());
     let (client, _server) = world.connect();
-    let (mut send, _recv) = world.run(client.open_bi()).unwrap();
+    let (mut send, recv) = world.run(client.open_bi()).unwrap();
     let endpoint = world.client();
     let mut waits = Box::pin(client.accept_bi());
     assert!(
@@ -212,6 +212,11 @@ fn whoever_waits_hears_that_nothing_drives_the_endpoint() {
     assert!(matches!(world.run(send.write(b"x")), Err(Error::NotDriven)));
     assert!(matches!(world.run(connect(&world)), Err(Error::NotDriven)));
     world.run(endpoint.shutdown(Duration::MAX));
+    // Nothing of it stays.
+    let hub = std::sync::Arc::downgrade(&endpoint.hub);
+    world.client.endpoint = None;
+    drop((endpoint, client, send, recv));
+    assert_eq!(hub.strong_count(), 0);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use bytes::{Bytes, BytesMut};
 use pith_quic::{ClientConfig, Ecn, EndpointConfig, Route, ServerConfig, Transmit};
 use pith_tests::pair::{NAME, credential, trust};
 use pith_tests::pki::{Kind, Pki};
+use pith_tls::{Now, SessionStore, StrikeRegister, Tickets};
 
 use crate::clock::Clock;
 use crate::quic::waiting::lock;
@@ -170,6 +171,19 @@ impl World {
         Self::with(manners, options)
     }
 
+    /// With early data, once there was a connection before.
+    pub(super) fn early() -> Self {
+        let pki = Pki::with(Kind::Ed25519, 0);
+        let client = pith_tls::ClientConfig::new(trust(&pki))
+            .sessions(SessionStore::new())
+            .early_data(true)
+            .alpn(&[ALPN]);
+        let server = early_server_tls(&pki);
+        let client = ClientConfig::new(client.build().unwrap()).datagrams(1000);
+        let server = ServerConfig::new(server).datagrams(1000);
+        Self::of(Manners::default(), pki, client, server)
+    }
+
     /// With other options of the transport.
     pub(super) fn with(
         manners: Manners,
@@ -187,6 +201,15 @@ impl World {
             ClientConfig::new(client.build().unwrap()),
             ServerConfig::new(server_tls(&pki, ALPN)),
         );
+        Self::of(manners, pki, client, server)
+    }
+
+    fn of(
+        manners: Manners,
+        pki: Pki,
+        client: pith_quic::ClientConfigBuilder,
+        server: pith_quic::ServerConfigBuilder,
+    ) -> Self {
         let (client_config, server_config) = (client.build().unwrap(), server.build().unwrap());
         let time = Arc::new(AtomicU64::new(1_000_000));
         let net = Arc::new(Mutex::new(Net {
@@ -382,6 +405,20 @@ impl Node {
 pub(super) fn server_tls(pki: &Pki, alpn: &[u8]) -> Arc<pith_tls::ServerConfig> {
     let identity = pki.leaf_with(Kind::Ed25519, &[NAME], |_| ());
     let server = pith_tls::ServerConfig::new(credential(&identity)).alpn(&[alpn]);
+    server.build().unwrap()
+}
+
+/// A server's configuration with early data, and tickets that no other opens.
+pub(super) fn early_server_tls(pki: &Pki) -> Arc<pith_tls::ServerConfig> {
+    let identity = pki.leaf_with(Kind::Ed25519, &[NAME], |_| ());
+    let began = Now {
+        monotonic: Duration::ZERO,
+        unix: Duration::from_secs(1_800_000_000),
+    };
+    let server = pith_tls::ServerConfig::new(credential(&identity))
+        .tickets(Tickets::rotating())
+        .early_data(u32::MAX, StrikeRegister::new(began))
+        .alpn(&[ALPN]);
     server.build().unwrap()
 }
 

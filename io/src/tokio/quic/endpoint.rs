@@ -90,6 +90,20 @@ impl Endpoint {
         self.inner.connect(config, remote, name).await
     }
 
+    /// As [`connect`](Self::connect), but where a session of an earlier connection allows early data (0-RTT) the connection is there at once: see
+    /// [`Connection::handshake`]. What is sent before that may be received more than once, by whoever sends a copy of it.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn connect_early(
+        &self,
+        config: &ClientConfig,
+        remote: SocketAddr,
+        name: &str,
+    ) -> Result<Connection, Error> {
+        self.inner.connect_early(config, remote, name).await
+    }
+
     /// As [`connect`](Self::connect), with answers to the configuration's questions: each goes to `answer`, one at a time, and the
     /// handshake waits for what it returns, within its deadline.
     ///

@@ -23,6 +23,12 @@
 //! that means more than to stop waiting, its documentation says so. Nothing is lost because a handle is dropped: what was written is
 //! sent, and [`Endpoint::shutdown`] waits for it. A task of the runtime drives each endpoint, so the runtime has to live as long.
 //!
+//! Early data (0-RTT) is asked for by name: [`Endpoint::connect_early`], [`Incoming::accept_early`] and [`RecvStream::allow_early`]. Elsewhere a connection is there when its
+//! handshake is complete, and nothing that is read is somebody's copy.
+//!
+//! A connection's window of what is unread is shared by its streams: read them side by side. Who reads one to its end while others fill the
+//! window may wait forever.
+//!
 //! Streams are [`AsyncRead`](::tokio::io::AsyncRead) and [`AsyncWrite`](::tokio::io::AsyncWrite) too. `shutdown` of the latter finishes
 //! a stream; nothing has to be flushed.
 

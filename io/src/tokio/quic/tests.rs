@@ -9,13 +9,14 @@ use bytes::Bytes;
 use pith_quic::{ClientConfig, ConnectionError, Retrying, ServerConfig, VarInt};
 use pith_tests::pair::{NAME, credential, trust};
 use pith_tests::pki::{Kind, Pki};
-use pith_tls::{Answer, Credential, Question, Topic};
+use pith_tls::{Answer, Credential, EarlyData, Question, SessionStore, StrikeRegister, Topic};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use tokio::{join, try_join};
 
 use super::{Connection, Endpoint, Error, RecvStream, SendStream};
+use crate::clock::Clock;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -83,7 +84,8 @@ async fn serve(connection: Connection) -> Result<(), Error> {
     loop {
         tokio::select! {
             stream = connection.accept_bi() => {
-                let (send, recv) = stream?;
+                let (send, mut recv) = stream?;
+                recv.allow_early();
                 tokio::spawn(echo(send, recv));
             }
             datagram = connection.read_datagram() => connection.send_datagram(datagram?)?,
@@ -401,6 +403,45 @@ fn questions_are_answered_by_functions() {
         };
         let ((), there) = join!(give_up, accept);
         assert!(matches!(there, Err(Error::Connection(_))));
+    });
+}
+
+#[test]
+fn early_data_is_answered_early() {
+    on_both(|| async {
+        let Configs { pki, .. } = configs();
+        let client = pith_tls::ClientConfig::new(trust(&pki))
+            .sessions(SessionStore::new())
+            .early_data(true)
+            .alpn(&[b"echo"]);
+        let client = ClientConfig::new(client.build().unwrap()).build().unwrap();
+        // It has been there for a while.
+        let mut began = Clock::system().now();
+        began.unix -= Duration::from_secs(100);
+        let register = StrikeRegister::new(began);
+        let tls = pith_tls::ServerConfig::new(leaf(&pki))
+            .early_data(u32::MAX, register)
+            .alpn(&[b"echo"]);
+        let tls = tls.build().unwrap();
+        let server = ServerConfig::new(tls).build().unwrap();
+        let server = Endpoint::server("127.0.0.1:0", server).unwrap();
+        let endpoint = Endpoint::client("127.0.0.1:0").unwrap();
+        let ask = async || {
+            let connecting = endpoint.connect_early(&client, server.local_addr(), NAME);
+            let connection = connecting.await.unwrap();
+            let got = there_and_back(&connection, b"hello").await.unwrap();
+            assert_eq!(got, b"hello");
+            connection.handshake().await.unwrap()
+        };
+        let serving = async {
+            for _ in 0..2 {
+                let connection = server.accept().await.unwrap().accept_early().unwrap();
+                tokio::spawn(serve(connection));
+            }
+        };
+        let asking = async { [ask().await, ask().await] };
+        let (early, ()) = join!(asking, serving);
+        assert_eq!(early, [EarlyData::NotOffered, EarlyData::Accepted]);
     });
 }
 
