@@ -23,7 +23,7 @@ use pith_quic::{
 };
 use pith_tests::pair::{NAME, NOW, credential, name, trust};
 use pith_tests::pki::Pki;
-use pith_tls::{EarlyData, Now, SessionStore, StrikeRegister, Tickets};
+use pith_tls::{EarlyData, KeyLog, Now, SessionStore, StrikeRegister, Tickets};
 
 /// What was written, and is still there once the connection is gone.
 #[derive(Clone, Default)]
@@ -70,6 +70,15 @@ struct Known {
     store: SessionStore,
     tickets: Tickets,
     register: StrikeRegister,
+    /// Lines of a key log.
+    keys: Arc<Mutex<Vec<String>>>,
+}
+
+impl Known {
+    fn key_log(&self) -> KeyLog {
+        let keys = Arc::clone(&self.keys);
+        KeyLog::new(move |line| keys.lock().unwrap().push(line.to_owned()))
+    }
 }
 
 const CLIENT: usize = 0;
@@ -94,6 +103,7 @@ impl Net {
         let tls = pith_tls::ClientConfig::new(trust(&known.pki))
             .alpn(&[b"test"])
             .sessions(known.store.clone())
+            .key_log(known.key_log())
             .early_data(true);
         let config = ClientConfig::new(tls.build().unwrap())
             .observers(log(&traces[CLIENT]))
@@ -354,6 +364,7 @@ fn traces_of_a_connection_with_a_bit_of_everything_are_what_the_schemas_say() {
                 monotonic: Duration::ZERO,
                 unix: NOW.unix - Duration::from_secs(60),
             }),
+            keys: Arc::default(),
         };
         let mut net = Net::new(schema, &known, NOW);
         net.live();
@@ -376,6 +387,13 @@ fn traces_of_a_connection_with_a_bit_of_everything_are_what_the_schemas_say() {
             ("made", made),
         ];
         let told = check(word, &traces);
+        let keys = known.keys.lock().unwrap();
+        assert!(keys.len() > 10);
+        for line in keys.iter() {
+            // A secret, in the way that all bytes are written.
+            let part = &line.rsplit(' ').next().unwrap()[..16];
+            assert!(traces.iter().all(|(_, trace)| !trace.contains(part)));
+        }
         // Whatever the checker knows is there, but for what only some runs have.
         let missing = told.lines().filter_map(|line| line.strip_prefix("never: "));
         let missing: Vec<_> = missing
