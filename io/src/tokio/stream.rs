@@ -318,21 +318,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
                 }
                 Phase::Failing { .. } | Phase::Failed(_) => return self.poll_failed(cx).map(Err),
             }
-            if self.poll_push(cx)?.is_pending() {
-                if self.tls.summary().is_some() {
-                    return Poll::Ready(Ok(0));
-                }
-                // The server may wait until its flight is taken.
-                match self.step() {
-                    Ok(Step::Again) => {}
-                    Ok(Step::NeedMore) => ready!(self.poll_fill(cx))?,
-                    Ok(Step::Blocked) => return Poll::Ready(Err(question_unanswered())),
-                    Ok(Step::Closed) => self.fail(Error::Alert(AlertDescription::CLOSE_NOTIFY)),
-                    Ok(Step::Plaintext | Step::Early) => {
-                        self.fail(Local::Internal("data before the handshake").into());
-                    }
-                    Err(error) => self.fail(error),
-                }
+            if self.tls.summary().is_some() {
+                return Poll::Ready(Ok(0));
+            }
+            if !ready!(self.poll_push_early(cx))? {
                 continue;
             }
             match self.output.seal_early(&mut self.tls, early) {
@@ -353,22 +342,55 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
             && self.tls.status().send == Flow::Open
     }
 
-    /// Writes before the handshake is done, while another task may read what is left of it.
+    /// Writes all that is sealed before the handshake is done. Both sides of early data may write at once, and neither has to read before it
+    /// has written all; so what comes is read while the socket takes nothing. `false`: something came, and the phase may be another.
+    fn poll_push_early(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if self.poll_push(cx)?.is_ready() {
+            return Poll::Ready(Ok(true));
+        }
+        match self.step() {
+            Ok(Step::Again) => {}
+            Ok(Step::Early) => self.early.keep(&mut self.input),
+            Ok(Step::NeedMore) => ready!(self.poll_fill(cx))?,
+            Ok(Step::Blocked) => return Poll::Ready(Err(question_unanswered())),
+            Ok(Step::Closed) => self.fail(Error::Alert(AlertDescription::CLOSE_NOTIFY)),
+            Ok(Step::Plaintext) => self.fail(Local::Internal("data before the handshake").into()),
+            Err(error) => self.fail(error),
+        }
+        Poll::Ready(Ok(false))
+    }
+
+    /// Writes before the handshake is done, while another task may read what is left of it. `None`: it is done, or has failed.
     fn poll_answer(
         &mut self,
         slices: &[IoSlice<'_>],
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
-        let both = self.both(Side::Write, cx);
-        let both = &mut Context::from_waker(&both);
-        ready!(self.poll_push(both))?;
+    ) -> Poll<io::Result<Option<usize>>> {
+        if !ready!(self.poll_push_answer(cx))? {
+            return Poll::Ready(Ok(None));
+        }
         match self.output.seal(&mut self.tls, slices) {
             Ok(consumed) => {
-                let _pushed: Poll<()> = self.poll_push(both)?;
-                Poll::Ready(Ok(consumed))
+                let both = self.both(Side::Write, cx);
+                let _pushed: Poll<()> = self.poll_push(&mut Context::from_waker(&both))?;
+                Poll::Ready(Ok(Some(consumed)))
             }
             Err(error) => Poll::Ready(Err(wrap(error))),
         }
+    }
+
+    /// Writes all that is sealed, unless that is no answer to early data any more.
+    fn poll_push_answer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let both = self.both(Side::Write, cx);
+        let both = &mut Context::from_waker(&both);
+        while self.answers_early() {
+            if ready!(self.poll_push_early(both))? {
+                return Poll::Ready(Ok(true));
+            }
+            // What came may be what it waits for. Being woken, it asks anew.
+            self.waiting.wake_other(Side::Write);
+        }
+        Poll::Ready(Ok(false))
     }
 
     /// A waker for both tasks of this stream, of which this is one.
@@ -564,8 +586,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         loop {
-            if this.answers_early() {
-                return this.poll_answer(slices, cx);
+            if let Some(consumed) = ready!(this.poll_answer(slices, cx))? {
+                return Poll::Ready(Ok(consumed));
             }
             ready!(this.poll_open(Side::Write, cx))?;
             ready!(this.poll_push(cx))?;
@@ -587,9 +609,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.answers_early() {
-            let both = this.both(Side::Write, cx);
-            return this.poll_drain(&mut Context::from_waker(&both));
+        while ready!(this.poll_push_answer(cx))? {
+            this.output.queue(&mut this.tls);
+            if this.output.is_empty() {
+                return Pin::new(&mut this.socket).poll_flush(cx);
+            }
         }
         ready!(this.poll_open(Side::Write, cx))?;
         this.poll_drain(cx)

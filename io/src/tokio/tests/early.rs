@@ -83,7 +83,8 @@ async fn early_data_is_answered_before_the_handshake_is_done() {
             assert!(server.summary().is_none(), "{room}");
             server.write_all(&pattern(5_000)).await?;
             server.flush().await?;
-            assert!(server.summary().is_none(), "{room}");
+            // One that had to read meanwhile may be done.
+            assert!(server.summary().is_none() || room < 20_000, "{room}");
             // The handshake's end, before which the client cannot be done.
             server.read_early(&mut [0; 9]).await
         };
@@ -231,11 +232,17 @@ async fn a_peer_that_writes_before_it_reads_is_read_meanwhile() {
         let name = server_name("example.org").unwrap();
         let client = Connection::client(client_config, name, now).unwrap();
         let mut client = Stubborn::new(Who::Client, client);
-        let first = client.ask(&early);
+        let records = early.chunks(1_000).map(|some| client.ask(some));
+        let first = records.collect::<Vec<_>>().concat();
         let reads = async {
-            server.handshake().await?;
             let mut got = vec![0; if taken { early.len() } else { 0 }];
-            read_early(&mut server, &mut got).await?;
+            let some = server.read_early(&mut got).await?;
+            // It can be answered before the rest of it is read.
+            server.write_all(&pattern(2_000)).await?;
+            server.flush().await?;
+            assert!(server.summary().is_some() || taken, "{room}");
+            read_early(&mut server, &mut got[some..]).await?;
+            assert_eq!(server.read_early(&mut [0]).await?, 0);
             write(&mut server, b"later").await?;
             Ok(got)
         };
