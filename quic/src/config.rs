@@ -70,6 +70,8 @@ pub(crate) struct Transport {
     pub(crate) congestion: Congestion,
     pub(crate) initial_rtt: Duration,
     pub(crate) ecn: bool,
+    /// Whether a server's clients may move by themselves.
+    pub(crate) active_migration: bool,
     /// Packets that one key protects before it is updated, where that is less than its AEAD's limit.
     pub(crate) packets_per_key: u64,
     /// Packets that may fail to open over the life of a connection, where that is less than the AEAD's limit.
@@ -105,6 +107,7 @@ impl Default for Transport {
             congestion: Congestion::default(),
             initial_rtt: INITIAL_RTT,
             ecn: true,
+            active_migration: true,
             packets_per_key: u64::MAX,
             forgeries: u64::MAX,
             observers: None,
@@ -279,6 +282,13 @@ impl ClientConfigBuilder {
 
 impl ServerConfigBuilder {
     transport_options!(ServerConfig {});
+
+    /// Whether clients may move to another address by themselves; true by default. With false they are asked not to, and what comes from another address to
+    /// another connection id is dropped. A client whose address a NAT has changed is followed either way.
+    pub fn active_migration(mut self, allowed: bool) -> Self {
+        self.transport.active_migration = allowed;
+        self
+    }
 }
 
 impl Transport {

@@ -35,7 +35,7 @@
 //! in [`limits`]; how a connection can end is in [`ConnectionError`].
 
 #![forbid(unsafe_code)]
-// Until there is migration, some parts are used by their tests alone.
+// Until clients migrate, some parts are used by their tests alone.
 #![allow(dead_code, unused_imports)]
 #![cfg_attr(
     test,

@@ -101,6 +101,18 @@ pub const RETIRING_IDS: usize = 16;
 /// Connection ids that are issued to the peer at once, whatever it is willing to hold: each costs the endpoint a route.
 pub const ISSUED_IDS: usize = 5;
 
+/// Paths of a connection: the one in use, the one to return to if that fails, and those that the peer has left or tries.
+pub const PATHS: usize = 4;
+
+/// For how long nothing may come on a path that is not in use before it is forgotten.
+pub const PATH_TIME: Duration = Duration::from_secs(5);
+
+/// Challenges of one path that may still be answered. One is sent for each probe timeout, so an older answer would be later than any.
+pub const CHALLENGES: usize = 4;
+
+/// Bytes below which no datagram is sent to an address that is not validated: with fewer a packet would hold next to nothing.
+pub const SMALL_DATAGRAM: usize = 64;
+
 /// Bytes of the smallest datagram that can be a Stateless Reset (RFC 9000 section 10.3).
 pub const RESET_DATAGRAM: usize = 21;
 

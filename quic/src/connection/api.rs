@@ -328,14 +328,14 @@ impl Connection {
     /// The path in use.
     #[must_use]
     pub fn route(&self) -> Route {
-        self.path.route
+        self.paths.active.route
     }
 
     /// What the connection has counted, and what is known of its path now.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let ecn = self.recovery.path().ecn().state();
-        self.stats.with(&self.metrics(), self.path.mtu, ecn)
+        self.stats.with(&self.metrics(), self.paths.active.mtu, ecn)
     }
 }
 

@@ -58,6 +58,7 @@ impl Connection {
             Timer::Recovery => self.recovery.deadline(),
             Timer::Ack => self.ack_deadline(),
             Timer::Pace => self.paced,
+            Timer::Path => self.paths.deadline(),
             Timer::OldKeys => self.updates.deadline(),
             Timer::EarlyKeys => self.early.keys_deadline(),
             Timer::Held => self.held.deadline(),
@@ -95,13 +96,21 @@ impl Connection {
             // The next packet takes them along.
             Timer::Ack => {}
             Timer::Pace => self.paced = None,
+            Timer::Path => {
+                if let Err(error) = self.on_path_timer(now) {
+                    self.fail(error, now);
+                }
+            }
             Timer::OldKeys => {
                 self.spaces.one_rtt.drop_previous();
                 self.updates.on_dropped();
             }
             Timer::EarlyKeys => self.drop_early_keys(),
             Timer::Held => self.held.expire(now),
-            Timer::Rest => self.spaces.one_rtt.rest(),
+            Timer::Rest => {
+                self.spaces.one_rtt.rest();
+                self.ids.rest();
+            }
         }
     }
 

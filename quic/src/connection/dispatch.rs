@@ -65,9 +65,10 @@ impl Connection {
                 .local
                 .on_retire(sequence.get(), &from.opened.dcid)
                 .map(|gone| self.on_retired(gone)),
-            Frame::PathChallenge(data) => Ok(self.path.responses.on_challenge(data)),
-            // None was asked for.
-            Frame::PathResponse(_) => Ok(false),
+            Frame::PathChallenge(data) => Ok(self.on_path_challenge(data, from.path)),
+            Frame::PathResponse(data) => {
+                return self.on_path_response(data, from.now.monotonic);
+            }
             Frame::NewToken(token) => Ok(self.on_new_token(token)),
             Frame::Datagram(data) => {
                 let frame = datagram_size(data.len());
@@ -207,11 +208,11 @@ impl Connection {
     }
 
     fn on_learned(&mut self, learned: Learned) -> bool {
-        if learned == Learned::Replaced {
-            if let Some(token) = self.ids.remote.current_token() {
-                let event = super::EndpointEvent::ResetToken(token);
-                self.events.push_endpoint(event);
-            }
+        if learned != Learned::Nothing {
+            self.paths.renew(&mut self.ids.remote);
+        }
+        if learned == Learned::Retired {
+            self.on_ids();
         }
         learned != Learned::Nothing
     }

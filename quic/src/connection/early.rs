@@ -205,10 +205,17 @@ impl Connection {
         remembered: Option<&Bytes>,
         now: Now,
     ) -> Result<(), ConnectionError> {
-        let own = self.config.values(&self.ids, self.side, self.reset_token);
+        let own = self
+            .config
+            .values(&self.ids, self.side, self.ids.reset_token());
         let encoded = self
             .config
-            .parameters(&self.ids, self.side, self.reset_token, &mut self.random)
+            .parameters(
+                &self.ids,
+                self.side,
+                self.ids.reset_token(),
+                &mut self.random,
+            )
             .map_err(local)?;
         let remembered = remembered.and_then(|bytes| Remembered::decode(bytes));
         let kept = remembered.is_some_and(|remembered| remembered.check(&own).is_ok());

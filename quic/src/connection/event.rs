@@ -1,5 +1,6 @@
 //! What a connection tells the application and its endpoint, each when it is asked.
 
+use core::net::SocketAddr;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use pith_tls::Summary;
 
 use crate::error::ConnectionError;
 use crate::limits;
+use crate::path::Route;
 use crate::streams::StreamEvent;
 use crate::wire::{ConnectionId, ResetToken};
 
@@ -33,6 +35,8 @@ pub enum Event {
     /// The server has not seen this client's early data. All streams and datagrams so far are gone, and nothing of them is sent again: the application, which
     /// alone knows whether it may be, opens streams anew, from when it has heard of this.
     EarlyDataRejected,
+    /// The peer's address has changed, and it has shown that it receives at the new one. Only clients move.
+    Moved(Route),
     /// The connection is over. Nothing is told after this.
     Closed(ConnectionError),
 }
@@ -47,6 +51,8 @@ pub enum EndpointEvent {
     Retired(ConnectionId),
     /// A datagram that ends in this token resets the connection. It replaces the one before.
     ResetToken(ResetToken),
+    /// The peer is at this address now: its Stateless Resets come from there.
+    Moved(SocketAddr),
     /// All state of the connection may go.
     Over,
 }

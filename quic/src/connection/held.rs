@@ -6,6 +6,7 @@
 use core::time::Duration;
 
 use crate::limits;
+use crate::path::Route;
 use crate::protect::Protected;
 use crate::recovery::Ecn;
 use crate::wire::PacketType;
@@ -24,6 +25,7 @@ pub(crate) struct HeldPacket {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Arrival {
     pub(crate) at: Duration,
+    pub(crate) route: Route,
     pub(crate) ecn: Ecn,
     /// Bytes of the datagram that it came in, all of which it keeps alive.
     pub(crate) datagram: usize,

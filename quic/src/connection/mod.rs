@@ -17,6 +17,7 @@ mod glitch;
 mod handshake;
 mod held;
 mod key_update;
+mod migrate;
 mod packet;
 mod parameters;
 mod receive;
@@ -53,7 +54,7 @@ use crate::crypto_stream::CryptoStream;
 use crate::error::{Code, ConnectionError, TransportError};
 use crate::limits;
 use crate::observe::{End, Seen, Watch};
-use crate::path::{Amplification, Ids, NewId, Path, Route};
+use crate::path::{Amplification, Ids, NewId, Path, Paths, Route};
 use crate::random::Random;
 use crate::recovery::{self, Cubic, NewReno, PathId, Recovery, Settled};
 use crate::streams::{Datagrams, Streams};
@@ -90,12 +91,10 @@ pub struct Connection {
     streams: Streams,
     datagrams: Datagrams,
     signals: Signals,
-    path: Path,
+    paths: Paths,
     ids: Ids,
     /// Whether the endpoint has been asked for ids.
     asked_ids: bool,
-    /// The token of this server's first id.
-    reset_token: Option<ResetToken>,
     peer: Option<Peer>,
     early: Early,
     /// What Initial packets carry: of a Retry, or of an earlier connection.
@@ -175,7 +174,6 @@ impl Connection {
             tls,
             token,
             shelf,
-            reset_token: None,
             // A client that can send streams then has 0-RTT keys.
             half_rtt: true,
         };
@@ -193,7 +191,8 @@ impl Connection {
     ) -> Result<Self, ConnectionError> {
         let random = config.transport.random().map_err(local)?;
         let own = accepted.id.id;
-        let ids = Ids::server(own, accepted.original, accepted.retried, accepted.peer);
+        let mut ids = Ids::server(own, accepted.original, accepted.retried, accepted.peer);
+        ids.set_reset_token(accepted.id.reset_token);
         let carrier = Carrier::Quic {
             transport_parameters: None,
         };
@@ -204,7 +203,6 @@ impl Connection {
             Amplification::new()
         };
         let path = Path::new(PathId(0), accepted.route, amplification);
-        let reset_token = Some(accepted.id.reset_token);
         let parts = Parts {
             ids,
             path,
@@ -212,7 +210,6 @@ impl Connection {
             tls,
             token: Bytes::new(),
             shelf: None,
-            reset_token,
             half_rtt: !config.tls.may_ask_client(),
         };
         Self::new(Side::Server, &config.transport, parts, now)
@@ -252,10 +249,9 @@ impl Connection {
             streams: Streams::new(side, config.streams),
             datagrams: Datagrams::new(config.datagrams),
             signals: Signals::default(),
-            path: parts.path,
+            paths: Paths::new(parts.path),
             ids: parts.ids,
             asked_ids: false,
-            reset_token: parts.reset_token,
             peer: None,
             early: Early::new(),
             token: parts.token,
@@ -275,6 +271,11 @@ impl Connection {
         connection.advance(began)?;
         connection.watch_changes();
         Ok(connection)
+    }
+
+    /// The peer's id with this number.
+    fn dcid(&self, number: Option<u64>) -> Option<ConnectionId> {
+        self.ids.remote.get(number?)
     }
 
     /// Ends the connection with an error of its own, and says so to the peer (rfc9000#10.3-1, rfc9000#11.1-1).
@@ -360,7 +361,6 @@ struct Parts {
     tls: Handshake,
     token: Bytes,
     shelf: Option<Box<Shelf>>,
-    reset_token: Option<ResetToken>,
     half_rtt: bool,
 }
 

@@ -14,7 +14,7 @@ use super::{Connection, local};
 use crate::error::{ConnectionError, TransportError};
 use crate::limits;
 use crate::protect::Draft;
-use crate::recovery::{Ecn, SentPacket, Tokens};
+use crate::recovery::{Ecn, PathId, SentPacket, Tokens};
 use crate::streams::Clock;
 use crate::wire::header::NewHeader;
 use crate::wire::version::LongType;
@@ -31,9 +31,10 @@ pub(super) enum Permit {
 pub(super) struct Packet {
     pub(super) space: Space,
     pub(super) packet_type: PacketType,
+    path: PathId,
     pub(super) draft: Draft,
     pub(super) tokens: Tokens,
-    eliciting: bool,
+    pub(super) eliciting: bool,
     start: usize,
 }
 
@@ -42,19 +43,36 @@ pub(super) struct Room<'a> {
     pub(super) builder: Builder<'a>,
     pub(super) now: Duration,
     pub(super) ecn: Ecn,
+    /// Whether it can be as long as every path carries.
+    pub(super) whole: bool,
     /// Whether it has to be as long as every path carries.
     pub(super) expand: bool,
 }
 
 impl Connection {
-    /// The header of a packet. A token is the client's alone, for a server holds none (rfc9000#8.1.3-1, rfc9000#17.2.2-1), and the spin bit is never set
-    /// (rfc9000#17.4-1).
+    /// The header of a packet on the path in use.
     pub(super) fn begin(
         &mut self,
         space: Space,
         builder: &mut Builder<'_>,
         now: Duration,
     ) -> Result<Option<Packet>, ConnectionError> {
+        self.begin_on(self.paths.active.id, space, builder, now)
+    }
+
+    /// The header of a packet on any path; none without an id of the peer for it. A token is the client's alone, for a server holds none (rfc9000#8.1.3-1, rfc9000#17.2.2-1), and the spin bit is never set
+    /// (rfc9000#17.4-1).
+    pub(super) fn begin_on(
+        &mut self,
+        path: PathId,
+        space: Space,
+        builder: &mut Builder<'_>,
+        now: Duration,
+    ) -> Result<Option<Packet>, ConnectionError> {
+        let number = self.paths.get_mut(path).and_then(|path| path.remote);
+        let Some(dcid) = self.dcid(number) else {
+            return Ok(None);
+        };
         let Some(packet_type) = self.spaces.sends(space) else {
             return Ok(None);
         };
@@ -70,7 +88,6 @@ impl Connection {
             return Ok(None);
         };
         let quic_bit = self.quic_bit(packet_type);
-        let dcid = self.ids.remote.current();
         let long = |long_type| NewHeader::Long {
             long_type,
             version: self.version,
@@ -90,6 +107,7 @@ impl Connection {
         Ok(draft.map(|draft| Packet {
             space,
             packet_type,
+            path,
             draft,
             tokens: Tokens::default(),
             eliciting: false,
@@ -133,19 +151,14 @@ impl Connection {
         }
         let before = builder.len();
         if all {
-            self.write_frames(
-                packet.packet_type,
-                builder,
-                &mut packet.tokens,
-                now,
-                &mut room.expand,
-            );
+            self.write_frames(packet.packet_type, room, &mut packet.tokens);
+            let builder = &mut room.builder;
             if builder.len() == before && self.recovery.probes_owed(space) > 0 {
                 // rfc9002#6.2.4-2, rfc9000#8.1-5
                 let _full = builder.put_ping();
             }
         }
-        packet.eliciting = builder.len() > before;
+        packet.eliciting = room.builder.len() > before;
         let initial = packet.packet_type == PacketType::Initial;
         // rfc9000#8.1-3, rfc9000#14-1, rfc9000#14.1-1, rfc9000#14.1-2, rfc9001#9.3-1
         room.expand |= initial && (self.side == Side::Client || packet.eliciting);
@@ -153,14 +166,8 @@ impl Connection {
     }
 
     /// The owners of frames, in the order in which they write.
-    fn write_frames(
-        &mut self,
-        packet: PacketType,
-        builder: &mut Builder<'_>,
-        tokens: &mut Tokens,
-        now: Duration,
-        expand: &mut bool,
-    ) {
+    fn write_frames(&mut self, packet: PacketType, room: &mut Room<'_>, tokens: &mut Tokens) {
+        let (builder, now) = (&mut room.builder, room.now);
         let clock = Clock {
             now,
             rtt: self.recovery.path().rtt().smoothed(),
@@ -169,8 +176,10 @@ impl Connection {
             self.crypto.write(packet.space(), builder, tokens);
         }
         if packet == PacketType::OneRtt {
-            // rfc9000#8.2.2-2, rfc9000#8.2.2-5
-            *expand |= self.path.responses.write(builder, tokens);
+            let (path, timeout) = (&mut self.paths.active, self.recovery.probe_timeout());
+            let probes = path.write(builder, tokens, room.whole, now, timeout);
+            // rfc9000#8.2.1-2, rfc9000#8.2.2-2, rfc9000#8.2.2-5, rfc9000#8.2.2-6
+            room.expand |= probes && room.whole;
             self.signals.write(builder, tokens);
             self.ids.remote.write(builder, tokens);
             self.ids.local.write(builder, tokens);
@@ -195,6 +204,7 @@ impl Connection {
         let Packet {
             space,
             packet_type,
+            path,
             draft,
             tokens,
             eliciting,
@@ -217,7 +227,7 @@ impl Connection {
             number,
             sent_at: room.now,
             size: u16::try_from(size).unwrap_or(u16::MAX),
-            path: self.path.id,
+            path,
             ack_eliciting: eliciting,
             // PADDING counts, ACK and CONNECTION_CLOSE frames do not.
             in_flight: eliciting || room.expand,
@@ -250,6 +260,7 @@ impl Connection {
 impl<'a> Room<'a> {
     pub(super) fn new(buffer: &'a mut [u8], now: Duration, ecn: Ecn) -> Self {
         Self {
+            whole: buffer.len() >= limits::DATAGRAM,
             builder: Builder::new(buffer),
             now,
             ecn,
@@ -285,6 +296,7 @@ impl Connection {
             builder: Builder::new(&mut buffer),
             now,
             ecn: Ecn::NotEct,
+            whole: true,
             expand,
         };
         let packet = self.begin(space, &mut room.builder, now).unwrap().unwrap();
@@ -300,7 +312,7 @@ impl Connection {
         let packet = SentPacket {
             number,
             sent_at: now,
-            path: self.path.id,
+            path: self.paths.active.id,
             ..SentPacket::default()
         };
         self.recovery.on_sent(space, packet);

@@ -53,6 +53,7 @@ impl Transport {
             initial_max_streams_uni: number(streams.streams_uni),
             ack_delay_exponent: VarInt::from(ACK_DELAY_EXPONENT),
             max_ack_delay: number(milliseconds(self.max_ack_delay)),
+            disable_active_migration: server && !self.active_migration,
             active_connection_id_limit: number(
                 u64::try_from(limits::ACTIVE_IDS).unwrap_or(u64::MAX),
             ),
@@ -114,10 +115,8 @@ impl Connection {
             self.events.push_endpoint(EndpointEvent::ResetToken(token));
         }
         let payload = parameters.max_udp_payload_size.get();
-        self.path.mtu = self
-            .path
-            .mtu
-            .min(u16::try_from(payload).unwrap_or(u16::MAX));
+        let path = &mut self.paths.active;
+        path.mtu = path.mtu.min(u16::try_from(payload).unwrap_or(u16::MAX));
         self.peer = Some(Peer::of(&parameters));
         self.on_limits(parameters)
     }

@@ -17,7 +17,7 @@ use crate::limits;
 use crate::observe::{DropReason, Seen};
 use crate::path::Route;
 use crate::protect::{Datagram, Incoming, Opened, Protected, retry_is_genuine};
-use crate::recovery::Ecn;
+use crate::recovery::{Ecn, PathId};
 use crate::wire::frame::{Frame, frames};
 use crate::wire::header::{self, Packet, QuicBit, Retry, VersionNegotiation};
 use crate::wire::{PacketType, ResetToken, Side, Space};
@@ -26,6 +26,7 @@ use crate::wire::{PacketType, ResetToken, Side, Space};
 pub(super) struct From<'a> {
     pub(super) now: Now,
     pub(super) space: Space,
+    pub(super) path: PathId,
     pub(super) opened: &'a Opened,
     /// Bytes of memory that the payload keeps alive.
     pub(super) pinned: usize,
@@ -33,9 +34,9 @@ pub(super) struct From<'a> {
 
 /// How a datagram came, before it is taken apart.
 #[derive(Clone, Copy)]
-struct Way {
-    now: Now,
-    arrival: Arrival,
+pub(super) struct Way {
+    pub(super) now: Now,
+    pub(super) arrival: Arrival,
 }
 
 impl Connection {
@@ -45,17 +46,19 @@ impl Connection {
         count(&mut self.stats.datagrams_received);
         let size = u64::try_from(datagram.len()).unwrap_or(u64::MAX);
         self.stats.bytes_received = self.stats.bytes_received.saturating_add(size);
-        // Until there is migration, another path is none (rfc9000#9-5).
-        if route.remote != self.path.route.remote || datagram.is_empty() {
+        let path = self.is_from_path(route);
+        if datagram.is_empty() || path.is_none() && !self.may_follow() {
             self.dropped(DropReason::Path, None, datagram.len());
             return;
         }
-        self.path.amplification.on_received(size);
+        if let Some(path) = path {
+            self.paths.on_received(path, size, now.monotonic);
+        }
         if let Some(closing) = &mut self.closing {
             closing.on_datagram();
         }
         if self.state.is_open() {
-            let result = self.packets(now, ecn, datagram);
+            let result = self.packets(now, route, ecn, datagram);
             if let Err(error) = result {
                 self.fail(error, now.monotonic);
             }
@@ -64,12 +67,19 @@ impl Connection {
         self.watch_changes();
     }
 
-    fn packets(&mut self, now: Now, ecn: Ecn, bytes: BytesMut) -> Result<(), ConnectionError> {
+    fn packets(
+        &mut self,
+        now: Now,
+        route: Route,
+        ecn: Ecn,
+        bytes: BytesMut,
+    ) -> Result<(), ConnectionError> {
         let way = Way {
             now,
             // What waits for its keys counts from here: a delay of this side's, and of no other's (rfc9000#13.2.5-1).
             arrival: Arrival {
                 at: now.monotonic,
+                route,
                 ecn,
                 datagram: bytes.len(),
             },
@@ -98,7 +108,8 @@ impl Connection {
 
     /// A datagram of which nothing opened may be a Stateless Reset (rfc9000#10.3-5, rfc9000#10.3.1-4).
     fn on_reset_token(&mut self, token: Option<ResetToken>, arrival: Arrival) {
-        let is_reset = token.is_some_and(|token| self.ids.remote.is_reset(&token.0));
+        let known = self.is_from_path(arrival.route).is_some();
+        let is_reset = known && token.is_some_and(|token| self.ids.remote.is_reset(&token.0));
         // rfc9000#10.3-3
         if is_reset && arrival.datagram >= limits::RESET_DATAGRAM {
             self.drain(ConnectionError::Reset, arrival.at);
@@ -108,6 +119,10 @@ impl Connection {
     /// Opens a packet and hands out its frames. Says whether it was the peer's.
     fn packet(&mut self, packet: Protected, way: Way) -> Result<bool, ConnectionError> {
         let (kind, size) = (packet.header().packet, packet.size());
+        if !self.may_come_from(packet.header(), way.arrival.route) {
+            self.dropped(DropReason::Path, Some(kind), size);
+            return Ok(false);
+        }
         if !self.is_wanted(&packet, way.arrival) {
             self.dropped(DropReason::Foreign, Some(kind), size);
             return Ok(false);
@@ -163,11 +178,13 @@ impl Connection {
         let now = way.arrival.at;
         count(&mut self.stats.packets_received);
         self.watch_received(opened, way.arrival.ecn);
+        let path = self.path_of(opened, &way)?;
         self.on_level(opened, now);
         let space = opened.packet.space();
         let from = From {
             now: way.now,
             space,
+            path,
             opened,
             pinned: way.arrival.datagram,
         };
@@ -185,12 +202,12 @@ impl Connection {
         }
         // rfc9000#13.1-1
         let delay = self.config.max_ack_delay;
-        let eliciting = frames.ack_eliciting();
+        let (eliciting, probing) = (frames.ack_eliciting(), frames.probing());
         if let Some(received) = self.spaces.received(space) {
             received.on_packet(opened.number, eliciting, way.arrival.ecn, now, delay);
         }
         self.activity.on_received(now);
-        Ok(())
+        self.on_place(opened, path, probing, now)
     }
 
     fn frame(&mut self, frame: Frame<'_>, from: &From<'_>) -> Result<(), ConnectionError> {
@@ -212,7 +229,7 @@ impl Connection {
             }
             (PacketType::Handshake, Side::Server) => {
                 // Whoever can write one has received what was sent to his address (RFC 9000 section 8.1).
-                self.path.amplification.validate();
+                self.paths.active.amplification.validate();
                 // rfc9001#4.9.1-1
                 self.discard(Space::Initial, now);
             }

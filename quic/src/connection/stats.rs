@@ -33,6 +33,8 @@ pub struct Stats {
     pub discarded: u64,
     /// Updates of the keys that this side sends with.
     pub key_updates: u64,
+    /// How often the peer's packets began to come from another address and were followed there.
+    pub moves: u64,
     /// Probe timeouts.
     pub probe_timeouts: u64,
     /// How often the window was made smaller, for losses or for ECN marks.
@@ -76,6 +78,7 @@ pub(crate) struct Counts {
     pub(crate) undecryptable: u64,
     pub(crate) discarded: u64,
     pub(crate) key_updates: u64,
+    pub(crate) moves: u64,
     pub(crate) probe_timeouts: u64,
     pub(crate) congestion_events: u64,
     pub(crate) congestion_undone: u64,
@@ -98,6 +101,7 @@ impl Counts {
             undecryptable: self.undecryptable,
             discarded: self.discarded,
             key_updates: self.key_updates,
+            moves: self.moves,
             probe_timeouts: self.probe_timeouts,
             congestion_events: self.congestion_events,
             congestion_undone: self.congestion_undone,

@@ -18,6 +18,8 @@ pub(crate) enum Timer {
     Ack,
     /// The pace lets the next packet go.
     Pace,
+    /// A path is asked again whether the peer is there, was asked in vain, or is needed no more.
+    Path,
     /// Keys from before a key update go.
     OldKeys,
     /// Keys of early data go.
@@ -29,7 +31,7 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Close,
         Self::Handshake,
         Self::Idle,
@@ -37,6 +39,7 @@ impl Timer {
         Self::Recovery,
         Self::Ack,
         Self::Pace,
+        Self::Path,
         Self::OldKeys,
         Self::EarlyKeys,
         Self::Held,

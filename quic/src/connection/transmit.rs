@@ -15,7 +15,7 @@ use super::{Connection, local};
 use crate::error::ConnectionError;
 use crate::limits;
 use crate::path::Route;
-use crate::recovery::{Ecn, Gate, Tokens};
+use crate::recovery::{Ecn, Gate, PathId, Tokens};
 use crate::wire::{PacketType, PerSpace, Side, Space};
 
 /// A batch of datagrams that lie one behind the other at the front of the caller's buffer.
@@ -37,12 +37,20 @@ impl Connection {
     pub fn transmit(&mut self, now: Now, buffer: &mut [u8]) -> Option<Transmit> {
         let now = now.monotonic;
         self.watch.at(now);
+        if let Some(probe) = self.probe(buffer, now) {
+            self.watch_changes();
+            return Some(probe);
+        }
         self.paced = None;
         let mut batch: Option<Transmit> = None;
         let mut count = 0;
         while count < limits::BATCH {
             let before = batch.map_or(0, |batch| batch.length);
-            let most = batch.map_or_else(|| self.path.mtu.into(), |batch| batch.segment);
+            let allowed = self.paths.active.room();
+            let most = batch.map_or(allowed, |batch| batch.segment);
+            if most > allowed {
+                break;
+            }
             let room = buffer.get_mut(before..before.checked_add(most)?);
             let ecn = self.marks(now);
             if batch.is_some_and(|batch| batch.ecn != ecn) {
@@ -51,12 +59,12 @@ impl Connection {
             let Some(length) = room.and_then(|room| self.datagram(room, now, ecn)) else {
                 break;
             };
-            self.on_datagram_sent(length);
+            self.on_datagram_sent(self.paths.active.id, length);
             count = count.saturating_add(1);
             let length_before = before.saturating_add(length);
             let segment = batch.map_or(length, |batch| batch.segment);
             batch = Some(Transmit {
-                route: self.path.route,
+                route: self.paths.active.route,
                 ecn,
                 segment,
                 length: length_before,
@@ -95,9 +103,9 @@ impl Connection {
         }
     }
 
-    /// Whether the peer's address may be sent a whole datagram (rfc9000#8-1, rfc9000#8.1-1), whatever is in it (rfc9000#10.2.1-1, rfc9000#10.2.1-2).
+    /// Whether the peer's address may be sent a datagram, whatever is in it (rfc9000#10.2.1-1, rfc9000#10.2.1-2).
     pub(super) fn can_send(&self) -> bool {
-        self.path.amplification.allowance() >= u64::from(self.path.mtu)
+        self.paths.active.room() > 0
     }
 
     /// Bytes of the largest frame that a packet of the application's holds which holds nothing else.
@@ -108,14 +116,12 @@ impl Connection {
         } else {
             0
         };
-        let overhead = self
-            .ids
-            .remote
-            .current()
-            .len()
+        let dcid = self.dcid(self.paths.active.remote);
+        let overhead = dcid
+            .map_or(limits::CONNECTION_ID, |dcid| dcid.len())
             .saturating_add(SHORT_OVERHEAD)
             .saturating_add(long);
-        usize::from(self.path.mtu).saturating_sub(overhead)
+        usize::from(self.paths.active.mtu).saturating_sub(overhead)
     }
 
     fn marks(&self, now: Duration) -> Ecn {
@@ -126,16 +132,18 @@ impl Connection {
         }
     }
 
-    fn on_datagram_sent(&mut self, length: usize) {
+    pub(super) fn on_datagram_sent(&mut self, path: PathId, length: usize) {
         let length = u64::try_from(length).unwrap_or(u64::MAX);
-        self.path.amplification.on_sent(length);
+        if let Some(path) = self.paths.get_mut(path) {
+            path.amplification.on_sent(length);
+        }
         count(&mut self.stats.datagrams_sent);
         self.stats.bytes_sent = self.stats.bytes_sent.saturating_add(length);
     }
 
     /// Tells recovery whether this side waits for the peer's bytes before it can send.
     pub(super) fn update_blocked(&mut self, now: Duration) {
-        if !self.path.amplification.is_validated() || self.blocked {
+        if !self.paths.active.amplification.is_validated() || self.blocked {
             self.blocked = !self.can_send();
             self.recovery.set_amplification_limited(self.blocked, now);
         }
@@ -195,7 +203,7 @@ impl Connection {
         let application = space == Space::Application
             && (self.wants_signals()
                 || received.is_some_and(|received| received.is_due(now) && received.wants_ping())
-                || self.path.responses.is_pending()
+                || self.paths.active.wants_probe()
                 || self.ids.local.is_pending()
                 || self.ids.remote.is_pending()
                 || self.wants_streams());

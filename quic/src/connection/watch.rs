@@ -28,13 +28,13 @@ impl Connection {
             },
             original: self.ids.original(),
             own: self.ids.own(),
-            route: self.path.route,
+            route: self.paths.active.route,
             version: self.version.number(),
             began: now,
         };
         let known = Standing {
-            route: Some(self.path.route),
-            mtu: self.path.mtu,
+            route: Some(self.paths.active.route),
+            mtu: self.paths.active.mtu,
             ..Standing::default()
         };
         self.watch = Watch::new(observers.choose(&subject), now.monotonic, known);
@@ -74,8 +74,8 @@ impl Connection {
             congestion: Some(congestion),
             metrics: Some(self.metrics()),
             timer: self.recovery.deadline(),
-            route: Some(self.path.route),
-            mtu: self.path.mtu,
+            route: Some(self.paths.active.route),
+            mtu: self.paths.active.mtu,
         }
     }
 

@@ -318,7 +318,9 @@ impl Endpoint {
                 let issued = connection.issue_ids(&minted);
                 self.forget_ids(key, minted.get(issued..).unwrap_or_default());
             }
-            if is_new && matches!(event, EndpointEvent::WantsIds(_)) {
+            let is_new = is_new && matches!(event, EndpointEvent::WantsIds(_));
+            // A token of another host is good for nothing where the client is now (RFC 9000 section 9.3).
+            if is_new || matches!(event, EndpointEvent::Moved(_)) {
                 if let Ok(token) = self.tokens.later(connection.route().remote.ip(), now.unix) {
                     connection.give_token(token);
                 }
@@ -344,6 +346,7 @@ impl Endpoint {
             }
             EndpointEvent::Retired(id) => self.table.retire(key, &id),
             EndpointEvent::ResetToken(token) => self.table.set_reset_token(key, token),
+            EndpointEvent::Moved(remote) => self.table.set_remote(key, remote),
             EndpointEvent::Over => self.table.remove(key),
         }
         Vec::new()

@@ -116,6 +116,17 @@ impl Table {
         }
     }
 
+    /// The peer is elsewhere: its Stateless Resets come from there.
+    pub(super) fn set_remote(&mut self, key: ConnectionKey, remote: SocketAddr) {
+        if let Some(entry) = self.connections.get_mut(&key) {
+            let before = core::mem::replace(&mut entry.remote, remote);
+            if let Some(token) = entry.reset {
+                self.resets.remove(&(before, token));
+                self.resets.insert((remote, token), key);
+            }
+        }
+    }
+
     pub(super) fn is_half_open(&self, key: ConnectionKey) -> bool {
         self.connections.get(&key).is_some_and(|e| e.half_open)
     }

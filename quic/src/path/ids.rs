@@ -2,7 +2,7 @@
 
 use super::{LocalIds, RemoteIds};
 use crate::wire::params::SeenIds;
-use crate::wire::{ConnectionId, Side};
+use crate::wire::{ConnectionId, ResetToken, Side};
 
 /// The ids of a connection.
 #[derive(Debug)]
@@ -12,25 +12,38 @@ pub(crate) struct Ids {
     pub(crate) remote: RemoteIds,
     /// This side's id of the handshake.
     own: ConnectionId,
+    /// Until nobody asks for them any more.
+    first: Option<Box<First>>,
+}
+
+/// The other ids of the handshake.
+#[derive(Debug)]
+struct First {
     /// Where the client's first Initial packet went.
     original: ConnectionId,
     /// Where the server's Retry sent it.
     retried: Option<ConnectionId>,
     /// The peer's id of the handshake, once there is a packet of the peer.
     peer: Option<ConnectionId>,
+    /// The token of this server's own id.
+    reset_token: Option<ResetToken>,
 }
 
 impl Ids {
     /// Of a client, which has chosen `original` at random and sends there until the server answers.
     pub(crate) fn client(own: ConnectionId, original: ConnectionId) -> Self {
+        let first = First {
+            original,
+            retried: None,
+            peer: None,
+            reset_token: None,
+        };
         Self {
             side: Side::Client,
             local: LocalIds::new(own),
             remote: RemoteIds::new(original),
             own,
-            original,
-            retried: None,
-            peer: None,
+            first: Some(Box::new(first)),
         }
     }
 
@@ -41,15 +54,30 @@ impl Ids {
         retried: Option<ConnectionId>,
         peer: ConnectionId,
     ) -> Self {
+        let first = First {
+            original,
+            retried,
+            peer: Some(peer),
+            reset_token: None,
+        };
         Self {
             side: Side::Server,
             local: LocalIds::new(own),
             remote: RemoteIds::new(peer),
             own,
-            original,
-            retried,
-            peer: Some(peer),
+            first: Some(Box::new(first)),
         }
+    }
+
+    /// What this server's own id may be reset with: a transport parameter.
+    pub(crate) fn set_reset_token(&mut self, token: ResetToken) {
+        if let Some(first) = &mut self.first {
+            first.reset_token = Some(token);
+        }
+    }
+
+    pub(crate) fn reset_token(&self) -> Option<ResetToken> {
+        self.first.as_ref()?.reset_token
     }
 
     pub(crate) fn own(&self) -> ConnectionId {
@@ -57,32 +85,35 @@ impl Ids {
     }
 
     pub(crate) fn original(&self) -> ConnectionId {
-        self.original
+        let first = self.first.as_ref();
+        first.map(|first| first.original).unwrap_or_default()
     }
 
     pub(crate) fn retried(&self) -> Option<ConnectionId> {
-        self.retried
+        self.first.as_ref()?.retried
     }
 
     /// Where Initial packets of the client go, whose keys come from it.
     pub(crate) fn initial(&self) -> ConnectionId {
-        self.retried.unwrap_or(self.original)
+        self.retried().unwrap_or(self.original())
     }
 
     /// Whether a packet to `dcid` is this connection's. Until a client knows the server's own id it sends to the one that it chose.
     pub(crate) fn is_ours(&self, dcid: &ConnectionId) -> bool {
-        self.local.contains(dcid) || self.side == Side::Server && *dcid == self.initial()
+        let is_initial = self.side == Side::Server && self.first.is_some();
+        self.local.contains(dcid) || is_initial && *dcid == self.initial()
     }
 
     /// Whether a long header may have this source id: any, until a packet has told the peer's (rfc9000#7.2-3, rfc9000#7.2-6).
     pub(crate) fn is_from_peer(&self, scid: &ConnectionId) -> bool {
-        self.peer.is_none_or(|peer| peer == *scid)
+        let first = self.first.as_ref();
+        first.is_none_or(|first| first.peer.is_none_or(|peer| peer == *scid))
     }
 
     /// A genuine Initial packet of the peer came: a client sends to its source id from now on (rfc9000#7.2-2, rfc9000#7.2-4).
     pub(crate) fn on_initial(&mut self, scid: ConnectionId) {
-        if self.peer.is_none() {
-            self.peer = Some(scid);
+        if let Some(first) = self.first.as_mut().filter(|first| first.peer.is_none()) {
+            first.peer = Some(scid);
             self.remote.replace_first(scid);
         }
     }
@@ -90,10 +121,12 @@ impl Ids {
     /// A genuine Retry packet came. False if a client has no use for one (any more): only the first counts, and none after an Initial
     /// packet (rfc9000#17.2.5.2-1, rfc9000#17.2.5.2-2).
     pub(crate) fn on_retry(&mut self, scid: ConnectionId) -> bool {
-        if self.side == Side::Server || self.retried.is_some() || self.peer.is_some() {
+        if self.side == Side::Server || self.has_answer() {
             return false;
         }
-        self.retried = Some(scid);
+        if let Some(first) = &mut self.first {
+            first.retried = Some(scid);
+        }
         // rfc9000#17.2.5.1-3; its own id stays (rfc9000#17.2.5.2-5).
         self.remote.replace_first(scid);
         true
@@ -101,17 +134,24 @@ impl Ids {
 
     /// Whether the server has answered with anything.
     pub(crate) fn has_answer(&self) -> bool {
-        self.peer.is_some() || self.retried.is_some()
+        let unheard = |first: &First| first.peer.is_none() && first.retried.is_none();
+        !self.first.as_deref().is_some_and(unheard)
     }
 
     /// What the packets of the handshake carried, for the peer's transport parameters to name.
     pub(crate) fn seen(&self) -> SeenIds {
         let client = self.side == Side::Client;
+        let peer = self.first.as_ref().and_then(|first| first.peer);
         SeenIds {
-            initial_source: self.peer.unwrap_or_default(),
-            original_destination: client.then_some(self.original),
-            retry_source: self.retried.filter(|_| client),
+            initial_source: peer.unwrap_or_default(),
+            original_destination: client.then_some(self.original()),
+            retry_source: self.retried().filter(|_| client),
         }
+    }
+
+    /// The handshake is long over, and so are its stragglers.
+    pub(crate) fn rest(&mut self) {
+        self.first = None;
     }
 }
 
@@ -148,11 +188,11 @@ mod tests {
         let mut ids = Ids::client(id(1), id(2));
         assert!(!ids.has_answer() && ids.is_from_peer(&id(7)));
         assert!(ids.on_retry(id(4)));
-        assert_eq!((ids.remote.current(), ids.initial()), (id(4), id(4)));
+        assert_eq!((ids.remote.get(0), ids.initial()), (Some(id(4)), id(4)));
         assert!(!ids.on_retry(id(5)));
         ids.on_initial(id(3));
         ids.on_initial(id(6));
-        assert_eq!((ids.remote.current(), ids.original()), (id(3), id(2)));
+        assert_eq!((ids.remote.get(0), ids.original()), (Some(id(3)), id(2)));
         assert!(ids.is_from_peer(&id(3)) && !ids.is_from_peer(&id(6)));
         let mut answered = Ids::client(id(1), id(2));
         answered.on_initial(id(3));
@@ -162,5 +202,19 @@ mod tests {
         assert!(server.is_ours(&id(2)) && server.is_ours(&id(3)) && !server.is_ours(&id(1)));
         let retried = Ids::server(id(3), id(2), Some(id(4)), id(1));
         assert!(retried.is_ours(&id(4)) && !retried.is_ours(&id(2)));
+    }
+
+    #[test]
+    fn ids_that_rest_know_only_those_in_use() {
+        let mut server = Ids::server(id(3), id(2), Some(id(4)), id(1));
+        server.rest();
+        assert!(server.is_ours(&id(3)) && !server.is_ours(&id(2)) && !server.is_ours(&id(4)));
+        assert!(!server.is_ours(&ConnectionId::default()));
+        let mut client = Ids::client(id(1), id(2));
+        client.on_initial(id(3));
+        client.rest();
+        assert!(client.has_answer() && !client.on_retry(id(5)));
+        client.on_initial(id(6));
+        assert_eq!(client.remote.get(0), Some(id(3)));
     }
 }

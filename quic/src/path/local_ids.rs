@@ -84,7 +84,13 @@ impl LocalIds {
 
     /// Whether packets to this id are this connection's (rfc9000#5.1.1-2).
     pub(crate) fn contains(&self, id: &ConnectionId) -> bool {
-        self.issued.iter().any(|issued| issued.id == *id)
+        self.number(id).is_some()
+    }
+
+    /// The number of an id.
+    pub(crate) fn number(&self, id: &ConnectionId) -> Option<u64> {
+        let issued = self.issued.iter().find(|issued| issued.id == *id);
+        issued.map(|issued| issued.sequence)
     }
 
     /// A RETIRE_CONNECTION_ID frame came in a packet to `dcid`. The id that is gone, if it was not before.

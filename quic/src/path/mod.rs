@@ -1,24 +1,31 @@
-//! What belongs to a path and not to a connection: addresses, what may be sent there, and the connection ids in use.
+//! What belongs to a path and not to a connection: addresses, what may be sent there, whether it is the peer's, and the connection ids in use.
 //!
-//! A connection has one path here: packets from other addresses are dropped. Validation of new paths and migration come with the endpoint.
+//! A connection has one path that packets go out on, and may know a few others ([`Paths`]): where the peer was before, and where it tries whether it
+//! could be. Only who has the keys makes a path known. Clients do not move by themselves yet, so a client has one path for life.
 
 mod amplification;
+mod challenge;
 mod ids;
 mod local_ids;
+mod paths;
 mod remote_ids;
 mod validate;
 
 use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 
 pub(crate) use amplification::Amplification;
+pub(crate) use challenge::{Answered, Due, Validation};
 pub(crate) use ids::Ids;
 pub(crate) use local_ids::LocalIds;
 pub use local_ids::NewId;
+pub(crate) use paths::{Failed, Paths, Proven};
 pub(crate) use remote_ids::{Learned, RemoteIds};
 pub(crate) use validate::Responses;
 
 use crate::limits;
-use crate::recovery::PathId;
+use crate::recovery::{self, PathId, Tokens};
+use crate::wire::Builder;
 
 /// The addresses between which datagrams go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,6 +34,14 @@ pub struct Route {
     pub local: Option<IpAddr>,
     /// The peer's address and port.
     pub remote: SocketAddr,
+}
+
+impl Route {
+    /// Whether both are between the same addresses, as far as they are known.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let unknown = self.local.is_none() || other.local.is_none();
+        self.remote == other.remote && (unknown || self.local == other.local)
+    }
 }
 
 /// One path.
@@ -38,6 +53,18 @@ pub(crate) struct Path {
     /// Bytes that a datagram may have.
     pub(crate) mtu: u16,
     pub(crate) responses: Responses,
+    /// Whether datagrams as long as every path carries are known to arrive.
+    pub(crate) whole: bool,
+    /// Whether the application heard last that the peer is here.
+    pub(crate) is_told: bool,
+    /// What this side asks to find out whether the peer is there, while it wants to know.
+    pub(crate) validation: Option<Box<Validation>>,
+    /// Names the peer's id that packets here go to; `None` until the peer has issued one for it.
+    pub(crate) remote: Option<u64>,
+    /// Names this side's id to which the peer sends here.
+    pub(crate) local: u64,
+    /// What recovery knows of a path that is not in use, where it knows anything.
+    pub(crate) recovery: Option<Box<recovery::Path>>,
 }
 
 impl Path {
@@ -49,6 +76,84 @@ impl Path {
             amplification,
             mtu: u16::try_from(limits::DATAGRAM).unwrap_or(u16::MAX),
             responses: Responses::default(),
+            // As those of a handshake are.
+            whole: true,
+            is_told: true,
+            validation: None,
+            remote: Some(0),
+            local: 0,
+            recovery: None,
+        }
+    }
+
+    /// Bytes that the next datagram may have; 0 if none may be sent. Those of a handshake are whole or none, for most have to be expanded; on a path that is
+    /// being validated as much goes as may (rfc9000#8-1, rfc9000#8.1-1, rfc9000#9.3-2).
+    pub(crate) fn room(&self) -> usize {
+        let allowed = self.amplification.allowance().min(self.mtu.into());
+        let least = if self.validation.is_some() {
+            limits::SMALL_DATAGRAM
+        } else {
+            self.mtu.into()
+        };
+        let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
+        if allowed < least { 0 } else { allowed }
+    }
+
+    /// Whether a PATH_CHALLENGE or PATH_RESPONSE frame is to be written.
+    pub(crate) fn wants_probe(&self) -> bool {
+        let asks = self.validation.as_ref().is_some_and(|v| v.is_owed());
+        asks || self.responses.is_pending()
+    }
+
+    /// Writes what probes the path and answers the peer's probes, and says whether it wrote anything: then a `whole` datagram is to be expanded. `timeout` is
+    /// the path's probe timeout.
+    pub(crate) fn write(
+        &mut self,
+        builder: &mut Builder<'_>,
+        tokens: &mut Tokens,
+        whole: bool,
+        now: Duration,
+        timeout: Duration,
+    ) -> bool {
+        let validation = self.validation.as_mut();
+        let asked = validation.is_some_and(|v| v.write(builder, tokens, whole, now, timeout));
+        self.responses.write(builder, tokens) || asked
+    }
+
+    /// Whether the peer has shown at any time that it is there, and that whole datagrams arrive.
+    pub(crate) fn is_proven(&self) -> bool {
+        self.amplification.is_validated() && self.whole
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_datagram_is_whole_or_on_trial_as_large_as_may_be_and_not_next_to_nothing() {
+        let small = u64::try_from(limits::SMALL_DATAGRAM).unwrap();
+        let validation = || Box::new(Validation::new([0; 8], Duration::ZERO));
+        let route = Route {
+            local: None,
+            remote: ([10, 0, 0, 1], 443).into(),
+        };
+        // (received, sent, on trial, room)
+        let rows = [
+            (400, 0, false, 1200),
+            (400, 1, false, 0),
+            (400, 1, true, 1199),
+            (9000, 0, true, 1200),
+            (400, 1200 - small, true, limits::SMALL_DATAGRAM),
+            (400, 1201 - small, true, 0),
+            (0, 0, true, 0),
+        ];
+        for (received, sent, on_trial, room) in rows {
+            let mut path = Path::new(PathId(0), route, Amplification::new());
+            path.validation = on_trial.then(validation);
+            path.amplification.on_received(received);
+            path.amplification.on_sent(sent);
+            assert_eq!(path.room(), room, "{received} {sent} {on_trial}");
         }
     }
 }

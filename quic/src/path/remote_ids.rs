@@ -8,22 +8,23 @@ use crate::wire::frame::NewConnectionId;
 use crate::wire::{Builder, ConnectionId, ResetToken, VarInt};
 use crate::{Fault, limits};
 
-/// The ids that the peer has issued and this side has not retired.
+/// The ids that the peer has issued and this side has not retired. Who uses one names it by its number.
 #[derive(Debug)]
 pub(crate) struct RemoteIds {
-    /// The id in use.
-    current: Known,
-    spare: Vec<Known>,
+    /// In the order in which they came.
+    known: Vec<Known>,
     /// Every id below is retired or about to be.
     retire_prior_to: u64,
     retiring: Vec<Retiring>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 struct Known {
     sequence: u64,
     id: ConnectionId,
     reset_token: Option<ResetToken>,
+    /// Whether packets went to it.
+    used: bool,
 }
 
 /// An id whose RETIRE_CONNECTION_ID frame has not been acknowledged.
@@ -40,56 +41,72 @@ pub(crate) enum Learned {
     Nothing,
     /// There is another id to use.
     Spare,
-    /// The id in use was retired, and another took its place.
-    Replaced,
+    /// An id in use was retired: who used it takes another.
+    Retired,
 }
 
 impl RemoteIds {
     /// `first` is what the first packets are sent to.
     pub(crate) fn new(first: ConnectionId) -> Self {
         Self {
-            current: Known {
+            known: vec![Known {
                 sequence: 0,
                 id: first,
                 reset_token: None,
-            },
-            spare: Vec::new(),
+                used: true,
+            }],
             retire_prior_to: 0,
             retiring: Vec::new(),
         }
     }
 
-    pub(crate) fn current(&self) -> ConnectionId {
-        self.current.id
+    /// The id with this number, if it is in use.
+    pub(crate) fn get(&self, sequence: u64) -> Option<ConnectionId> {
+        self.in_use(sequence).map(|known| known.id)
     }
 
-    /// The token for the id in use.
-    pub(crate) fn current_token(&self) -> Option<ResetToken> {
-        self.current.reset_token
+    /// The token for the id with this number, if it is in use.
+    pub(crate) fn token(&self, sequence: u64) -> Option<ResetToken> {
+        self.in_use(sequence)?.reset_token
+    }
+
+    /// Whether the peer is addressed without an id: then there is never another.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.known.iter().any(|known| known.id.is_empty())
+    }
+
+    /// Takes an id into use that no packet has gone to (rfc9000#9.5-1, rfc9000#9.5-2).
+    pub(crate) fn take(&mut self) -> Option<u64> {
+        let known = self.known.iter_mut().find(|known| !known.used)?;
+        known.used = true;
+        Some(known.sequence)
     }
 
     /// The peer has chosen its id of the handshake, by a Retry or its first Initial packet (rfc9000#7.2-4, rfc9000#7.2-5).
     pub(crate) fn replace_first(&mut self, id: ConnectionId) {
-        self.current.id = id;
+        if let Some(first) = self.first() {
+            first.id = id;
+        }
     }
 
     /// The server's parameters hold a token for its first id.
     pub(crate) fn set_first_token(&mut self, token: ResetToken) {
-        if self.current.sequence == 0 {
-            self.current.reset_token = Some(token);
+        if let Some(first) = self.first() {
+            first.reset_token = Some(token);
         }
     }
 
     /// A NEW_CONNECTION_ID frame came.
     pub(crate) fn on_new(&mut self, frame: &NewConnectionId) -> Result<Learned, Fault> {
         // rfc9000#19.15-3
-        if self.current.id.is_empty() {
+        if self.is_empty() {
             return Err(Fault::IdBesideEmptyId);
         }
         let new = Known {
             sequence: frame.sequence.get(),
             id: frame.id,
             reset_token: Some(frame.reset_token),
+            used: false,
         };
         let mut learned = Learned::Nothing;
         // rfc9000#19.15-4
@@ -98,25 +115,32 @@ impl RemoteIds {
             if new.sequence < self.retire_prior_to {
                 return self.retire(new.sequence).map(|()| Learned::Nothing);
             }
-            self.spare.push(new);
+            self.known.push(new);
             learned = Learned::Spare;
         }
         // rfc9000#19.15-7
-        if frame.retire_prior_to.get() > self.retire_prior_to {
-            learned = self
-                .retire_below(frame.retire_prior_to.get())?
-                .unwrap_or(learned);
+        let end = frame.retire_prior_to.get();
+        if end > self.retire_prior_to && self.retire_below(end)? {
+            learned = Learned::Retired;
         }
         // rfc9000#5.1.1-4
-        if self.spare.len() >= limits::ACTIVE_IDS {
+        if self.known.len() > limits::ACTIVE_IDS {
             return Err(Fault::TooManyIds);
         }
         Ok(learned)
     }
 
+    /// Retires the ids in use that are used no more.
+    pub(crate) fn release(&mut self, is_used: impl Fn(u64) -> bool) -> Result<(), Fault> {
+        let released = |known: &Known| known.used && !is_used(known.sequence);
+        self.retire_those(released).map(drop)
+    }
+
     /// Whether a datagram that ends in this is a Stateless Reset. Only the token of an id in use counts (rfc9000#10.3.1-2).
     pub(crate) fn is_reset(&self, tail: &[u8; limits::RESET_TOKEN]) -> bool {
-        self.current.reset_token == Some(ResetToken(*tail))
+        let token = Some(ResetToken(*tail));
+        let mut used = self.known.iter().filter(|known| known.used);
+        used.any(|known| known.reset_token == token)
     }
 
     pub(crate) fn is_pending(&self) -> bool {
@@ -150,33 +174,39 @@ impl RemoteIds {
 
     /// Whether the id is there already. A number or an id that means two things is a fault.
     fn is_known(&self, new: &Known) -> Result<bool, Fault> {
-        let mut all = core::iter::once(&self.current).chain(&self.spare);
+        let mut all = self.known.iter();
         let clash = all.find(|known| known.sequence == new.sequence || known.id == new.id);
         match clash {
-            Some(known) if known == new => Ok(true),
+            Some(known) if known.is_same(new) => Ok(true),
             Some(_) => Err(Fault::IdReused),
             None => Ok(false),
         }
     }
 
-    /// Stops using every id below `end`, and says so if that is the current one (rfc9000#5.1.2-1).
-    fn retire_below(&mut self, end: u64) -> Result<Option<Learned>, Fault> {
+    /// Stops using every id below `end`, and says whether one was in use (rfc9000#5.1.2-1).
+    fn retire_below(&mut self, end: u64) -> Result<bool, Fault> {
         self.retire_prior_to = end;
-        let spare = core::mem::take(&mut self.spare);
-        let (old, kept): (Vec<_>, Vec<_>) = spare.into_iter().partition(|id| id.sequence < end);
-        self.spare = kept;
-        for known in old {
+        self.retire_those(|known| known.sequence < end)
+    }
+
+    /// Says whether one of them was in use.
+    fn retire_those(&mut self, those: impl Fn(&Known) -> bool) -> Result<bool, Fault> {
+        let mut was_used = false;
+        while let Some(at) = self.known.iter().position(&those) {
+            let known = self.known.remove(at);
+            was_used |= known.used;
             self.retire(known.sequence)?;
         }
-        if self.current.sequence >= end {
-            return Ok(None);
-        }
-        self.retire(self.current.sequence)?;
-        // The frame's own id is not below its own `retire_prior_to`, so there is one, unless it was in use and is below no more.
-        if let Some(next) = (!self.spare.is_empty()).then(|| self.spare.remove(0)) {
-            self.current = next;
-        }
-        Ok(Some(Learned::Replaced))
+        Ok(was_used)
+    }
+
+    fn in_use(&self, sequence: u64) -> Option<&Known> {
+        let mut used = self.known.iter().filter(|known| known.used);
+        used.find(|known| known.sequence == sequence)
+    }
+
+    fn first(&mut self) -> Option<&mut Known> {
+        self.known.iter_mut().find(|known| known.sequence == 0)
     }
 
     fn retire(&mut self, sequence: u64) -> Result<(), Fault> {
@@ -196,6 +226,13 @@ impl RemoteIds {
             owed: true,
         });
         Ok(())
+    }
+}
+
+impl Known {
+    /// Whether a frame that came again says the same.
+    fn is_same(&self, other: &Self) -> bool {
+        (self.sequence, self.id, self.reset_token) == (other.sequence, other.id, other.reset_token)
     }
 }
 
@@ -236,8 +273,11 @@ mod tests {
             assert_eq!(ids.on_new(&frame(sequence, 0)), Ok(Learned::Spare));
             assert_eq!(ids.on_new(&frame(sequence, 0)), Ok(Learned::Nothing));
         }
-        assert_eq!(ids.on_new(&frame(most, 1)), Ok(Learned::Replaced));
-        assert_eq!(ids.current(), id(1));
+        assert_eq!(ids.on_new(&frame(most, 1)), Ok(Learned::Retired));
+        assert_eq!(
+            (ids.take(), ids.get(0), ids.get(1)),
+            (Some(1), None, Some(id(1)))
+        );
         assert_eq!(ids.on_new(&frame(most + 1, 1)), Err(Fault::TooManyIds));
     }
 
@@ -245,9 +285,9 @@ mod tests {
     fn what_the_peer_wants_retired_is_retired_until_it_knows() {
         let mut ids = RemoteIds::new(id(0));
         ids.on_new(&frame(1, 0)).unwrap();
-        assert_eq!(ids.on_new(&frame(3, 2)), Ok(Learned::Replaced));
-        assert_eq!(ids.current(), id(3));
-        assert_eq!(written(&mut ids), [1, 0]);
+        assert_eq!(ids.on_new(&frame(3, 2)), Ok(Learned::Retired));
+        assert_eq!((ids.take(), ids.take()), (Some(3), None));
+        assert_eq!(written(&mut ids), [0, 1]);
         assert_eq!(written(&mut ids), []);
         ids.lost(0);
         assert_eq!(written(&mut ids), [0]);
@@ -261,7 +301,23 @@ mod tests {
         assert_eq!(ids.on_new(&frame(1, 0)), Ok(Learned::Nothing));
         assert_eq!(written(&mut ids), [1]);
         assert_eq!(ids.on_new(&frame(2, 0)), Ok(Learned::Spare));
-        assert_eq!(ids.current(), id(3));
+        assert_eq!(ids.get(3), Some(id(3)));
+    }
+
+    #[test]
+    fn an_id_is_taken_into_use_once_and_retired_when_it_is_released() {
+        let mut ids = RemoteIds::new(id(0));
+        for sequence in 1..=3 {
+            ids.on_new(&frame(sequence, 0)).unwrap();
+        }
+        assert_eq!((ids.take(), ids.take()), (Some(1), Some(2)));
+        assert_eq!(ids.get(3), None, "nobody uses it");
+        ids.release(|number| number != 0 && number != 3).unwrap();
+        assert_eq!(written(&mut ids), [0], "a spare id stays");
+        // What was released makes room for another.
+        ids.on_new(&frame(4, 0)).unwrap();
+        ids.on_new(&frame(5, 0)).unwrap();
+        assert_eq!(ids.on_new(&frame(6, 0)), Err(Fault::TooManyIds));
     }
 
     #[test]
@@ -269,9 +325,10 @@ mod tests {
         let mut ids = RemoteIds::new(id(0));
         let most = u32::try_from(limits::RETIRING_IDS).unwrap();
         for sequence in 1..=most {
+            let learned = ids.on_new(&frame(sequence, sequence));
             assert_eq!(
-                ids.on_new(&frame(sequence, sequence)),
-                Ok(Learned::Replaced)
+                (learned, ids.take()),
+                (Ok(Learned::Retired), Some(sequence.into()))
             );
         }
         let refused = ids.on_new(&frame(most + 1, most + 1));
@@ -330,7 +387,10 @@ mod tests {
         assert!(ids.is_reset(&[7; 16]));
         ids.on_new(&frame(2, 1)).unwrap();
         assert!(!ids.is_reset(&[7; 16]), "an id that is retired");
-        assert!(ids.is_reset(&[1; 16]));
+        ids.take().unwrap();
+        assert!(ids.is_reset(&[1; 16]) && !ids.is_reset(&[2; 16]));
+        ids.take().unwrap();
+        assert!(ids.is_reset(&[1; 16]) && ids.is_reset(&[2; 16]));
         ids.set_first_token(ResetToken([8; 16]));
         assert!(!ids.is_reset(&[8; 16]), "too late");
     }

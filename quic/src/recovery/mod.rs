@@ -362,15 +362,42 @@ impl Recovery {
     }
 
     /// Sends on another path from now on, and gives back the one before, which may be handed in again later. Packets that were sent on it are still
-    /// acknowledged or lost, but change neither path.
-    pub(crate) fn switch_path(&mut self, mut path: Path, now: Duration) -> Path {
-        let id = path.id;
-        path.in_flight = self.spaces.iter().fold(0, |sum: u64, (_, sending)| {
+    /// acknowledged or lost, but change neither path (rfc9000#9.4-1).
+    pub(crate) fn switch_path(&mut self, path: Path, now: Duration) -> Path {
+        let before = core::mem::replace(&mut self.path, path);
+        self.reordering = Reordering::default();
+        self.on_switched(now);
+        before
+    }
+
+    /// The same path leads to another port: what is known of it stays, and what was sent before counts no more (rfc9000#9.4-1). Marks are tested anew.
+    pub(crate) fn rename_path(&mut self, id: PathId, ecn: bool, now: Duration) {
+        self.path.rename(id, ecn);
+        self.on_switched(now);
+    }
+
+    /// A path like the one in use, of which nothing is known.
+    pub(crate) fn fresh_path(
+        &self,
+        id: PathId,
+        size: u16,
+        initial_rtt: Duration,
+        ecn: bool,
+    ) -> Path {
+        self.path.fresh(id, size, initial_rtt, ecn)
+    }
+
+    /// The probe timeout of a path of which nothing is known.
+    pub(crate) fn first_probe_timeout(&self, initial_rtt: Duration) -> Duration {
+        Rtt::new(initial_rtt).probe_timeout(self.max_ack_delay)
+    }
+
+    fn on_switched(&mut self, now: Duration) {
+        let id = self.path.id;
+        self.path.in_flight = self.spaces.iter().fold(0, |sum: u64, (_, sending)| {
             sum.saturating_add(sending.sent.in_flight_on(id))
         });
-        self.reordering = Reordering::default();
         self.period.forget();
-        let before = core::mem::replace(&mut self.path, path);
         for space in Space::ALL {
             if let Some(sending) = self.spaces.get_mut(space) {
                 sending.sent.forget_fleeting();
@@ -378,7 +405,6 @@ impl Recovery {
         }
         self.timer.reset();
         self.set_timer(now);
-        before
     }
 
     fn set_timer(&mut self, now: Duration) {

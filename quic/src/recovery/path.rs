@@ -77,6 +77,13 @@ impl Path {
         Self::new(id, congestion, datagram, initial_rtt, ecn)
     }
 
+    /// The same path by another name: only the peer's port is another.
+    pub(super) fn rename(&mut self, id: PathId, ecn: bool) {
+        self.id = id;
+        self.ecn = Validation::new(ecn);
+        self.extra = false;
+    }
+
     pub(crate) fn id(&self) -> PathId {
         self.id
     }

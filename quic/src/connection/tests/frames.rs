@@ -257,7 +257,7 @@ fn crypto_data_at_a_level_that_tls_has_left_is_a_violation() {
     pair.run_until(Duration::from_secs(1), |pair| pair.server.is_some());
     pair.now += DELAY;
     let now = pair.now;
-    for (to, ecn, datagram) in core::mem::take(&mut pair.flying).into_values() {
+    for (to, _, ecn, datagram) in core::mem::take(&mut pair.flying).into_values() {
         pair.deliver_marked(to, ecn, &datagram);
     }
     // The server's hello is shorter than this, and nothing of the client has gone out since.

@@ -17,7 +17,7 @@ pub(super) fn flights() -> (Pair, Vec<Vec<u8>>) {
 /// Goes on to the next arrival, and gives it to `first` before it arrives. False if nothing is on its way.
 fn arrive(pair: &mut Pair, first: impl FnOnce(&mut Pair, Side, &[u8])) -> bool {
     pair.flush();
-    let Some(((at_time, _), (to, ecn, datagram))) = pair.flying.pop_first() else {
+    let Some(((at_time, _), (to, _, ecn, datagram))) = pair.flying.pop_first() else {
         return false;
     };
     pair.now = pair.now.max(at_time);

@@ -10,6 +10,7 @@ mod ids;
 mod keys;
 mod loss;
 mod malformed;
+mod migrate;
 mod observers;
 mod order;
 mod parameters;
@@ -49,13 +50,17 @@ struct Pair {
     server_config: ServerConfig,
     now: Duration,
     fate: Fate,
-    /// By arrival and a number: to whom, and what.
-    flying: BTreeMap<(Duration, u64), (Side, Ecn, Vec<u8>)>,
+    /// By arrival and a number: to whom, from where, and what.
+    flying: BTreeMap<(Duration, u64), (Side, Route, Ecn, Vec<u8>)>,
+    /// Where the server sees the client: a NAT may change it. What goes anywhere else is lost.
+    seen_at: Route,
     sent: u64,
     client_events: Vec<Event>,
     server_events: Vec<Event>,
     /// Every datagram that was sent, by whom.
     log: Vec<(Side, Vec<u8>)>,
+    /// Where each of the server's went.
+    went: Vec<(Duration, Route, usize)>,
 }
 
 const DELAY: Duration = Duration::from_millis(10);
@@ -135,6 +140,8 @@ impl Pair {
             now: start,
             fate,
             flying: BTreeMap::new(),
+            seen_at: CLIENT,
+            went: Vec::new(),
             sent: 0,
             client_events: Vec::new(),
             server_events: Vec::new(),
@@ -178,10 +185,15 @@ impl Pair {
             }
             let now = at(self.now);
             while let Some(batch) = self.side(side).transmit(now, &mut buffer) {
-                assert_eq!(batch.route, CLIENT);
+                assert!(side == Side::Server || batch.route == CLIENT);
                 assert!(batch.segment > 0 && batch.length > 0);
                 for datagram in buffer[..batch.length].chunks(batch.segment) {
-                    self.fly_marked(side, batch.ecn, datagram.to_vec());
+                    if side == Side::Server {
+                        self.went.push((self.now, batch.route, datagram.len()));
+                    }
+                    if side == Side::Client || batch.route.remote == self.seen_at.remote {
+                        self.fly_marked(side, batch.ecn, datagram.to_vec());
+                    }
                 }
             }
         }
@@ -197,8 +209,12 @@ impl Pair {
         for delay in (self.fate)(from, &mut datagram) {
             self.sent += 1;
             let key = (self.now + delay, self.sent);
+            let route = match from {
+                Side::Client => self.seen_at,
+                Side::Server => CLIENT,
+            };
             self.flying
-                .insert(key, (from.peer(), ecn, datagram.clone()));
+                .insert(key, (from.peer(), route, ecn, datagram.clone()));
         }
     }
 
@@ -207,13 +223,21 @@ impl Pair {
     }
 
     fn deliver_marked(&mut self, to: Side, ecn: Ecn, datagram: &[u8]) {
+        let route = match to {
+            Side::Client => CLIENT,
+            Side::Server => self.seen_at,
+        };
+        self.deliver_from(to, route, ecn, datagram);
+    }
+
+    fn deliver_from(&mut self, to: Side, route: Route, ecn: Ecn, datagram: &[u8]) {
         let now = at(self.now);
         let bytes = BytesMut::from(datagram);
         if to == Side::Server && self.server.is_none() {
             self.accept(datagram);
         }
         if to == Side::Client || self.server.is_some() {
-            self.side(to).receive(now, CLIENT, ecn, bytes);
+            self.side(to).receive(now, route, ecn, bytes);
         }
         // Nobody is accepted before a packet of his has opened.
         let opened = |server: &Connection| server.stats.packets_received > 0;
@@ -257,8 +281,8 @@ impl Pair {
         self.now = self.now.max(next);
         let later = self.flying.split_off(&(self.now, u64::MAX));
         let arrived = core::mem::replace(&mut self.flying, later);
-        for (to, ecn, datagram) in arrived.into_values() {
-            self.deliver_marked(to, ecn, &datagram);
+        for (to, route, ecn, datagram) in arrived.into_values() {
+            self.deliver_from(to, route, ecn, &datagram);
         }
         let now = at(self.now);
         self.client.on_deadline(now);

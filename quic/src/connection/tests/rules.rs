@@ -24,13 +24,13 @@ fn an_acknowledgment_is_in_a_packet_of_the_space_that_it_speaks_of() {
     let last = [(Space::Initial, 3), (Space::Handshake, 7)].map(|(space, many)| {
         for _ in 0..many {
             let datagram = pair.server().forge(space, &[1], now);
-            datagrams.push((Side::Client, Ecn::NotEct, datagram));
+            datagrams.push((Side::Client, CLIENT, Ecn::NotEct, datagram));
         }
         let next = pair.server().recovery.next_number(space, || 0).unwrap();
         next.get() - 1
     });
     assert_ne!(last[0], last[1]);
-    for (to, ecn, datagram) in datagrams {
+    for (to, _, ecn, datagram) in datagrams {
         pair.deliver_marked(to, ecn, &datagram);
     }
     pair.now += DELAY;
@@ -81,7 +81,7 @@ fn a_connection_whose_numbers_are_used_up_ends_without_a_word() {
     let packet = SentPacket {
         number: PacketNumber::new(limits::VARINT - 1).unwrap(),
         sent_at: pair.now,
-        path: pair.client.path.id,
+        path: pair.client.paths.active.id,
         ..SentPacket::default()
     };
     pair.client.recovery.on_sent(Space::Application, packet);
@@ -113,7 +113,7 @@ fn the_spin_bit_of_a_peer_says_nothing() {
             .next_number(Space::Application, || 0)
             .unwrap();
         let acked = client.recovery.largest_acked(Space::Application);
-        let dcid = client.ids.remote.current();
+        let dcid = client.ids.remote.get(0).unwrap();
         let header = NewHeader::Short { dcid, spin };
         let draft = Draft::begin(&mut builder, &header, true, number, acked).unwrap();
         builder.put(&[1]).unwrap();
@@ -124,7 +124,7 @@ fn the_spin_bit_of_a_peer_says_nothing() {
         let packet = SentPacket {
             number,
             sent_at: now,
-            path: client.path.id,
+            path: client.paths.active.id,
             ..SentPacket::default()
         };
         client.recovery.on_sent(Space::Application, packet);
