@@ -82,6 +82,8 @@ fn context(options: &Options) -> Result<SslContext, Failure> {
     }
     if let Some(keys) = options.tickets()? {
         ffi::set_ticket_keys(&mut builder, &keys)?;
+        // Without it, it resumes no client that had to show a certificate.
+        builder.set_session_id_context(b"pith")?;
     }
     if let Some(file) = options.get("session-out").map(str::to_owned) {
         builder.set_session_cache_mode(SslSessionCacheMode::CLIENT);

@@ -17,9 +17,10 @@ use std::time::Duration;
 use pith_interop::{Conversation, LIMIT, Library, Listener, OpenSsl, Peer, Session, connect, hex};
 use pith_io::std::Stream;
 use pith_tests::pair::{NAME, credential, trust};
-use pith_tests::pki::Pki;
+use pith_tests::pki::{Identity, Kind, Pki};
 use pith_tls::{
-    ClientConfig, EarlyData, Group, Now, ServerConfig, SessionStore, StrikeRegister, Tickets,
+    ClientAuth, ClientConfig, EarlyData, Group, Now, ServerConfig, SessionStore, StrikeRegister,
+    Tickets, key_pin,
 };
 
 /// How a second connection is made, and what both sides have to say about it.
@@ -31,44 +32,74 @@ struct Row {
     takes: bool,
     /// The server has another secret than the one that its ticket was sealed under.
     replaced: bool,
+    /// The server wants a share of another group.
+    retried: bool,
+    /// The client has a certificate, and the server asks for it.
+    mutual: bool,
     early: EarlyData,
 }
 
-const ROWS: [Row; 5] = [
+const RESUMED: Row = Row {
+    name: "resumed",
+    offers: false,
+    takes: false,
+    replaced: false,
+    retried: false,
+    mutual: false,
+    early: EarlyData::NotOffered,
+};
+
+const ROWS: [Row; 9] = [
+    RESUMED,
     Row {
-        name: "resumed",
-        offers: false,
-        takes: false,
-        replaced: false,
-        early: EarlyData::NotOffered,
+        name: "another secret",
+        replaced: true,
+        ..RESUMED
+    },
+    Row {
+        name: "a retry",
+        retried: true,
+        ..RESUMED
+    },
+    Row {
+        name: "a client with a certificate",
+        mutual: true,
+        ..RESUMED
+    },
+    Row {
+        name: "a client with a certificate, another secret",
+        mutual: true,
+        replaced: true,
+        ..RESUMED
     },
     Row {
         name: "early data accepted",
         offers: true,
         takes: true,
-        replaced: false,
         early: EarlyData::Accepted,
+        ..RESUMED
     },
     Row {
         name: "early data rejected",
         offers: true,
-        takes: false,
-        replaced: false,
         early: EarlyData::Rejected,
+        ..RESUMED
     },
     Row {
-        name: "another secret",
-        offers: false,
-        takes: false,
-        replaced: true,
-        early: EarlyData::NotOffered,
-    },
-    Row {
-        name: "another secret and early data",
+        name: "early data, another secret",
         offers: true,
         takes: true,
         replaced: true,
         early: EarlyData::Rejected,
+        ..RESUMED
+    },
+    Row {
+        name: "early data, a retry",
+        offers: true,
+        takes: true,
+        retried: true,
+        early: EarlyData::Rejected,
+        ..RESUMED
     },
 ];
 
@@ -84,6 +115,9 @@ impl Row {
         let (name, summary) = (self.name, session.pith.summary().unwrap());
         assert_eq!(summary.resumed(), !self.replaced, "{name}");
         assert_eq!(summary.signature_scheme.is_some(), self.replaced, "{name}");
+        let signed = summary.client_signature_scheme.is_some();
+        assert_eq!(signed, self.mutual && self.replaced, "{name}");
+        assert_eq!(summary.retried, self.retried, "{name}");
         let told = [summary.early_data, session.pith.early_data()];
         assert_eq!(told, [self.early; 2], "{name}");
         let resumed = (!self.replaced).to_string();
@@ -98,6 +132,14 @@ impl Row {
         let came = session.fact("early-data").unwrap_or_default();
         assert!(came == hex(early), "{name}: {came}");
     }
+}
+
+/// An authority, a server and a client with certificates that every policy takes.
+fn identities() -> (Pki, Identity, Identity) {
+    let pki = Pki::with(Kind::P384, 0);
+    let [server, client] =
+        [NAME, "client.example"].map(|name| pki.leaf_with(Kind::P384, &[name], |_| ()));
+    (pki, server, client)
 }
 
 #[test]
@@ -135,27 +177,46 @@ fn resumed_by_peer(library: Library) {
     let Some(peer) = Peer::find(library) else {
         return;
     };
-    let pki = Pki::new();
-    let identity = pki.leaf(NAME);
+    let (pki, identity, client) = identities();
+    let root = file(&format!("{library:?}-root.pem"));
+    fs::write(&root, pki.root_pem()).unwrap();
     let [own, another] = [1, 2].map(|byte| {
         let secret = file(&format!("{library:?}-{byte}.tickets"));
         fs::write(&secret, [byte; 48]).unwrap();
         secret
     });
+    // Pith sends no share of what is left.
+    let only = match library {
+        Library::BoringSsl => "P-384",
+        Library::S2n => "cnsa_1",
+        Library::Node => "secp384r1",
+    };
     let early = EARLY.repeat(1000);
     for row in Row::all(library) {
+        // s2n-tls gives no tickets to clients of which it demands a certificate.
+        if row.mutual && library == Library::S2n {
+            continue;
+        }
         let store = SessionStore::new();
         let config = || {
-            ClientConfig::new(trust(&pki))
+            let config = ClientConfig::new(trust(&pki))
                 .sessions(store.clone())
-                .early_data(row.offers)
+                .early_data(row.offers);
+            match row.mutual {
+                true => config.credential(credential(&client)),
+                false => config,
+            }
         };
         let serve = |secret: &str, takes: bool| {
-            let taken: &[&str] = match takes {
-                true => &["--early-data", "yes"],
-                false => &[],
-            };
-            peer.server(&identity, &[&["--tickets", secret], taken].concat())
+            let mut args = vec!["--tickets", secret];
+            for (given, option) in [
+                (takes, ["--early-data", "yes"]),
+                (row.retried, ["--groups", only]),
+                (row.mutual, ["--ca", &root]),
+            ] {
+                args.extend(option.into_iter().filter(|_| given));
+            }
+            peer.server(&identity, &args)
         };
         let server = serve(&own, row.offers);
         let pith = connect(server.port(), config());
@@ -173,14 +234,12 @@ fn resumed_by_peer(library: Library) {
         let sent: &[u8] = if row.offers { &early } else { b"" };
         let pith = connect_early(server.port(), config().build().unwrap(), sent);
         let mut second = Conversation::over(pith, server, &[row.name]);
-        row.check(
-            &second,
-            if row.early == EarlyData::Accepted {
-                sent
-            } else {
-                b""
-            },
-        );
+        let accepted = row.early == EarlyData::Accepted;
+        row.check(&second, if accepted { sent } else { b"" });
+        if row.mutual {
+            let leaf = hex(client.chain.first().unwrap());
+            assert_eq!(second.fact("peer"), Some(leaf.as_str()), "{}", row.name);
+        }
         second.echo("behind the handshake");
         second.close();
     }
@@ -206,22 +265,34 @@ fn resumed_by_pith(library: Library) {
     let Some(peer) = Peer::find(library) else {
         return;
     };
-    let pki = Pki::new();
-    let identity = pki.leaf(NAME);
+    let (pki, identity, client) = identities();
+    let pin = key_pin(client.chain.first().unwrap()).unwrap();
     let session = file(&format!("{library:?}-session"));
     let early = (file(&format!("{library:?}-early")), EARLY.repeat(1000));
     fs::write(&early.0, &early.1).unwrap();
     for row in Row::all(library) {
         let tickets = Tickets::fleet(b"what all servers of a fleet share").unwrap();
         let config = |takes: bool| {
-            let config = ServerConfig::new(credential(&identity)).tickets(tickets.clone());
-            match row.offers {
-                true => config.early_data(20_000, register(!takes)),
-                false => config,
+            let mut config = ServerConfig::new(credential(&identity)).tickets(tickets.clone());
+            if row.offers {
+                config = config.early_data(20_000, register(!takes));
             }
+            if row.retried {
+                config = config.groups(&[Group::Secp384r1]);
+            }
+            if row.mutual {
+                config = config.client_auth(ClientAuth::Required(trust(&pki)));
+            }
+            config
         };
-        let args = ["--session-out", &session];
-        let mut first = peer.visit(config(true), None, &pki.root_pem(), &args);
+        let own = row.mutual.then_some(&client);
+        // Nor do they send one, if Node is told for which to send one.
+        let groups: &[&str] = match library {
+            Library::Node => &["--groups", "*X25519MLKEM768:secp384r1"],
+            _ => &[],
+        };
+        let args = [&["--session-out", &session], groups].concat();
+        let mut first = peer.visit(config(true), own, &pki.root_pem(), &args);
         assert!(!first.pith.summary().unwrap().resumed(), "{}", row.name);
         assert_eq!(first.fact("resumed"), Some("false"), "{}", row.name);
         first.echo("which lets the tickets in");
@@ -231,12 +302,12 @@ fn resumed_by_pith(library: Library) {
             let other = b"what they share from this day on";
             tickets.replace_secret(other).unwrap();
         }
-        let mut args = vec!["--session-in", &session];
+        let mut args = [&["--session-in", &session], groups].concat();
         if row.offers {
             args.extend(["--early", &early.0]);
         }
         let listener = Listener::new();
-        let client = peer.client(listener.port(), None, &pki.root_pem(), &args);
+        let process = peer.client(listener.port(), own, &pki.root_pem(), &args);
         let config = config(row.takes).build().unwrap();
         let mut pith = Stream::server(config, listener.accept_tcp());
         let mut read = Vec::new();
@@ -244,7 +315,7 @@ fn resumed_by_pith(library: Library) {
             read = came;
             pith
         });
-        let mut second = Conversation::over(pith, client, &args);
+        let mut second = Conversation::over(pith, process, &args);
         let accepted = row.early == EarlyData::Accepted;
         assert!(
             read == if accepted { &early.1[..] } else { b"" },
@@ -252,6 +323,8 @@ fn resumed_by_pith(library: Library) {
             row.name
         );
         row.check(&second, b"");
+        let known = second.pith.summary().unwrap().peer_key;
+        assert_eq!(known, row.mutual.then_some(pin), "{}", row.name);
         let told = match row.early {
             EarlyData::Accepted => Some("accepted"),
             EarlyData::Rejected => Some("rejected"),
