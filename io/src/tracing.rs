@@ -2,7 +2,11 @@
 //!
 //! Give [`Tracing`] to a configuration: `ClientConfig::new(trust).observer(Arc::new(Tracing))`. The target is `pith`; what was
 //! negotiated is of level INFO with its parts as fields, a failure is a WARN with the error as a field, and all else is DEBUG. They
-//! fall into the span that is entered where the connection is driven.
+//! fall into the span that is entered where the connection is driven. With the feature `quic` there is [`Tracing::quic`] for what happens below the
+//! handshake.
+
+#[cfg(feature = "quic")]
+mod quic;
 
 use pith_tls::{Event, Observer};
 
@@ -51,9 +55,22 @@ mod tests {
 
     use super::Tracing;
 
-    /// Keeps each event as a line: level, target and fields.
+    /// Keeps each event as a line: the span that it is in, level, target and fields. Spans are numbered and have lines too.
     #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<String>>>);
+    pub(super) struct Lines(Arc<Mutex<Kept>>);
+
+    #[derive(Default)]
+    struct Kept {
+        lines: Vec<String>,
+        spans: u64,
+        entered: Vec<u64>,
+    }
+
+    impl Lines {
+        pub(super) fn take(&self) -> Vec<String> {
+            core::mem::take(&mut self.0.lock().unwrap().lines)
+        }
+    }
 
     struct Line(String);
 
@@ -67,8 +84,15 @@ mod tests {
         fn enabled(&self, _: &Metadata<'_>) -> bool {
             true
         }
-        fn new_span(&self, _: &Attributes<'_>) -> Id {
-            Id::from_u64(1)
+        fn new_span(&self, span: &Attributes<'_>) -> Id {
+            let metadata = span.metadata();
+            let head = (metadata.level(), metadata.target(), metadata.name());
+            let mut line = Line(format!("SPAN {} {} {}", head.0, head.1, head.2));
+            span.record(&mut line);
+            let mut kept = self.0.lock().unwrap();
+            kept.lines.push(line.0);
+            kept.spans += 1;
+            Id::from_u64(kept.spans)
         }
         fn record(&self, _: &Id, _: &Record<'_>) {}
         fn record_follows_from(&self, _: &Id, _: &Id) {}
@@ -76,10 +100,16 @@ mod tests {
             let metadata = event.metadata();
             let mut line = Line(format!("{} {}", metadata.level(), metadata.target()));
             event.record(&mut line);
-            self.0.lock().unwrap().push(line.0);
+            let mut kept = self.0.lock().unwrap();
+            let span = kept.entered.last().map(|span| format!("in {span}: "));
+            kept.lines.push(span.unwrap_or_default() + &line.0);
         }
-        fn enter(&self, _: &Id) {}
-        fn exit(&self, _: &Id) {}
+        fn enter(&self, span: &Id) {
+            self.0.lock().unwrap().entered.push(span.into_u64());
+        }
+        fn exit(&self, _: &Id) {
+            self.0.lock().unwrap().entered.pop();
+        }
     }
 
     #[test]
@@ -93,7 +123,7 @@ mod tests {
             let mut pair = Pair::connected(&client, &server);
             pair.client.tls.eof().unwrap_err();
         });
-        let lines = lines.0.lock().unwrap();
+        let lines = lines.take();
         assert_eq!(
             lines[..4],
             [
