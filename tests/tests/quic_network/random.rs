@@ -1,0 +1,81 @@
+//! Networks that a seed makes up.
+
+use super::*;
+
+/// A network that a seed makes up, bad enough that some connections die.
+fn random_link(dice: &mut Dice) -> Link {
+    let mut chance = |most: u64| {
+        if dice.below(2) == 0 {
+            0
+        } else {
+            dice.below(most) as u32
+        }
+    };
+    let (loss, reorder, duplicate, corrupt) = (chance(250), chance(300), chance(200), chance(100));
+    let ms = |dice: &mut Dice, most| Duration::from_millis(dice.below(most));
+    let mut link = Link {
+        jitter: ms(dice, 40),
+        loss,
+        burst: dice.below(5),
+        reorder: (reorder, ms(dice, 100)),
+        duplicate,
+        corrupt,
+        ..Link::of(ms(dice, 300))
+    };
+    if dice.below(3) == 0 {
+        link.rate = Some(20_000 + dice.below(2_000_000));
+        link.queue = 3000 + dice.below(60_000);
+    }
+    link.marking = match dice.below(4) {
+        0 => Marking::Bleach,
+        1 => Marking::Congest(dice.below(300) as u32),
+        _ => Marking::Keep,
+    };
+    link.outage = match dice.below(6) {
+        0 => Outage::Each(5 * SECOND, ms(dice, 4000)),
+        1 => Outage::Once(ms(dice, 2000), ms(dice, 60_000)),
+        _ => Outage::Never,
+    };
+    if dice.below(8) == 0 {
+        link.mtu = vec![(ms(dice, 3000), 1100 + dice.below(400) as usize)];
+    }
+    link
+}
+
+/// Everything that was sent arrives intact, or both sides say why not. `PITH_SEEDS=10000` runs ten thousand.
+#[test]
+fn random_networks_deliver_or_both_sides_say_why() {
+    for_each_seed(0..40, |seed| {
+        let mut dice = Dice::new(!seed);
+        let (there, back) = (random_link(&mut dice), random_link(&mut dice));
+        let tune = Tune {
+            seed,
+            retry: dice.below(4) == 0,
+            streams: 1 + dice.below(20),
+            sessions: true,
+            early: dice.below(2) == 0,
+            ..USUAL
+        };
+        let asks: Vec<_> = (0..=dice.below(30))
+            .map(|_| 1 + dice.below(20_000) as usize)
+            .collect();
+        let (mut network, config) = scene(tune, there, back);
+        // A client that may send early data comes back, twice.
+        let times = if tune.early { 3 } else { 1 };
+        if (0..times).all(|_| fetch(&mut network, &config, &asks, 1000 * SECOND).is_some()) {
+            return;
+        }
+        // A side that hears nothing more has its idle timeout to notice.
+        network.run(200 * SECOND, |_, _| false);
+        for host in &network.nodes {
+            for end in host.ends.values() {
+                assert!(
+                    end.connection.error().is_some(),
+                    "seed {seed}: {:?}",
+                    end.connection.stats()
+                );
+                assert!(end.connection.is_over(), "seed {seed}");
+            }
+        }
+    });
+}
