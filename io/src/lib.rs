@@ -16,6 +16,8 @@ mod clock;
 mod conformance;
 #[cfg(any(feature = "std", feature = "tokio"))]
 mod error;
+#[cfg(feature = "qlog")]
+pub mod qlog;
 #[cfg(all(feature = "quic", any(feature = "std", feature = "tokio")))]
 pub mod quic;
 #[cfg(feature = "std")]
