@@ -35,8 +35,6 @@
 //! in [`limits`]; how a connection can end is in [`ConnectionError`].
 
 #![forbid(unsafe_code)]
-// Until clients migrate, some parts are used by their tests alone.
-#![allow(dead_code, unused_imports)]
 #![cfg_attr(
     test,
     allow(

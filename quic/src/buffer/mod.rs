@@ -9,8 +9,8 @@ mod reassemble;
 mod send;
 
 pub(crate) use ranges::Ranges;
-pub(crate) use reassemble::{Chunk, CryptoReceive, Reassembly};
-pub(crate) use send::{Piece, SendBuffer};
+pub(crate) use reassemble::{CryptoReceive, Reassembly};
+pub(crate) use send::SendBuffer;
 
 /// The length of something in memory as an offset.
 pub(crate) fn size(len: usize) -> u64 {

@@ -216,6 +216,7 @@ impl SendBuffer {
     }
 
     /// Bytes of the slices that are held.
+    #[cfg(test)]
     pub(crate) fn held(&self) -> usize {
         self.chunks
             .iter()

@@ -5,7 +5,6 @@ use core::time::Duration;
 use pith_tls::Now;
 
 use super::Connection;
-use super::close::Closing;
 use super::state::{State, Step};
 use super::timers::Timer;
 use crate::error::ConnectionError;

@@ -59,7 +59,7 @@ use crate::random::Random;
 use crate::recovery::{self, Cubic, NewReno, PathId, Recovery, Settled};
 use crate::streams::{Datagrams, Streams};
 use crate::token_store::Shelf;
-use crate::wire::{ConnectionId, ResetToken, Side, Version};
+use crate::wire::{ConnectionId, Side, Version};
 
 pub use event::{EndpointEvent, Event};
 pub use stats::Stats;

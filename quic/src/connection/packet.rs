@@ -88,18 +88,15 @@ impl Connection {
             return Ok(None);
         };
         let quic_bit = self.quic_bit(packet_type);
-        let long = |long_type| NewHeader::Long {
-            long_type,
-            version: self.version,
-            dcid,
-            scid: self.ids.own(),
-            token: &self.token,
-        };
-        let header = match packet_type {
-            PacketType::Initial => long(LongType::Initial),
-            PacketType::ZeroRtt => long(LongType::ZeroRtt),
-            PacketType::Handshake => long(LongType::Handshake),
-            PacketType::OneRtt => NewHeader::Short { dcid, spin: false },
+        let header = match LongType::of(packet_type) {
+            Some(long_type) => NewHeader::Long {
+                long_type,
+                version: self.version,
+                dcid,
+                scid: self.ids.own(),
+                token: &self.token,
+            },
+            None => NewHeader::Short { dcid, spin: false },
         };
         let start = builder.len();
         let largest_acked = self.recovery.largest_acked(space);

@@ -8,10 +8,10 @@ use core::time::Duration;
 use pith_crypto::aead::TAG_LEN;
 use pith_tls::Now;
 
+use super::Connection;
 use super::packet::{Permit, Room};
 use super::state::State;
 use super::stats::count;
-use super::{Connection, local};
 use crate::error::ConnectionError;
 use crate::limits;
 use crate::path::Route;

@@ -8,8 +8,8 @@ use super::parameters::ACK_DELAY_EXPONENT;
 use super::state::State;
 use super::stats::count;
 use crate::observe::{
-    self, Congestion, CongestionCause, DropReason, Frames, Keys, Metrics, Party, Seen, Standing,
-    Subject, Watch,
+    self, Congestion, CongestionCause, DropReason, Frames, Metrics, Party, Seen, Standing, Subject,
+    Watch,
 };
 use crate::protect::Opened;
 use crate::recovery::{Ecn, Outcome};

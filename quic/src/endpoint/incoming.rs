@@ -100,6 +100,7 @@ impl Attempt {
         })
     }
 
+    #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }

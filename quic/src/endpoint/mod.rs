@@ -28,11 +28,10 @@ use pith_tls::{Now, ServerName};
 
 use self::admit::{Admitted, First};
 use self::cid_gen::IdGenerator;
-use self::incoming::{Admission, Attempt, Progress};
 use self::reset::{Bucket, Resets};
 use self::stray::Strays;
 use self::table::Table;
-use self::token::{Shown, Tokens};
+use self::token::Tokens;
 use crate::config::{ClientConfig, ServerConfig};
 use crate::connection::{Accepted, Connection, EndpointEvent};
 use crate::error::{Code, ConnectionError, TransportError};
@@ -42,7 +41,7 @@ use crate::path::{NewId, Route};
 use crate::random::Random;
 use crate::recovery::Ecn;
 use crate::wire::header::{self, Header, Packet, QuicBit};
-use crate::wire::{ConnectionId, PacketType, Version};
+use crate::wire::{ConnectionId, PacketType};
 
 pub use config::{EndpointConfig, Retrying};
 pub use incoming::Incoming;

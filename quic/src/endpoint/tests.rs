@@ -14,7 +14,7 @@ use super::*;
 use crate::connection::Event;
 use crate::protect::{Datagram, Incoming as Part, PacketSecret};
 use crate::wire::frame::{Close, Frame, frames};
-use crate::wire::{Side, VarInt};
+use crate::wire::{Side, VarInt, Version};
 
 const START: Duration = Duration::from_secs(100);
 

@@ -15,11 +15,11 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 pub(crate) use amplification::Amplification;
-pub(crate) use challenge::{Answered, Due, Validation};
+pub(crate) use challenge::Validation;
 pub(crate) use ids::Ids;
 pub(crate) use local_ids::LocalIds;
 pub use local_ids::NewId;
-pub(crate) use paths::{Failed, Paths, Proven};
+pub(crate) use paths::{Failed, Paths};
 pub(crate) use remote_ids::{Learned, RemoteIds};
 pub(crate) use validate::Responses;
 

@@ -9,15 +9,15 @@ use pith_crypto::header_mask::{MASK_LEN, SAMPLE_LEN};
 use pith_crypto::{Error, HeaderKey, PacketOpeningKey};
 
 use super::keys::{Opener, Sealer};
+use crate::Fault;
 use crate::wire::header::{
-    self, Discard, Header, KEY_PHASE, Marks, NewHeader, Packet, QuicBit, number_size,
+    self, Discard, Header, KEY_PHASE, Marks, NewHeader, Packet, QuicBit, key_phase, number_size,
     protected_bits,
 };
 use crate::wire::{
     Builder, ConnectionId, PacketNumber, PacketType, ResetToken, Side, TruncatedNumber, VarInt,
     Version,
 };
-use crate::{Fault, limits};
 
 /// A datagram that is cut into the packets that it holds.
 pub(crate) struct Datagram {
@@ -141,13 +141,6 @@ impl Protected {
         &self.header
     }
 
-    /// The token of an Initial packet; empty in others.
-    pub(crate) fn token(&self) -> &[u8] {
-        self.bytes
-            .get(self.header.token.clone())
-            .unwrap_or_default()
-    }
-
     /// Bytes of the packet in its datagram.
     pub(crate) fn size(&self) -> usize {
         self.bytes.len()
@@ -191,7 +184,7 @@ impl Unmasked {
 
     /// The key phase that a 1-RTT packet claims.
     pub(super) fn phase(&self) -> bool {
-        self.first & KEY_PHASE != 0
+        key_phase(self.first)
     }
 
     pub(super) fn open(

@@ -81,6 +81,7 @@ impl Validation {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn is_capable(&self) -> bool {
         self.state == State::Capable
     }

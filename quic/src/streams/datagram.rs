@@ -154,6 +154,7 @@ impl Datagrams {
     }
 
     /// How many datagrams came and were dropped unread, because nobody read in time.
+    #[cfg(test)]
     pub(crate) fn dropped(&self) -> u64 {
         self.incoming.dropped.saturating_add(self.early.dropped)
     }

@@ -118,6 +118,7 @@ impl RecvFlow {
         self.consumed.saturating_add(self.window).min(self.ceiling)
     }
 
+    #[cfg(test)]
     pub(crate) fn limit(&self) -> u64 {
         self.limit
     }

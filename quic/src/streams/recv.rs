@@ -294,11 +294,8 @@ impl RecvStream {
         self.state.is_terminal()
     }
 
-    pub(crate) fn state(&self) -> RecvState {
-        self.state
-    }
-
     /// Bytes of memory that the data takes.
+    #[cfg(test)]
     pub(crate) fn held(&self) -> usize {
         self.data.buffered().saturating_add(self.data.overhead())
     }

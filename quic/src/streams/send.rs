@@ -255,10 +255,6 @@ impl SendStream {
         self.state.is_terminal()
     }
 
-    pub(crate) fn state(&self) -> SendState {
-        self.state
-    }
-
     pub(crate) fn stopped(&self) -> VarInt {
         self.stopped.unwrap_or_default()
     }
@@ -270,11 +266,6 @@ impl SendStream {
             state if state.is_open() => self.data.undelivered(),
             _ => 0,
         }
-    }
-
-    /// Bytes of the application's that are held.
-    pub(crate) fn held(&self) -> usize {
-        self.data.held()
     }
 
     fn step(&mut self, step: SendStep) {

@@ -294,6 +294,7 @@ impl Streams {
     }
 
     /// Bytes of memory for data that was received and not read.
+    #[cfg(test)]
     pub(crate) fn held(&self) -> usize {
         self.map
             .values()

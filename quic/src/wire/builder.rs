@@ -27,6 +27,7 @@ impl<'a> Builder<'a> {
         self.len
     }
 
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -134,13 +135,6 @@ impl<'a> Builder<'a> {
         result
     }
 
-    /// A builder over the next `length` bytes alone, or over all that are left if there are fewer. What it writes is counted here by
-    /// [`Builder::room`] once the caller says how much that was.
-    pub(crate) fn part(&mut self, length: usize) -> Builder<'_> {
-        let end = self.len.saturating_add(length).min(self.end());
-        Builder::new(self.buffer.get_mut(self.len..end).unwrap_or_default())
-    }
-
     fn end(&self) -> usize {
         self.buffer.len().saturating_sub(self.kept)
     }
@@ -188,7 +182,7 @@ mod tests {
         assert_eq!(builder.put_u8(1), Some(()));
         assert_eq!(builder.keep(6), None);
         assert_eq!(builder.keep(3), Some(()));
-        assert_eq!((builder.remaining(), builder.part(9).remaining()), (2, 2));
+        assert_eq!(builder.remaining(), 2);
         assert_eq!(builder.put(&[2, 3, 4]), None);
         assert_eq!(builder.put(&[2, 3]), Some(()));
         assert_eq!(builder.put_u8(4), None);
@@ -198,19 +192,5 @@ mod tests {
         builder.truncate(2);
         builder.truncate(5);
         assert_eq!(builder.written(), [1, 2]);
-    }
-
-    #[test]
-    fn a_part_ends_where_it_was_told() {
-        let mut buffer = [0; 5];
-        let mut builder = Builder::new(&mut buffer);
-        assert_eq!(builder.put_u8(7), Some(()));
-        let mut part = builder.part(2);
-        assert_eq!(part.put_u16(0x0809), Some(()));
-        assert_eq!(part.put_u8(0), None);
-        let len = part.len();
-        assert_eq!(builder.part(99).remaining(), 4);
-        assert!(builder.room(len).is_some());
-        assert_eq!(builder.written(), [7, 8, 9]);
     }
 }

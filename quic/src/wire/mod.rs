@@ -17,7 +17,6 @@ mod varint;
 pub(crate) mod version;
 
 pub(crate) use builder::Builder;
-pub(crate) use frame::Frame;
 pub(crate) use id::Side;
 pub use id::{ConnectionId, Dir, ResetToken, StreamId};
 pub(crate) use number::{PacketNumber, TruncatedNumber};

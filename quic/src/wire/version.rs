@@ -123,11 +123,6 @@ impl LongType {
     }
 }
 
-/// Whether a number is reserved to exercise version negotiation: it will never be a real version (RFC 9000 section 15).
-pub(crate) fn is_reserved(number: u32) -> bool {
-    number & 0x0f0f_0f0f == 0x0a0a_0a0a
-}
-
 static V1: Row = Row {
     number: 0x0000_0001,
     types: [
@@ -211,12 +206,6 @@ mod tests {
         assert_eq!(Version::from_number(0x6b33_43cf), Some(Version::V2));
         for other in [0, 2, 0xff00_001d, 0x0a0a_0a0a, u32::MAX] {
             assert_eq!(Version::from_number(other), None, "{other:#x}");
-        }
-        for reserved in [0x0a0a_0a0a, 0x1a2a_3a4a, 0xfafa_fafa] {
-            assert!(is_reserved(reserved), "{reserved:#x}");
-        }
-        for real in [0, 1, 0x6b33_43cf, 0x1a2a_3a4b, 0xffff_ffff] {
-            assert!(!is_reserved(real), "{real:#x}");
         }
     }
 }

@@ -32,7 +32,7 @@ use crate::config::{ClientConfigBuilder, ServerConfigBuilder};
 use crate::recovery::Ecn;
 use crate::streams::{Read, StreamEvent};
 use crate::wire::header::{self, Packet, QuicBit};
-use crate::wire::{Dir, StreamId, VarInt};
+use crate::wire::{Dir, ResetToken, StreamId, VarInt};
 
 const CLIENT: Route = Route {
     local: None,

@@ -54,11 +54,13 @@ impl Row {
     }
 
     /// Every row.
+    #[cfg(test)]
     pub(crate) fn all() -> &'static [Self] {
         TABLE
     }
 
     /// The types that are of this kind.
+    #[cfg(test)]
     pub(crate) fn types(&self) -> impl Iterator<Item = u64> {
         (self.first..=self.last).map(u64::from)
     }
