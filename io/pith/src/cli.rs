@@ -79,7 +79,7 @@ pub(crate) struct ClientOptions {
     /// The key of --session, 32 random bytes. It is made if it is not there, readable by its owner alone.
     #[arg(long, value_name = "FILE", requires = "session")]
     pub(crate) session_key: Option<PathBuf>,
-    /// Do the handshake, print what was negotiated as one JSON object on standard output, close. No data is sent or shown.
+    /// Do the handshake, print what was negotiated as one JSON object on standard output, close. No data but --early-data is sent, and none shown.
     ///
     /// Its keys are peer, version, group, post_quantum, suite, signature_scheme, server_name, protocol, hello_retry_request,
     /// resumed, early_data (not_offered, accepted, rejected), psk (an identity of --psk),

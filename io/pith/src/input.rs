@@ -279,6 +279,19 @@ fn pinned(pins: &[String]) -> Result<Trust, Failure> {
         .map_err(|error| Failure::input(format!("the keys of --pin cannot be used: {error}")))
 }
 
+/// Warns of a file that others than its owner can read, where `secret` says what that gives away.
+pub(crate) fn warn_if_shared(path: &Path, secret: &str) {
+    #[cfg(unix)]
+    if fs::metadata(path)
+        .is_ok_and(|file| std::os::unix::fs::PermissionsExt::mode(&file.permissions()) & 0o077 != 0)
+    {
+        let path = path.display();
+        say(format_args!(
+            "pith: warning: others than its owner can read {path}, and so {secret}: take that away with `chmod 600 {path}`"
+        ));
+    }
+}
+
 fn roots(path: &Path) -> Result<Trust, Failure> {
     let pem = read(path, "CA certificates in PEM")?;
     Trust::roots_from_pem(&pem).map_err(|error| {

@@ -71,6 +71,7 @@ pub(crate) fn psks(options: &IdentityOptions, role: Role) -> Result<Vec<External
             )));
         }
         let key = input::read(Path::new(path), "a pre-shared key of 16 random bytes or more")?;
+        input::warn_if_shared(Path::new(path), "pass for either side");
         role_context(identity.as_bytes(), SERVER)
             .and_then(|context| {
                 ExternalPsk::new(role, identity.as_bytes(), &context, &key, Hash::Sha256)

@@ -201,7 +201,10 @@ fn session_key(path: &Path, has_sessions: bool) -> Result<SessionKey, Failure> {
     };
     match read(path, KEY_LIMIT) {
         Ok(bytes) => match <[u8; 32]>::try_from(bytes.as_slice()) {
-            Ok(key) => Ok(SessionKey::new(&key)),
+            Ok(key) => {
+                input::warn_if_shared(path, "open the sessions under it");
+                Ok(SessionKey::new(&key))
+            }
             Err(_) => Err(refused(format!(
                 "has {}: give the one that was made for these sessions",
                 match bytes.len() {

@@ -29,6 +29,12 @@ fn a_pre_shared_key_stands_for_certificates() {
             "X25519MLKEM768 (post-quantum)",
         ];
         check(identity, &output, 0, &said);
+        check(
+            "everybody's key",
+            &output,
+            0,
+            &["pass for either side", "chmod 600"],
+        );
         assert_eq!(output.stdout, b"hello");
         let value: Value = serde_json::from_str(&server.line()).unwrap();
         assert_eq!(value["psk"], identity);

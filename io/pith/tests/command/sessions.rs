@@ -75,6 +75,19 @@ fn sessions_outlive_the_process_and_are_used_once() {
     let first = place.sessions();
     assert_eq!(first.len(), 4, "a store's worth for one name");
 
+    // A key that is everybody's is named.
+    let everybody = |mode| fs::set_permissions(&place.key, fs::Permissions::from_mode(mode));
+    let client = ["client", "127.0.0.1:1", "--ca", &place.ca];
+    let session = ["--session", &place.session, "--session-key", &place.key];
+    for (mode, warned) in [(0o640, true), (0o604, true), (0o600, false)] {
+        everybody(mode).unwrap();
+        let output = run(&[&client[..], &session].concat(), b"");
+        check("nobody there", &output, 1, &["no TCP connection"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let warning = format!("can read {}, and so open the sessions", place.key);
+        assert_eq!(said.contains(&warning), warned, "{mode:o}: {said}");
+    }
+
     // They are sealed anew each time, so nothing tells which are the same.
     assert_eq!(place.connect(&one.address, &[], &[]), [true]);
     let second = place.sessions();

@@ -54,6 +54,9 @@ fn options_decide_what_is_negotiated() {
     for (name, server, client, parts) in rows {
         let server = pair.serve(server);
         let output = pair.connect(&server, client);
+        if !output.status.success() {
+            println!("the server of {name} said: {}", server.stop());
+        }
         check(name, &output, 0, parts);
         assert_eq!(output.stdout, b"hello", "{name}");
     }
