@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// TLS 1.3 with post-quantum key exchange.
+/// TLS 1.3 and QUIC with post-quantum key exchange.
 #[derive(Parser)]
 #[command(name = "pith", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
@@ -23,7 +23,12 @@ pub(crate) enum Command {
     /// shown on standard error.
     #[command(after_help = EXIT_CODES)]
     Client(ClientOptions),
-    /// Serve: a page that shows what was negotiated, or an echo.
+    /// Get files over QUIC, in HTTP/0.9 (ALPN hq-interop): all of one server's over one connection, at once.
+    ///
+    /// A file that was asked for goes to standard output or to where --output says; what was negotiated is shown on standard error.
+    #[command(after_help = EXIT_CODES)]
+    Get(GetOptions),
+    /// Serve: a page that shows what was negotiated, or an echo; or, with --quic --hq, files over QUIC.
     ///
     /// The first line on standard output is `listening on ADDR:PORT`. A client that fails is named on standard error; serving goes on.
     #[command(after_help = EXIT_CODES)]
@@ -43,16 +48,8 @@ pub(crate) struct ClientOptions {
     /// The server.
     #[arg(value_name = "HOST:PORT")]
     pub(crate) server: String,
-    /// PEM file of the CA certificates to trust. Without this, --pin, --system-roots and --psk: Mozilla's, as this build carries them.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ca: Option<PathBuf>,
-    /// Trust the CA certificates that this machine has (SSL_CERT_FILE and SSL_CERT_DIR name others).
-    #[arg(long, conflicts_with = "ca")]
-    pub(crate) system_roots: bool,
-    /// Trust the server with this key and no other, in a certificate or raw: SHA-256 of its SubjectPublicKeyInfo in hex. May be given again for
-    /// more keys.
-    #[arg(long, value_name = "HEX", conflicts_with_all = ["ca", "system_roots"])]
-    pub(crate) pin: Vec<String>,
+    #[command(flatten)]
+    pub(crate) trust: TrustOptions,
     /// The name that the server must prove, and that is sent to it. [default: HOST]
     #[arg(long, value_name = "NAME")]
     pub(crate) sni: Option<String>,
@@ -95,6 +92,44 @@ pub(crate) struct ClientOptions {
 }
 
 #[derive(Args)]
+pub(crate) struct GetOptions {
+    /// What to get: https://HOST[:PORT]/PATH. The port is 443 if none is given.
+    #[arg(value_name = "URL", required = true)]
+    pub(crate) urls: Vec<String>,
+    /// Over HTTP/0.9 on QUIC streams, as hq-interop.
+    #[arg(long, required = true)]
+    pub(crate) hq: bool,
+    /// Where the file goes; with several URLs a directory, which is made if it is not there, for a file of the last part of each path. What is there is
+    /// replaced once all of the new file has come. [default: standard output, for one URL]
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) output: Option<PathBuf>,
+    /// The name that the servers must prove, and that is sent to them. [default: HOST]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sni: Option<String>,
+    #[command(flatten)]
+    pub(crate) trust: TrustOptions,
+    #[command(flatten)]
+    pub(crate) identity: IdentityOptions,
+    #[command(flatten)]
+    pub(crate) terms: TermsOptions,
+}
+
+/// Whom a client believes.
+#[derive(Args)]
+pub(crate) struct TrustOptions {
+    /// PEM file of the CA certificates to trust. Without this, --pin, --system-roots and --psk: Mozilla's, as this build carries them.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Trust the CA certificates that this machine has (SSL_CERT_FILE and SSL_CERT_DIR name others).
+    #[arg(long, conflicts_with = "ca")]
+    pub(crate) system_roots: bool,
+    /// Trust the server with this key and no other, in a certificate or raw: SHA-256 of its SubjectPublicKeyInfo in hex. May be given again for
+    /// more keys.
+    #[arg(long, value_name = "HEX", conflicts_with_all = ["ca", "system_roots"])]
+    pub(crate) pin: Vec<String>,
+}
+
+#[derive(Args)]
 pub(crate) struct ServerOptions {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, value_name = "ADDR:PORT")]
@@ -126,6 +161,15 @@ pub(crate) struct ServerOptions {
     /// Send back whatever comes, until close_notify.
     #[arg(long)]
     pub(crate) echo: bool,
+    /// Serve over QUIC, on UDP: files, so --hq and --root are needed.
+    #[arg(long, requires = "hq", conflicts_with_all = ["http", "echo"])]
+    pub(crate) quic: bool,
+    /// Answer `GET /PATH` on each stream with the file, as HTTP/0.9 (ALPN hq-interop).
+    #[arg(long, requires_all = ["quic", "root"])]
+    pub(crate) hq: bool,
+    /// The directory of the files that are served; none outside of it is, symbolic links included. `/` is its index.html.
+    #[arg(long, value_name = "DIR", requires = "hq")]
+    pub(crate) root: Option<PathBuf>,
     /// Print one JSON object for each connection on standard output when it ends; the first line is {"listening":"ADDR:PORT"}.
     ///
     /// Its keys are those of a client's, but for client_certificate in the place of server_certificate.

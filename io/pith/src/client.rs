@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Instant;
 
 use pith_io::std::{Reader, Stream, Writer};
-use pith_tls::{ClientConfig, EarlyData, RawKeys, Role, Summary};
+use pith_tls::{ClientConfig, EarlyData, Summary};
 
 use crate::cli::ClientOptions;
 use crate::failure::{self, Failure};
@@ -30,16 +30,7 @@ pub(crate) fn run(options: &ClientOptions) -> Result<(), Failure> {
     let server = options.server.as_str();
     let host = input::host(server)?;
     let name = input::name(options.sni.as_deref().unwrap_or(host))?;
-    let mut config = ClientConfig::new(input::trust(options)?);
-    if !options.pin.is_empty() {
-        config = config.raw_keys(RawKeys::Preferred);
-    }
-    for credential in keys::credentials(&options.identity)? {
-        config = config.credential(credential);
-    }
-    for psk in keys::psks(&options.identity, Role::Client)? {
-        config = config.psk(psk);
-    }
+    let mut config = keys::client(&options.trust, &options.identity)?;
     let first = options.early_data.as_deref().map(input::first_data);
     let first = first.transpose()?;
     config = config.early_data(first.is_some());

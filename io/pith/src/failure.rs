@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::{self, ErrorKind};
 
+use pith_io::tokio::quic;
+use pith_quic::ConnectionError;
 use pith_tls::{AlertDescription, Error, Fault};
 
 /// The end of a command that did not do what it was asked for.
@@ -109,6 +111,28 @@ pub(crate) fn transfer(server: &str, error: &io::Error) -> Failure {
             format!("{server} reset the connection: see what the server logged.")
         }
         _ => format!("the connection to {server} failed: {error}."),
+    })
+}
+
+/// No connection to `server` over QUIC.
+pub(crate) fn quic(server: &str, name: &str, error: &quic::Error) -> Failure {
+    Failure::connection(match error {
+        quic::Error::Connection(ConnectionError::Tls(error)) => {
+            return handshake(server, name, &io::Error::other(error.clone()));
+        }
+        quic::Error::Connection(ConnectionError::PeerClosed { code, .. })
+            if code.alert().is_some() =>
+        {
+            let alert = code.alert().unwrap_or(AlertDescription::INTERNAL_ERROR);
+            format!(
+                "{server} ended the handshake with the alert {alert}: {}.",
+                advice(alert)
+            )
+        }
+        quic::Error::NoAnswer(address) => format!(
+            "nothing came from {server} ({address}) in the time for a handshake: start a server that speaks QUIC there, correct the port, or look for a firewall that stops UDP."
+        ),
+        _ => format!("no QUIC connection to {server}: {error}."),
     })
 }
 

@@ -13,12 +13,12 @@ use pith_tls::{
     Trust,
 };
 
-use crate::cli::{ClientAuthMode, ClientOptions, ServerOptions, TermsOptions};
+use crate::cli::{ClientAuthMode, ServerOptions, TermsOptions, TrustOptions};
 use crate::failure::{self, Failure};
 use crate::say;
 
 /// What a client trusts.
-pub(crate) fn trust(options: &ClientOptions) -> Result<Trust, Failure> {
+pub(crate) fn trust(options: &TrustOptions, psk: bool) -> Result<Trust, Failure> {
     if let Some(path) = &options.ca {
         return roots(path);
     }
@@ -28,7 +28,7 @@ pub(crate) fn trust(options: &ClientOptions) -> Result<Trust, Failure> {
     if !options.pin.is_empty() {
         return pinned(&options.pin);
     }
-    if !options.identity.psk.is_empty() {
+    if psk {
         return Ok(Trust::PreSharedKeys);
     }
     Trust::roots_from_anchors(webpki_roots::TLS_SERVER_ROOTS.to_vec())

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use pith_tls::{Credential, ExternalPsk, Hash, Role, role_context};
+use pith_tls::{
+    ClientConfig, ClientConfigBuilder, Credential, ExternalPsk, Hash, RawKeys, Role, role_context,
+};
 
-use crate::cli::IdentityOptions;
+use crate::cli::{IdentityOptions, TrustOptions};
 use crate::failure::Failure;
 use crate::{input, say};
 
@@ -20,6 +22,24 @@ pub(crate) fn credentials(options: &IdentityOptions) -> Result<Vec<Credential>, 
     let pairs = options.cert.iter().zip(&options.key);
     raw.chain(pairs.map(|(cert, key)| chain(cert, key)))
         .collect()
+}
+
+/// A client that believes and shows what these options say.
+pub(crate) fn client(
+    trust: &TrustOptions,
+    identity: &IdentityOptions,
+) -> Result<ClientConfigBuilder, Failure> {
+    let mut config = ClientConfig::new(input::trust(trust, !identity.psk.is_empty())?);
+    if !trust.pin.is_empty() {
+        config = config.raw_keys(RawKeys::Preferred);
+    }
+    for credential in credentials(identity)? {
+        config = config.credential(credential);
+    }
+    for psk in psks(identity, Role::Client)? {
+        config = config.psk(psk);
+    }
+    Ok(config)
 }
 
 /// A pair of --cert and --key.

@@ -1,4 +1,4 @@
-//! The `pith` command: a demonstration, a client and a server of TLS 1.3, and what one needs to try them.
+//! The `pith` command: a demonstration, a client and a server of TLS 1.3 and QUIC, and what one needs to try them.
 //!
 //! Each subcommand is a file; [`failure`] turns what went wrong into one paragraph that says what was expected, what came and
 //! what to do. Standard output holds what was asked for, standard error all that is said about it.
@@ -21,7 +21,9 @@ mod client;
 mod demo;
 mod escape;
 mod failure;
+mod files;
 mod flights;
+mod get;
 mod identity;
 mod input;
 mod keys;
@@ -37,6 +39,8 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Demo => demo::run(),
         Command::Client(options) => client::run(&options),
+        Command::Get(options) => get::run(&options),
+        Command::Server(options) if options.quic => files::run(&options),
         Command::Server(options) => server::run(&options),
         Command::Policy(command) => policy::run(&command),
         Command::Pki(options) => pki::run(&options),

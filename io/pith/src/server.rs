@@ -17,6 +17,7 @@ use time::OffsetDateTime;
 use crate::cli::ServerOptions;
 use crate::failure::{self, Failure};
 use crate::flights::{Bytes, Counted};
+use crate::input::Terms;
 use crate::negotiated::Report;
 use crate::{escape, input, keys, page, say};
 
@@ -40,28 +41,12 @@ pub(crate) fn run(options: &ServerOptions) -> Result<(), Failure> {
         Service::Http
     };
     let (server, pins) = prepare(options, service)?;
-    let listener = TcpListener::bind(&options.listen).map_err(|error| {
-        Failure::connection(format!(
-            "cannot listen on {} ({error}): give an address of this machine as ADDR:PORT, with a free port, 0 for any",
-            options.listen
-        ))
-    })?;
+    let listener =
+        TcpListener::bind(&options.listen).map_err(|error| cannot_listen(options, &error))?;
     let address = listener
         .local_addr()
         .map_err(|error| failure::output(&error))?;
-    let first = match options.json {
-        true => format!("{{\"listening\":{}}}", escape::json(&address.to_string())),
-        false => format!("listening on {address}"),
-    };
-    writeln!(io::stdout(), "{first}").map_err(|error| failure::output(&error))?;
-    for pin in pins {
-        say(format_args!(
-            "a client that trusts this key alone: pith client {address} --pin {pin}"
-        ));
-    }
-    if options.early_data.is_some() {
-        say(format_args!("pith: warning: {REPLAYABLE}"));
-    }
+    announce(options, address, &format!("pith client {address}"), &pins)?;
     serve(&listener, &Arc::new(server))
 }
 
@@ -79,6 +64,20 @@ fn prepare(options: &ServerOptions, service: Service) -> Result<(Server, Vec<Str
             name.escape_ascii()
         )));
     }
+    let (config, pins) = configuration(options, terms)?;
+    let server = Server {
+        config,
+        service,
+        json: options.json,
+    };
+    Ok((server, pins))
+}
+
+/// The configuration of a server on these terms, and the pin of each of its keys.
+pub(crate) fn configuration(
+    options: &ServerOptions,
+    terms: Terms,
+) -> Result<(Arc<ServerConfig>, Vec<String>), Failure> {
     let credentials = keys::credentials(&options.identity)?;
     let psks = keys::psks(&options.identity, Role::Server)?;
     let pins = credentials.iter();
@@ -100,12 +99,38 @@ fn prepare(options: &ServerOptions, service: Service) -> Result<(Server, Vec<Str
         .into_iter()
         .fold(config, |config, credential| config.credential(credential));
     config = psks.into_iter().fold(config, |config, psk| config.psk(psk));
-    let server = Server {
-        config: input::build!(config, terms)?,
-        service,
-        json: options.json,
+    Ok((input::build!(config, terms)?, pins))
+}
+
+/// Says where the server listens, on standard output, and what to know of it.
+pub(crate) fn announce(
+    options: &ServerOptions,
+    address: SocketAddr,
+    client: &str,
+    pins: &[String],
+) -> Result<(), Failure> {
+    let first = match options.json {
+        true => format!("{{\"listening\":{}}}", escape::json(&address.to_string())),
+        false => format!("listening on {address}"),
     };
-    Ok((server, pins))
+    writeln!(io::stdout(), "{first}").map_err(|error| failure::output(&error))?;
+    for pin in pins {
+        say(format_args!(
+            "a client that trusts this key alone: {client} --pin {pin}"
+        ));
+    }
+    if options.early_data.is_some() {
+        say(format_args!("pith: warning: {REPLAYABLE}"));
+    }
+    Ok(())
+}
+
+/// Nobody listens there.
+pub(crate) fn cannot_listen(options: &ServerOptions, error: &io::Error) -> Failure {
+    Failure::connection(format!(
+        "cannot listen on {} ({error}): give an address of this machine as ADDR:PORT, with a free port, 0 for any",
+        options.listen
+    ))
 }
 
 /// Accepts for ever.

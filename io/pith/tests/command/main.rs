@@ -17,6 +17,7 @@ mod openssl;
 mod pki;
 mod policy;
 mod process;
+mod quic;
 mod report;
 mod resume;
 mod server;
@@ -121,6 +122,7 @@ fn help_and_usage_name_the_exit_codes() {
     for arguments in [
         &["--help"][..],
         &["client", "--help"],
+        &["get", "--help"],
         &["server", "--help"],
         &["policy", "--help"],
         &["policy", "show", "--help"],
