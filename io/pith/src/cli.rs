@@ -15,7 +15,7 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Connect a client and a server in this process over TCP, and show what was negotiated, how long it took and how many bytes it took;
-    /// then the same client again, with a ticket and early data.
+    /// then the same client again, with a ticket and early data, and both over QUIC.
     Demo,
     /// Connect to a server: standard input goes to it, what it sends goes to standard output.
     ///

@@ -1,5 +1,5 @@
 //! `pith demo`: a client and a server in this process, over real sockets, and what happened between them; then the client again, with a
-//! ticket and early data.
+//! ticket and early data; then both over QUIC.
 //!
 //! All that is shown was measured in this run, and it is shown only after all of it was verified: that both sides negotiated the
 //! same and derived the same secret, that every byte came as it was sent, that the early data was accepted, and that each side said goodbye.
@@ -15,6 +15,7 @@ use pith_io::std::Stream;
 use pith_tls::{ClientConfig, Credential, EarlyData, ServerConfig, SessionStore, Summary, Trust};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
+use crate::demo_quic::{Crossing, cross};
 use crate::failure::{self, Failure};
 use crate::flights::{Counted, Way};
 use crate::{input, negotiated};
@@ -49,6 +50,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     // Made before, so that nothing but the two sides themselves takes time once they talk.
     let data = Arc::new([pattern(DOWNWARDS), pattern(UPWARDS)]);
     let (config, server_data) = (Arc::clone(&server_config), Arc::clone(&data));
+    let quic_config = Arc::clone(&server_config);
     let full = meet(
         &listener,
         address,
@@ -61,7 +63,8 @@ pub(crate) fn run() -> Result<(), Failure> {
         |tcp| revisit(tcp, Arc::clone(&client_config)),
         move |tcp| serve_early(tcp, server_config),
     )?;
-    if !agree(&full) || !agree(&resumed) {
+    let quic = cross(client_config, quic_config, &data).map_err(|error| step("QUIC", &error))?;
+    if !agree(&full) || !agree(&resumed) || !quic.agrees() {
         return Err(Failure::connection(
             "client and server disagree on what they negotiated: this is a bug in Pith, please report it",
         ));
@@ -75,7 +78,7 @@ pub(crate) fn run() -> Result<(), Failure> {
             "the second connection did not resume the first with early data: this is a bug in Pith, please report it",
         ));
     }
-    let report = report(address, preparation, &full, &resumed);
+    let report = report(address, preparation, [&full, &resumed], &quic);
     io::stdout()
         .write_all(report.as_bytes())
         .map_err(|error| failure::output(&error))
@@ -230,7 +233,7 @@ fn receive(
     Ok((start, transfer))
 }
 
-fn same(received: &[u8], sent: &[u8]) -> io::Result<()> {
+pub(crate) fn same(received: &[u8], sent: &[u8]) -> io::Result<()> {
     match received == sent {
         true => Ok(()),
         false => Err(io::Error::other("the data is not what was sent")),
@@ -275,7 +278,12 @@ fn agree(Meeting { client, server, .. }: &Meeting) -> bool {
         && bytes(client) == bytes(server)
 }
 
-fn report(address: SocketAddr, preparation: Duration, full: &Meeting, resumed: &Meeting) -> String {
+fn report(
+    address: SocketAddr,
+    preparation: Duration,
+    [full, resumed]: [&Meeting; 2],
+    quic: &Crossing,
+) -> String {
     let size = format!("{} MiB", SIZE >> 20);
     let rate = |time: Duration| {
         let mebibytes = f64::from(SIZE) / f64::from(1 << 20);
@@ -313,15 +321,47 @@ fn report(address: SocketAddr, preparation: Duration, full: &Meeting, resumed: &
             "The same client again, with a ticket, and its request as early data",
             negotiated::table(beside(full, resumed)),
         ),
+        (
+            &*format!("Both over QUIC, on UDP {}", quic.address),
+            negotiated::table(over_quic(quic, &size, rate)),
+        ),
     ] {
         let _infallible = write!(text, "\n{title}\n{table}").is_ok();
     }
     text.push_str(
         "\nEarly data is replayable: this server takes each hello once, but send by it only what may happen twice.\n\
          \nVerified: both sides negotiated the same and export the same secret, all data came as it was sent, \
-         the early data was accepted, and each side ended with close_notify.\n",
+         the early data was accepted, and each side of TLS ended with close_notify.\n",
     );
     text
+}
+
+fn over_quic(
+    Crossing { client, server, .. }: &Crossing,
+    size: &str,
+    rate: impl Fn(Duration) -> String,
+) -> Vec<(&'static str, String)> {
+    let time = |time| format!("{:>9}", negotiated::time(time));
+    let summary = &client.summary;
+    let (there, back) = (client.stats.datagrams_sent, server.stats.datagrams_sent);
+    vec![
+        (
+            "key exchange",
+            format!("{} in two Initial packets", summary.group),
+        ),
+        ("cipher suite", summary.suite.to_string()),
+        ("handshake, as the client sees it", time(client.handshake)),
+        ("handshake, as the server sees it", time(server.handshake)),
+        (
+            "from server to client",
+            format!("{}  {size}", rate(client.transfer)),
+        ),
+        (
+            "from client to server",
+            format!("{}  {size}", rate(server.transfer)),
+        ),
+        ("datagrams", format!("{there} there, {back} back")),
+    ]
 }
 
 /// Two connections in two columns.
@@ -387,14 +427,14 @@ fn pattern(seed: u32) -> Vec<u8> {
     std::iter::repeat_with(next).take(WORDS).flatten().collect()
 }
 
-const NAME: &str = "demo.example";
-const PROTOCOL: &[u8] = b"pith-demo";
+pub(crate) const NAME: &str = "demo.example";
+pub(crate) const PROTOCOL: &[u8] = b"pith-demo";
 /// Bytes sent each way.
 const SIZE: u32 = 1 << 20;
 const WORDS: usize = 1 << 18; // of four bytes: SIZE
 const UPWARDS: u32 = 0x9e37_79b9;
 const DOWNWARDS: u32 = 0x7f4a_7c15;
-const REQUEST: &[u8] = b"what time is it?";
+pub(crate) const REQUEST: &[u8] = b"what time is it?";
 const ANSWER: &[u8] = b"it is early";
 /// Bytes that the server's tickets allow.
 const EARLY_DATA: u32 = 1 << 10;

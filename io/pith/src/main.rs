@@ -19,6 +19,7 @@ use crate::cli::{Cli, Command};
 mod cli;
 mod client;
 mod demo;
+mod demo_quic;
 mod escape;
 mod failure;
 mod files;

@@ -47,6 +47,9 @@ fn demo_verifies_and_shows_what_happened() {
         "with the first flight\n",
         "until the answer is with the client",
         "Early data is replayable",
+        "Both over QUIC, on UDP 127.0.0.1:",
+        "X25519MLKEM768 in two Initial packets",
+        "datagrams",
         "Verified: ",
         "the early data was accepted",
     ] {
