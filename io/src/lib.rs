@@ -30,6 +30,6 @@ pub mod tracing;
 mod udp;
 
 /// The examples of the project's README, compiled: it has one of each adapter.
-#[cfg(all(doctest, feature = "std", feature = "tokio"))]
+#[cfg(all(doctest, feature = "std", feature = "tokio", feature = "quic"))]
 #[doc = include_str!("../../README.md")]
 mod readme {}
