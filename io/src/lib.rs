@@ -2,7 +2,8 @@
 //!
 //! The core (`pith-tls` and below) takes bytes and times as arguments and never blocks. An adapter owns a socket, a clock and
 //! two buffers, and turns the core into what its callers know: `std::Stream` is `Read` and
-//! `Write`, `tokio::Stream` is `AsyncRead` and `AsyncWrite`. An adapter adds no protocol of its own, so all of them share one conformance suite: a socket that stalls, splits and
+//! `Write`, `tokio::Stream` is `AsyncRead` and `AsyncWrite`; with the feature `quic`, `std::quic` and `tokio::quic` have endpoints on UDP sockets.
+//! An adapter adds no protocol of its own, so all of them share one conformance suite: a socket that stalls, splits and
 //! fills at every byte.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::as_conversions))]

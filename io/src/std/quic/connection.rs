@@ -1,4 +1,4 @@
-//! A connection whose handshake is complete.
+//! A connection and what it carries.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pith_quic::{Stats, VarInt};
-use pith_tls::Summary;
+use pith_tls::{EarlyData, Summary};
 
 use super::block::block_on;
 use super::thread::Thread;
 use super::{Error, RecvStream, SendStream, wait};
 use crate::quic;
 
-/// A connection whose handshake is complete. Clones are the same connection, and each has a timeout of its own.
+/// A connection, whose handshake is complete unless it was made for early data. Clones are the same connection, and each has a timeout of its own.
 ///
 /// When the last of them is dropped, and all of the connection's streams, it is closed with code 0: not before everything that was
 /// sent has arrived, unless the peer takes nothing for 30 seconds (or not all of it in ten minutes). [`close`](Self::close) closes at once.
@@ -83,7 +83,7 @@ impl Connection {
         self.inner.largest_datagram()
     }
 
-    /// The oldest datagram that came and was not read.
+    /// The oldest datagram that came and was not read. One that came as early data waits for the handshake.
     ///
     /// # Errors
     /// The end of the connection, or [`Error::TimedOut`].
@@ -97,6 +97,34 @@ impl Connection {
 
     fn receiver(&self, inner: quic::RecvStream) -> RecvStream {
         RecvStream::new(inner, self.timeout, &self.thread)
+    }
+}
+
+/// Early data (0-RTT), for connections that were made by `connect_early` or `accept_early`.
+impl Connection {
+    /// Waits until the handshake is complete, and says what became of early data. Where a server has rejected it, what was opened before is gone: see
+    /// [`Error::EarlyDataRejected`].
+    ///
+    /// # Errors
+    /// [`Error::Connection`] and [`Error::NoAnswer`] say why it failed, [`Error::Question`] that the configuration asks, [`Error::TimedOut`] that it is
+    /// not complete.
+    pub fn handshake(&self) -> Result<EarlyData, Error> {
+        wait(self.inner.handshake(), self.timeout)
+    }
+
+    /// What a client's application [remembered](Self::remember) on the connection whose session this one resumes: what was settled there, and early
+    /// data goes by. `None` if no early data can be sent, or no more.
+    #[must_use]
+    pub fn remembered(&self) -> Option<Bytes> {
+        self.inner.remembered()
+    }
+
+    /// Remembers these bytes with a client's sessions that come from now on, for early data under them.
+    ///
+    /// # Errors
+    /// [`Error::Connection`] with what TLS says of it, such as that they are too long.
+    pub fn remember(&self, application: Bytes) -> Result<(), Error> {
+        self.inner.remember(application)
     }
 }
 

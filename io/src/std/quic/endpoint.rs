@@ -95,6 +95,22 @@ impl Endpoint {
         Ok(Connection::new(connection, &self.thread))
     }
 
+    /// As [`connect`](Self::connect), but where a session of an earlier connection allows early data (0-RTT) the connection is there at once: see
+    /// [`Connection::handshake`]. What is sent before that may be received more than once, by whoever sends a copy of it.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn connect_early(
+        &self,
+        config: &ClientConfig,
+        remote: SocketAddr,
+        name: &str,
+    ) -> Result<Connection, Error> {
+        let connecting = self.inner.connect_early(config, remote, name);
+        let connection = wait(connecting, self.timeout)?;
+        Ok(Connection::new(connection, &self.thread))
+    }
+
     /// The next client that asks for a connection.
     ///
     /// # Errors

@@ -97,6 +97,15 @@ impl Incoming {
         Ok(Connection::new(connection, &self.thread))
     }
 
+    /// Lets the client in without waiting for its handshake, so that its early data can be read and answered. Whoever it is has not shown that it is
+    /// there now: see [`RecvStream::is_early`](super::RecvStream::is_early), and wait for [`Connection::handshake`] where that matters.
+    ///
+    /// # Errors
+    /// [`Error::NoServerConfig`] and [`Error::ShutDown`], or a failure on this side.
+    pub fn accept_early(self) -> Result<Connection, Error> {
+        Ok(Connection::new(self.inner.accept_early()?, &self.thread))
+    }
+
     /// Tells the client that it is not let in.
     pub fn refuse(self) {
         self.inner.refuse();

@@ -5,6 +5,12 @@
 //! call that has timed out can be repeated, and nothing is lost. All handles can be sent to other threads; clones of an [`Endpoint`] or a
 //! [`Connection`] are the same one. A [`SendStream`] is [`Write`](std::io::Write), and a [`RecvStream`] is [`Read`](std::io::Read).
 //!
+//! Early data (0-RTT) is asked for by name: [`Endpoint::connect_early`] and [`Incoming::accept_early`]. Elsewhere a connection is there when its
+//! handshake is complete, and nothing that is read is somebody's copy.
+//!
+//! A connection's window of what is unread is shared by its streams: read them side by side, in threads. Who reads one to its end while others fill
+//! the window may wait until it times out.
+//!
 //! Handles that are dropped lose nothing: a [`SendStream`] is finished then, and a connection stays until everything has arrived. The last handle of
 //! an endpoint, be it the endpoint's, a connection's or a stream's, waits for that when it is dropped, so that a program may end
 //! behind it: for 30 seconds after the peer has taken something, ten minutes at the longest. [`Connection::close`] and

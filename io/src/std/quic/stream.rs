@@ -78,10 +78,10 @@ impl SendStream {
     }
 
     /// Waits for the fate of the stream: `None` once everything has arrived, and the end with it, or the code for which the peer does not want
-    /// it.
+    /// it. After a [`reset`](Self::reset) it waits for the end of the connection.
     ///
     /// # Errors
-    /// [`Error::Ended`] after a [`reset`](Self::reset), the end of the connection, or [`Error::TimedOut`].
+    /// The end of the connection, or [`Error::TimedOut`].
     pub fn stopped(&self) -> Result<Option<VarInt>, Error> {
         wait(self.inner.stopped(), self.timeout)
     }
@@ -126,6 +126,13 @@ impl RecvStream {
     /// How long each call waits; `None` is without bound.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.timeout = timeout;
+    }
+
+    /// Whether anything of the stream came as early data (0-RTT) so far. Somebody may have sent a copy of that before, or send one later: until
+    /// [`handshake`](super::Connection::handshake) has ended, do nothing for it that must not be done twice.
+    #[must_use]
+    pub fn is_early(&self) -> bool {
+        self.inner.is_early()
     }
 
     /// Reads at most `most` bytes, as they lie in memory; `None` at the end.

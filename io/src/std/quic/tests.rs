@@ -13,9 +13,10 @@ use pith_tests::network::Link;
 use pith_tests::network::proxy::Proxy;
 use pith_tests::pair::{NAME, credential, trust};
 use pith_tests::pki::Pki;
-use pith_tls::{Answer, Group, Question, Topic};
+use pith_tls::{Answer, EarlyData, Group, Question, SessionStore, StrikeRegister, Topic};
 
 use super::*;
+use crate::clock::Clock;
 
 /// Nothing takes so long.
 const LIMIT: Option<Duration> = Some(Duration::from_secs(60));
@@ -462,6 +463,56 @@ fn questions_are_answered_in_the_thread_that_waits() {
         assert!(matches!(incoming.accept(), Err(Error::Question)));
         assert!(connecting.join().unwrap().is_err());
     });
+}
+
+#[test]
+fn early_data_is_answered_early() {
+    let pki = Pki::new();
+    // It has been there for a while.
+    let mut began = Clock::system().now();
+    began.unix -= Duration::from_secs(100);
+    let tls = tls_server(&pki).early_data(u32::MAX, StrikeRegister::new(began));
+    let config = ServerConfig::new(tls.build().unwrap()).build().unwrap();
+    let mut world = World::with(&pki, config);
+    let tls = pith_tls::ClientConfig::new(trust(&pki))
+        .sessions(SessionStore::new())
+        .early_data(true)
+        .alpn(&[b"test"]);
+    world.config = ClientConfig::new(tls.build().unwrap()).build().unwrap();
+    let World {
+        client,
+        config,
+        server,
+    } = &world;
+    for (want, remembered) in [
+        (EarlyData::NotOffered, None),
+        (EarlyData::Accepted, Some("")),
+    ] {
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut there = server.accept().unwrap().accept_early().unwrap();
+                there.set_timeout(LIMIT);
+                let (mut send, mut receive) = there.accept_bi().unwrap();
+                assert_eq!(receive.read_to_end(9).unwrap(), b"hello");
+                assert_eq!(receive.is_early(), remembered.is_some());
+                send.write_all(b"answer").unwrap();
+                send.finish().unwrap();
+                assert_eq!(there.handshake().unwrap(), want);
+                there.closed();
+            });
+            let address = server.local_addr();
+            let mut connection = client.connect_early(config, address, NAME).unwrap();
+            connection.set_timeout(LIMIT);
+            let before = connection.remembered();
+            assert_eq!(before.as_deref(), remembered.map(str::as_bytes));
+            let (mut send, mut receive) = connection.open_bi().unwrap();
+            send.write_all(b"hello").unwrap();
+            send.finish().unwrap();
+            assert_eq!(receive.read_to_end(9).unwrap(), b"answer");
+            assert!(!receive.is_early());
+            assert_eq!(connection.handshake().unwrap(), want);
+        });
+    }
 }
 
 #[test]
