@@ -202,4 +202,24 @@ mod tests {
         none.insert(&name("a.test"), 1, token(1));
         assert!(none.is_empty());
     }
+
+    #[test]
+    fn a_token_store_has_room_for_the_tokens_of_many_servers() {
+        let (of_a_server, total) = (limits::TOKENS_OF_A_SERVER, limits::STORED_TOKENS);
+        for (row, servers, tokens, want) in [
+            ("as many of one as may be", 1, of_a_server, of_a_server),
+            ("one more", 1, of_a_server + 1, of_a_server),
+            ("as many in all as may be", total, 1, total),
+            ("one more in all", total + 1, 1, total),
+        ] {
+            let store = TokenStore::new();
+            for server in 0..servers {
+                for byte in 0..tokens {
+                    let name = name(&format!("s{server}.test"));
+                    store.insert(&name, 1, token(byte as u8));
+                }
+            }
+            assert_eq!(store.len(), want, "{row}");
+        }
+    }
 }
