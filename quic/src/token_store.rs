@@ -215,8 +215,8 @@ mod tests {
             let store = TokenStore::new();
             for server in 0..servers {
                 for byte in 0..tokens {
-                    let name = name(&format!("s{server}.test"));
-                    store.insert(&name, 1, token(byte as u8));
+                    let server = format!("s{server}.test");
+                    store.insert(&name(&server), 1, token(byte as u8));
                 }
             }
             assert_eq!(store.len(), want, "{row}");
