@@ -67,7 +67,7 @@ pub use config::{
 };
 pub use connection::{Accepted, Connection, EndpointEvent, Event, Stats, Transmit};
 pub use endpoint::{
-    ConnectionKey, Endpoint, EndpointConfig, EndpointStats, Incoming, Retrying, Routed,
+    ConnectionKey, Endpoint, EndpointConfig, EndpointStats, Incoming, Retrying, Routed, Unread,
 };
 pub use error::{Code, ConnectionError, Fault, TransportError};
 pub use path::{NewId, Route};

@@ -123,6 +123,22 @@ pub struct EndpointStats {
     pub attempts: usize,
 }
 
+/// What came of a client before there was a connection for it.
+#[must_use]
+pub struct Unread {
+    route: Route,
+    datagrams: Vec<(Ecn, BytesMut)>,
+}
+
+impl Unread {
+    /// Gives it to the client's connection.
+    pub fn read(self, connection: &mut Connection, now: Now) {
+        for (ecn, datagram) in self.datagrams {
+            connection.receive(now, self.route, ecn, datagram);
+        }
+    }
+}
+
 impl Endpoint {
     /// An endpoint with no connections.
     ///
@@ -246,6 +262,22 @@ impl Endpoint {
         config: &ServerConfig,
         now: Now,
     ) -> Result<(ConnectionKey, Connection), ConnectionError> {
+        let (key, mut connection, unread) = self.accept_unread(incoming, config, now)?;
+        unread.read(&mut connection, now);
+        Ok((key, connection))
+    }
+
+    /// As [`accept`](Endpoint::accept), but what came of the client is yet to be given to the connection. That is nearly all the work of accepting
+    /// a client, and needs no endpoint: so several threads that share one can do it at once.
+    ///
+    /// # Errors
+    /// As [`accept`](Endpoint::accept).
+    pub fn accept_unread(
+        &mut self,
+        incoming: Incoming,
+        config: &ServerConfig,
+        now: Now,
+    ) -> Result<(ConnectionKey, Connection, Unread), ConnectionError> {
         let admission = incoming.admission;
         let id = self.mint().map_err(local)?;
         let accepted = Accepted {
@@ -256,18 +288,18 @@ impl Endpoint {
             id,
             validated: admission.validated,
         };
-        let mut connection = Connection::server(config, &accepted, now)?;
+        let connection = Connection::server(config, &accepted, now)?;
         self.watch.at(now.monotonic);
         self.decided(Some(admission.route.remote), Decision::Accepted);
         let initial = (admission.route.remote, admission.dcid);
         let key = self.table.add(admission.route.remote, id.id, Some(initial));
-        for (ecn, datagram) in incoming.datagrams {
-            connection.receive(now, admission.route, ecn, datagram);
-        }
-        for (ecn, datagram) in self.strays.take(admission.route.remote, admission.dcid) {
-            connection.receive(now, admission.route, ecn, datagram);
-        }
-        Ok((key, connection))
+        let mut datagrams = incoming.datagrams;
+        datagrams.extend(self.strays.take(admission.route.remote, admission.dcid));
+        let unread = Unread {
+            route: admission.route,
+            datagrams,
+        };
+        Ok((key, connection, unread))
     }
 
     /// Tells a client that it is not let in, and says how many bytes of `reply` that are.
