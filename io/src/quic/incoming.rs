@@ -12,7 +12,7 @@ use pith_tls::{Answer, Offered, Question};
 use super::connection::{Connection, establish};
 use super::error::Error;
 use super::hub::Hub;
-use super::link::Link;
+use super::link::{Hold, Link};
 
 /// A client whose whole hello is there, and nothing else yet: no connection, no keys, and no certainty that it is where it says.
 ///
@@ -144,9 +144,9 @@ impl Incoming {
         }
     }
 
-    fn begin(mut self) -> Result<super::link::Hold, Error> {
+    fn begin(mut self) -> Result<Hold, Error> {
         let now = self.hub.now();
-        let hold = {
+        let (hold, unread) = {
             let mut core = self.hub.core();
             if let Some(over) = &core.over {
                 return Err(over.clone());
@@ -155,13 +155,17 @@ impl Incoming {
             let config = config.or_else(|| core.config.clone());
             let config = config.ok_or(Error::NoServerConfig)?;
             let client = self.client.take().ok_or(Error::ShutDown)?;
-            let (key, connection) = core.endpoint.accept(*client, &config, now)?;
+            let accepted = core.endpoint.accept_unread(*client, &config, now);
+            let (key, connection, unread) = accepted?;
             let hold = Link::hold(&self.hub, key, connection);
             core.add(&hold);
-            hold
+            (hold, unread)
         };
+        // The work of a handshake holds nobody else up.
         let link = hold.link();
-        link.call(link.lock());
+        let mut state = link.lock();
+        unread.read(&mut state.connection, now);
+        link.call(state);
         Ok(hold)
     }
 

@@ -243,23 +243,26 @@ impl State {
         self.senders.insert(id, Sender::default());
     }
 
-    pub(super) fn remove_sender(&mut self, id: StreamId) {
-        self.senders.remove(&id);
+    /// What these four take out is for the caller to drop, without the lock.
+    #[must_use]
+    pub(super) fn remove_sender(&mut self, id: StreamId) -> Option<Waker> {
         self.lines.remove(&For::Fate(id));
+        self.senders.remove(&id)?.writer
     }
 
-    pub(super) fn remove_reader(&mut self, id: StreamId) {
-        self.readers.remove(&id);
+    #[must_use]
+    pub(super) fn remove_reader(&mut self, id: StreamId) -> Option<Waker> {
+        self.readers.remove(&id)
     }
 
-    pub(super) fn wait_to_write(&mut self, id: StreamId, waker: &Waker) {
-        if let Some(sender) = self.senders.get_mut(&id) {
-            sender.writer = Some(waker.clone());
-        }
+    #[must_use]
+    pub(super) fn wait_to_write(&mut self, id: StreamId, waker: &Waker) -> Option<Waker> {
+        self.senders.get_mut(&id)?.writer.replace(waker.clone())
     }
 
-    pub(super) fn wait_to_read(&mut self, id: StreamId, waker: &Waker) {
-        self.readers.insert(id, waker.clone());
+    #[must_use]
+    pub(super) fn wait_to_read(&mut self, id: StreamId, waker: &Waker) -> Option<Waker> {
+        self.readers.insert(id, waker.clone())
     }
 
     pub(super) fn fate(&self, id: StreamId) -> Option<Fate> {

@@ -214,7 +214,9 @@ impl Inner {
                     Some(failure) => break Some(failure),
                     None if read > 0 => break None,
                     None => {
-                        state.wait_to_read(self.stream.id, cx.waker());
+                        let before = state.wait_to_read(self.stream.id, cx.waker());
+                        drop(state);
+                        drop(before);
                         return Poll::Pending;
                     }
                 },
@@ -240,13 +242,17 @@ impl Inner {
         let Ok(mut state) = self.stream.lock() else {
             return;
         };
-        state.remove_reader(self.stream.id);
-        if let End::Open = self.end {
+        let waker = state.remove_reader(self.stream.id);
+        let was_open = matches!(self.end, End::Open);
+        if was_open {
             self.end = End::Stopped;
-            if state.connection.stop(self.stream.id, code).is_ok() {
-                self.stream.link().call(state);
-            }
         }
+        if was_open && state.connection.stop(self.stream.id, code).is_ok() {
+            self.stream.link().call(state);
+        } else {
+            drop(state);
+        }
+        drop(waker);
     }
 }
 

@@ -91,7 +91,9 @@ impl SendStream {
         }
         match state.connection.send(self.stream.id, data) {
             Ok(0) if !data.is_empty() => {
-                state.wait_to_write(self.stream.id, cx.waker());
+                let before = state.wait_to_write(self.stream.id, cx.waker());
+                drop(state);
+                drop(before);
                 Poll::Pending
             }
             Ok(taken) => {
@@ -172,10 +174,13 @@ impl Drop for SendStream {
         let Ok(mut state) = self.stream.lock() else {
             return;
         };
-        state.remove_sender(self.stream.id);
+        let waker = state.remove_sender(self.stream.id);
         if !self.is_ended && state.connection.finish(self.stream.id).is_ok() {
             self.stream.link().call(state);
+        } else {
+            drop(state);
         }
+        drop(waker);
     }
 }
 

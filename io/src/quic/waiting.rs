@@ -27,17 +27,17 @@ impl Line {
         std::mem::take(&mut self.waiting).into_values()
     }
 
-    fn stand(&mut self, ticket: &mut Option<u64>, waker: &Waker) {
+    /// Stands in the line, and gives back what stood there for the same waiter.
+    fn stand(&mut self, ticket: &mut Option<u64>, waker: &Waker) -> Option<Waker> {
         let ticket = *ticket.get_or_insert_with(|| {
             self.next = self.next.saturating_add(1);
             self.next
         });
-        self.waiting
-            .entry(ticket)
-            .and_modify(|standing| standing.clone_from(waker)) // which copies only another task's
-            .or_insert_with(|| waker.clone());
+        self.waiting.insert(ticket, waker.clone())
     }
 }
+
+// A waker that is dropped may drop its task with it, and a task has handles whose end takes locks: no waker is dropped under one.
 
 /// Waits until `attempt` gives something. It is asked under the lock of `owner`, at once and each time that the line moves.
 pub(super) async fn wait<S, T>(
@@ -52,13 +52,13 @@ pub(super) async fn wait<S, T>(
     };
     poll_fn(|cx| {
         let mut state = lock(owner);
-        match attempt(&mut state) {
-            Some(found) => Poll::Ready(found),
-            None => {
-                (place.line)(&mut state).stand(&mut place.ticket, cx.waker());
-                Poll::Pending
-            }
+        if let Some(found) = attempt(&mut state) {
+            return Poll::Ready(found);
         }
+        let before = (place.line)(&mut state).stand(&mut place.ticket, cx.waker());
+        drop(state);
+        drop(before);
+        Poll::Pending
     })
     .await
 }
@@ -72,15 +72,14 @@ struct Place<'a, S, L: Fn(&mut S) -> &mut Line> {
 
 impl<S, L: Fn(&mut S) -> &mut Line> Drop for Place<'_, S, L> {
     fn drop(&mut self) {
-        let next = {
+        let (own, next) = {
             let mut state = lock(self.owner);
             let line = (self.line)(&mut state);
-            if let Some(ticket) = self.ticket {
-                line.waiting.remove(&ticket);
-            }
-            line.first()
+            let own = self.ticket.and_then(|ticket| line.waiting.remove(&ticket));
+            (own, line.first())
         };
         next.into_iter().for_each(Waker::wake);
+        drop(own);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Connections: what arrives, what does not, and who hears of it.
 
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -411,4 +413,40 @@ fn streams_are_opened_in_turn_as_the_peer_allows() {
     assert_eq!(*order.borrow(), [0, 1, 2, 3, 4, 5]);
     let never = client.open_bi();
     assert!(world.run_for(Duration::from_secs(5), never).is_none());
+}
+
+/// A waker that holds a handle, as that of a task does whose last trace is its waker.
+struct Task(Mutex<Option<(Connection, SendStream)>>);
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {}
+}
+
+#[test]
+fn a_waker_may_take_handles_of_its_own_connection_along() {
+    let mut world = World::new(Manners::default());
+    let (client, server) = world.connect();
+    let with_handles = |world: &mut World| {
+        let stream = world.run(client.open_uni()).unwrap();
+        let task = Task(Mutex::new(Some((client.clone(), stream))));
+        assert!(task.0.lock().unwrap().is_some());
+        Waker::from(Arc::new(task))
+    };
+    let (mut send, mut recv) = world.run(client.open_bi()).unwrap();
+    world.run(send.write_all(b"x")).unwrap();
+    let mut accept = Box::pin(client.accept_uni());
+    let full = vec![0; 1 << 20];
+    // Each takes the place of another's waker, and is dropped where it stands.
+    for _ in 0..2 {
+        let wakers = [(); 3].map(|()| with_handles(&mut world));
+        let [mut one, mut two, mut three] = wakers.each_ref().map(Context::from_waker);
+        assert!(recv.poll_chunk(&mut one, 9).is_pending());
+        assert!(accept.as_mut().poll(&mut two).is_pending());
+        while send.poll_write(&mut three, &full).is_ready() {}
+    }
+    drop(accept);
+    drop(recv);
+    drop(send);
+    drop(client);
+    world.run(server.closed());
 }

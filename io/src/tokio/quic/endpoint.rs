@@ -58,14 +58,22 @@ impl Endpoint {
         socket: std::net::UdpSocket,
     ) -> io::Result<Self> {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
-        let local = socket.local_addr()?;
-        let udp = Udp::new(&socket, local)?;
-        let io = UdpSocket::from_std(socket)?;
+        let socket = Socket::new(socket)?;
+        Self::on(&runtime, config, server, socket)
+    }
+
+    fn on(
+        runtime: &Handle,
+        config: EndpointConfig,
+        server: Option<ServerConfig>,
+        socket: Socket,
+    ) -> io::Result<Self> {
+        let local = socket.io.local_addr()?;
         let (began, clock) = (Instant::now(), Clock::system());
         let (inner, driver) = quic::endpoint(config, server, local, clock)?;
         runtime.spawn(Drive {
             driver,
-            socket: Socket { udp, io },
+            socket,
             began,
             alarm: None,
         });
@@ -178,6 +186,35 @@ struct Drive {
 struct Socket {
     udp: Udp,
     io: UdpSocket,
+    /// Whether every other call to send says that the socket is full.
+    #[cfg(test)]
+    stalls: bool,
+    #[cfg(test)]
+    stalled: bool,
+}
+
+impl Socket {
+    fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
+        Ok(Self {
+            udp: Udp::new(&socket, socket.local_addr()?)?,
+            io: UdpSocket::from_std(socket)?,
+            #[cfg(test)]
+            stalls: false,
+            #[cfg(test)]
+            stalled: false,
+        })
+    }
+}
+
+#[cfg(test)]
+impl Endpoint {
+    /// A server on loopback whose socket is full at every other call.
+    pub(super) fn stalling(config: ServerConfig) -> Self {
+        let mut socket = Socket::new(bind("127.0.0.1:0").unwrap()).unwrap();
+        socket.stalls = true;
+        let endpoint = EndpointConfig::server().unwrap();
+        Self::on(&Handle::current(), endpoint, Some(config), socket).unwrap()
+    }
 }
 
 impl Future for Drive {
@@ -226,12 +263,19 @@ impl Drive {
 
 impl Datagrams for Socket {
     fn receive(&mut self, each: &mut dyn FnMut(Route, Ecn, BytesMut)) -> io::Result<usize> {
-        let Self { udp, io } = self;
+        let Self { udp, io, .. } = self;
         io.try_io(Interest::READABLE, || udp.receive(io, &mut *each))
     }
 
     fn send(&mut self, transmit: &Transmit, datagrams: &[u8]) -> io::Result<usize> {
-        let Self { udp, io } = self;
+        #[cfg(test)]
+        {
+            self.stalled = self.stalls && !self.stalled;
+            if self.stalled {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+        }
+        let Self { udp, io, .. } = self;
         io.try_io(Interest::WRITABLE, || udp.send(io, transmit, datagrams))
     }
 }

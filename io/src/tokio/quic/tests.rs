@@ -71,13 +71,17 @@ fn server_of(pki: &Pki, protocol: &[u8]) -> ServerConfig {
 /// A server that echoes all streams and datagrams of all clients, and what it makes of them.
 fn echoing(configs: &Configs) -> Endpoint {
     let server = Endpoint::server("127.0.0.1:0", configs.server.clone()).unwrap();
+    echo_on(&server);
+    server
+}
+
+fn echo_on(server: &Endpoint) {
     let endpoint = server.clone();
     tokio::spawn(async move {
         while let Some(incoming) = endpoint.accept().await {
             tokio::spawn(async move { serve(incoming.await?).await });
         }
     });
-    server
 }
 
 async fn serve(connection: Connection) -> Result<(), Error> {
@@ -135,6 +139,25 @@ fn megabytes_go_there_and_back() {
             .connect(&configs.client, server.local_addr(), NAME)
             .await;
         assert!(matches!(late, Err(Error::ShutDown)));
+    });
+}
+
+#[test]
+fn a_socket_that_is_full_at_every_other_call_delays_and_loses_nothing() {
+    on_both(|| async {
+        let configs = configs();
+        let server = Endpoint::stalling(configs.server.clone());
+        echo_on(&server);
+        let client = Endpoint::client("127.0.0.1:0").unwrap();
+        let connection = client
+            .connect(&configs.client, server.local_addr(), NAME)
+            .await
+            .unwrap();
+        let data = pattern(1_000_000, 5);
+        let got = there_and_back(&connection, &data).await.unwrap();
+        assert!(got == data);
+        drop(connection);
+        join!(client.shutdown(LIMIT), server.shutdown(LIMIT));
     });
 }
 
