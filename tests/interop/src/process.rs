@@ -196,7 +196,8 @@ impl Process {
         let bytes = self.output.bytes.lock().unwrap();
         let waited = self.output.grew.wait_timeout_while(bytes, LIMIT, |bytes| {
             found = seen(&String::from_utf8_lossy(bytes));
-            found.is_none()
+            // After its end nothing more comes.
+            found.is_none() && self.output.ended.load(Ordering::Relaxed) < self.readers.len()
         });
         drop(waited.unwrap());
         let text = || self.output.text();
@@ -217,6 +218,8 @@ impl Drop for Process {
 struct Output {
     bytes: Mutex<Vec<u8>>,
     grew: Condvar,
+    /// How many of its outputs are at their end.
+    ended: AtomicUsize,
 }
 
 impl Output {
@@ -229,6 +232,10 @@ impl Output {
                 output.bytes.lock().unwrap().append(&mut line);
                 output.grew.notify_all();
             }
+            let bytes = output.bytes.lock().unwrap();
+            output.ended.fetch_add(1, Ordering::Relaxed);
+            drop(bytes);
+            output.grew.notify_all();
         })
     }
 
