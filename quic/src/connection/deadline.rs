@@ -10,7 +10,7 @@ use super::timers::Timer;
 use crate::error::ConnectionError;
 use crate::limits;
 use crate::observe::{LossTimer, Seen};
-use crate::wire::Space;
+use crate::wire::{Side, Space};
 
 impl Connection {
     /// When [`on_deadline`](Connection::on_deadline) and [`transmit`](Connection::transmit) are to be called next, on the clock of
@@ -53,6 +53,12 @@ impl Connection {
                 self.activity.keep_alive_deadline(self.config.keep_alive)
             }
             Timer::KeepAlive => None,
+            // Only a client's address is a NAT's to forget.
+            Timer::Silence if self.side == Side::Client && self.state == State::Confirmed => {
+                let timeout = self.recovery.probe_timeout();
+                self.activity.silence_deadline(timeout)
+            }
+            Timer::Silence => None,
             // rfc9000#8.1-4
             Timer::Recovery => self.recovery.deadline(),
             Timer::Ack => self.ack_deadline(),
@@ -79,6 +85,13 @@ impl Connection {
             }
             Timer::Handshake => self.fail(ConnectionError::HandshakeTimeout, now),
             Timer::Idle => self.give_up(ConnectionError::IdleTimeout),
+            Timer::Silence => {
+                // RFC 9000 section 10.1.2
+                if self.streams.expects_data() {
+                    self.signals.owe_ping();
+                }
+                self.activity.stop_listening();
+            }
             Timer::KeepAlive => {
                 self.signals.owe_ping();
                 self.streams.repeat_blocked();

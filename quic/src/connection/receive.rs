@@ -206,7 +206,7 @@ impl Connection {
         if let Some(received) = self.spaces.received(space) {
             received.on_packet(opened.number, eliciting, way.arrival.ecn, now, delay);
         }
-        self.activity.on_received(now);
+        self.activity.on_received(now, eliciting);
         self.on_place(opened, path, probing, now)
     }
 

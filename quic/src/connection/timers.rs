@@ -12,6 +12,8 @@ pub(crate) enum Timer {
     Handshake,
     Idle,
     KeepAlive,
+    /// A server from which more is to come has fallen silent.
+    Silence,
     /// Loss detection and probe timeouts.
     Recovery,
     /// An ACK frame is due.
@@ -31,11 +33,12 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Close,
         Self::Handshake,
         Self::Idle,
         Self::KeepAlive,
+        Self::Silence,
         Self::Recovery,
         Self::Ack,
         Self::Pace,
@@ -56,6 +59,8 @@ pub(crate) struct Activity {
     sent: bool,
     last_sent: Duration,
     received: Duration,
+    /// Whether the last packet that elicits an acknowledgment was the peer's.
+    listening: bool,
 }
 
 impl Activity {
@@ -65,14 +70,16 @@ impl Activity {
             sent: false,
             last_sent: now,
             received: now,
+            listening: false,
         }
     }
 
     /// A packet of the peer was processed.
-    pub(crate) fn on_received(&mut self, now: Duration) {
+    pub(crate) fn on_received(&mut self, now: Duration, eliciting: bool) {
         self.since = now;
         self.received = now;
         self.sent = false;
+        self.listening |= eliciting;
     }
 
     /// A packet that elicits an acknowledgment was sent: the first since one came counts, or an idle connection would never time out on
@@ -83,6 +90,20 @@ impl Activity {
         }
         self.sent = true;
         self.last_sent = now;
+        self.listening = false;
+    }
+
+    /// When a peer that spoke last has been silent for so long that its own probes, if there are any, do not arrive. Whoever only acknowledges has nothing
+    /// in flight that would time out: behind a NAT that has forgotten it, it would wait until the end.
+    pub(crate) fn silence_deadline(&self, probe_timeout: Duration) -> Option<Duration> {
+        let silence = probe_timeout.saturating_mul(PROBES);
+        self.listening
+            .then(|| self.received.saturating_add(silence))
+    }
+
+    /// Nothing is to come.
+    pub(crate) fn stop_listening(&mut self) {
+        self.listening = false;
     }
 
     /// When the connection is idle for too long (rfc9000#10.1-1): `probe_timeout` makes short timeouts longer.
@@ -153,7 +174,7 @@ mod tests {
         assert_eq!(idle(&activity), s(35));
         activity.on_sent(s(6));
         assert_eq!(idle(&activity), s(35), "a probe changes nothing");
-        activity.on_received(s(7));
+        activity.on_received(s(7), false);
         assert_eq!(idle(&activity), s(37));
         activity.on_sent(s(8));
         assert_eq!(idle(&activity), s(38));
@@ -162,10 +183,34 @@ mod tests {
     }
 
     #[test]
+    fn who_only_listens_speaks_once_in_a_silence() {
+        let mut activity = Activity::new(s(0));
+        let silence = |activity: &Activity| activity.silence_deadline(s(2));
+        activity.on_received(s(1), false);
+        assert_eq!(
+            silence(&activity),
+            None,
+            "acknowledgments end by themselves"
+        );
+        activity.on_received(s(2), true);
+        activity.on_received(s(3), false);
+        assert_eq!(silence(&activity), Some(s(9)));
+        activity.on_sent(s(4));
+        assert_eq!(
+            silence(&activity),
+            None,
+            "recovery sees to what is in flight"
+        );
+        activity.on_received(s(5), true);
+        activity.stop_listening();
+        assert_eq!(silence(&activity), None);
+    }
+
+    #[test]
     fn a_connection_is_kept_alive_after_silence() {
         let mut activity = Activity::new(s(0));
         assert_eq!(activity.keep_alive_deadline(Some(s(10))), Some(s(10)));
-        activity.on_received(s(4));
+        activity.on_received(s(4), true);
         assert_eq!(activity.keep_alive_deadline(Some(s(10))), Some(s(14)));
         activity.on_sent(s(6));
         activity.on_sent(s(9));

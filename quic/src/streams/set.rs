@@ -110,6 +110,12 @@ impl Default for LocalLimits {
 }
 
 impl Streams {
+    /// Whether the peer has a stream to finish. Walks over all streams: for a moment in which nothing else happens.
+    pub(crate) fn expects_data(&self) -> bool {
+        let receiving = |stream: &Stream| stream.recv.as_ref().is_some_and(|r| r.is_receiving());
+        self.map.values().any(|stream| receiving(stream))
+    }
+
     /// No streams, and nothing allowed by the peer yet.
     pub(crate) fn new(side: Side, local: LocalLimits) -> Self {
         let theirs = |dir| {

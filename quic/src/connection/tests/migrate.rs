@@ -436,3 +436,33 @@ fn nobody_is_followed_before_the_handshake_is_over() {
     pair.seen_at = CLIENT;
     pair.connect();
 }
+
+/// Whoever only acknowledges has nothing in flight: behind a NAT that forgets it, it has to speak first.
+#[test]
+fn a_client_that_only_listens_asks_a_silent_server_once_for_a_sign_of_life() {
+    for (name, finishes) in [("more is to come", false), ("all has come", true)] {
+        let mut pair = moving();
+        let stream = pair.server().open(Dir::Uni).unwrap();
+        let mut data = pattern(1000);
+        pair.server().send(stream, &mut data).unwrap();
+        if finishes {
+            pair.server().finish(stream).unwrap();
+        }
+        pair.run(Duration::from_millis(60));
+        assert_eq!(pair.client.accept(Dir::Uni), Some(stream));
+        let mut got = Vec::new();
+        assert_eq!(read(&mut pair.client, stream, &mut got), finishes, "{name}");
+        pair.log.clear();
+        let there = elsewhere(2, 4433);
+        pair.seen_at = there;
+        pair.run(Duration::from_secs(20));
+        let spoke = pair.log.iter().filter(|(from, _)| *from == Side::Client);
+        if finishes {
+            assert_eq!(spoke.count(), 0, "{name}");
+        } else {
+            // Its question, answers to challenges, and nothing for the rest of the time.
+            assert!((1..8).contains(&spoke.count()), "{name}");
+            assert_eq!(Pair::moves(&pair.server_events), [there], "{name}");
+        }
+    }
+}
