@@ -233,7 +233,7 @@ macro_rules! transport_options {
             self
         }
 
-        /// Draws everything that is only to be unpredictable from this seed, so that a run replays.
+        /// Draws everything that is only to be unpredictable from this seed and the id of the connection, so that a run replays.
         #[cfg(any(test, pith_test))]
         pub fn seed(mut self, seed: [u8; 32]) -> Self {
             self.transport.seed = Some(seed);

@@ -142,7 +142,7 @@ impl Connection {
         token: Bytes,
         now: Now,
     ) -> Result<Self, ConnectionError> {
-        let mut random = config.transport.random().map_err(local)?;
+        let mut random = config.transport.random(&id).map_err(local)?;
         let original = random.bytes::<{ limits::FIRST_ID }>().map_err(local)?;
         // rfc9000#7.2-1
         let original = ConnectionId::new(&original).unwrap_or_default();
@@ -189,8 +189,8 @@ impl Connection {
         accepted: &Accepted,
         now: Now,
     ) -> Result<Self, ConnectionError> {
-        let random = config.transport.random().map_err(local)?;
         let own = accepted.id.id;
+        let random = config.transport.random(&own).map_err(local)?;
         let mut ids = Ids::server(own, accepted.original, accepted.retried, accepted.peer);
         ids.set_reset_token(accepted.id.reset_token);
         let carrier = Carrier::Quic {
@@ -365,10 +365,15 @@ struct Parts {
 }
 
 impl Transport {
-    fn random(&self) -> Result<Random, pith_crypto::Error> {
+    /// For the connection with this id of its own.
+    #[cfg_attr(not(any(test, pith_test)), expect(unused_variables))]
+    fn random(&self, id: &ConnectionId) -> Result<Random, pith_crypto::Error> {
         #[cfg(any(test, pith_test))]
         if let Some(seed) = &self.seed {
-            return Random::seeded(seed);
+            let mut seed = *seed;
+            let id = id.iter().zip(&mut seed);
+            id.for_each(|(id, byte)| *byte ^= id);
+            return Random::seeded(&seed);
         }
         Random::new()
     }

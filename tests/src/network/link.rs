@@ -101,6 +101,8 @@ pub struct Stats {
     pub doubled: u64,
     /// With a bit flipped.
     pub corrupted: u64,
+    /// Sent with a mark that says that the sender is capable of ECN.
+    pub capable: u64,
     /// Marked as having met congestion.
     pub marked: u64,
     /// Whose mark was taken off.
@@ -158,6 +160,7 @@ impl Line {
         let length = datagram.bytes.len();
         self.state.stats.sent += 1;
         self.state.stats.bytes += length as u64;
+        self.state.stats.capable += u64::from(datagram.ecn != Mark::NotEct);
         let stopped = self.stops(now, length, dice);
         let left_at = match stopped.map_or_else(|| self.queued(now, length), Err) {
             Ok(at) => at,

@@ -15,6 +15,7 @@ mod scenarios;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -27,7 +28,7 @@ use pith_tests::network::{
 };
 use pith_tests::pair::{NAME, NOW, credential, name, trust};
 use pith_tests::pki::{Kind, Pki};
-use pith_tls::{EarlyData, Now, SessionStore, StrikeRegister};
+use pith_tls::{EarlyData, Now, SessionStore, StrikeRegister, Trust};
 
 /// An endpoint with its connections and their application: a client asks on each stream for a number of bytes, and a server sends them.
 struct Host {
@@ -50,6 +51,8 @@ struct End {
     early: usize,
     heard: usize,
     closed: Option<ConnectionError>,
+    /// Where the peer was said to be, each time.
+    moves: Vec<Route>,
 }
 
 #[derive(Default)]
@@ -70,6 +73,8 @@ struct Tune {
     intermediates: usize,
     /// Bytes of the leaf that no compression takes off.
     bulk: u64,
+    /// Whether the client knows the server by its key, and not by a root.
+    pinned: bool,
     streams: u64,
     timeout: Duration,
     /// Bytes of an ask.
@@ -85,6 +90,7 @@ const USUAL: Tune = Tune {
     retry: false,
     intermediates: 0,
     bulk: 0,
+    pinned: false,
     streams: 100,
     timeout: Duration::from_secs(30),
     ask: 4,
@@ -124,13 +130,6 @@ fn seed(tune: &Tune, role: u8) -> [u8; 32] {
 /// A client with its configuration, and a server, on a network.
 fn scene(tune: Tune, there: Link, back: Link) -> (Network<Host>, ClientConfig) {
     let pki = Pki::with(Kind::Ed25519, tune.intermediates);
-    let mut tls = pith_tls::ClientConfig::new(trust(&pki)).alpn(&[b"test"]);
-    if tune.sessions {
-        tls = tls.sessions(SessionStore::new()).early_data(tune.early);
-    }
-    let client = ClientConfig::new(tls.build().unwrap())
-        .idle_timeout(Some(tune.timeout))
-        .handshake_timeout(tune.timeout);
     let identity = pki.leaf_with(Kind::Ed25519, &[NAME], |params| {
         let mut dice = Dice::new(1);
         let bulk: Vec<u8> = (0..tune.bulk).map(|_| dice.roll() as u8).collect();
@@ -138,6 +137,18 @@ fn scene(tune: Tune, there: Link, back: Link) -> (Network<Host>, ClientConfig) {
             rcgen::CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 32473, 1], bulk);
         params.custom_extensions = vec![extension];
     });
+    let trust = if tune.pinned {
+        Trust::pinned_keys([credential(&identity).key_pin()]).unwrap()
+    } else {
+        trust(&pki)
+    };
+    let mut tls = pith_tls::ClientConfig::new(trust).alpn(&[b"test"]);
+    if tune.sessions {
+        tls = tls.sessions(SessionStore::new()).early_data(tune.early);
+    }
+    let client = ClientConfig::new(tls.build().unwrap())
+        .idle_timeout(Some(tune.timeout))
+        .handshake_timeout(tune.timeout);
     let mut tls = pith_tls::ServerConfig::new(credential(&identity)).alpn(&[b"test"]);
     if tune.early {
         let before = Now {
@@ -165,7 +176,7 @@ fn scene(tune: Tune, there: Link, back: Link) -> (Network<Host>, ClientConfig) {
     };
     let _unused_without_the_cfg = seed(&tune, 0);
     let mut config = Some(server.build().unwrap());
-    let data: Bytes = (0..DATA).map(|at| (at * 7 + at / 251) as u8).collect();
+    let data = data();
     let mut port = 50_000;
     let hosts = ends.map(|end| {
         let host = Host {
@@ -185,7 +196,14 @@ fn scene(tune: Tune, there: Link, back: Link) -> (Network<Host>, ClientConfig) {
     (network, client.build().unwrap())
 }
 
-const DATA: usize = 4_000_000;
+/// As many bytes as the interop runner asks for.
+const DATA: usize = 10_000_000;
+
+fn data() -> Bytes {
+    static DATA_ONCE: OnceLock<Bytes> = OnceLock::new();
+    let data = || (0..DATA).map(|at| (at * 7 + at / 251) as u8).collect();
+    DATA_ONCE.get_or_init(data).clone()
+}
 
 /// Connects, asks for so many bytes on as many streams, and says how long it took until all were there.
 fn fetch(
@@ -217,9 +235,14 @@ impl Host {
         key
     }
 
-    /// Why the first connection ended.
+    /// The first connection.
+    fn connection(&self) -> Option<&Connection> {
+        self.ends.values().next().map(|end| &end.connection)
+    }
+
+    /// Why it ended.
     fn closed(&self) -> Option<&ConnectionError> {
-        self.ends.values().next()?.connection.error()
+        self.connection()?.error()
     }
 
     fn work(&mut self, key: ConnectionKey, now: Duration) {
@@ -239,6 +262,7 @@ impl End {
             early: 0,
             heard: 0,
             closed: None,
+            moves: Vec::new(),
         }
     }
 
@@ -260,6 +284,7 @@ impl End {
                         .extend(gone.values().rev().map(|stream| stream.want));
                 }
                 Event::Closed(error) => self.closed = Some(error),
+                Event::Moved(route) => self.moves.push(route),
                 _ => {}
             }
         }
