@@ -60,6 +60,8 @@ struct Net {
     now: Now,
     flying: BTreeMap<(Duration, u64), (usize, Ecn, Vec<u8>)>,
     sent: u64,
+    /// Where the client is, as the server sees it.
+    port: u16,
     dice: u64,
     traces: [Sink; 3],
 }
@@ -142,6 +144,7 @@ impl Net {
             now: start,
             flying: BTreeMap::new(),
             sent: 0,
+            port: 5000,
             dice: 3,
             traces,
         }
@@ -193,7 +196,10 @@ impl Net {
 
     fn deliver(&mut self, to: usize, ecn: Ecn, bytes: &[u8]) {
         let mut reply = [0; 1200];
-        let (now, route) = (self.now, route(1 - to));
+        let (now, mut route) = (self.now, route(1 - to));
+        if to == SERVER {
+            route.remote.set_port(self.port);
+        }
         let side = &mut self.sides[to];
         let routed = side
             .endpoint
@@ -287,6 +293,10 @@ impl Net {
                         connection.finish(id).unwrap();
                     }
                 }
+            }
+            if round == 100 {
+                // A NAT has forgotten the client.
+                self.port = 5001;
             }
             if round == 5 {
                 let client = self.connection(CLIENT);
@@ -411,12 +421,7 @@ fn made(schema: Schema) -> String {
         local: None,
         remote: "[2001:db8::1]:443".parse().unwrap(),
     };
-    for seen in [
-        Seen::Mtu(1200),
-        Seen::Mtu(1400),
-        Seen::Path(route(SERVER)),
-        Seen::Path(six),
-    ] {
+    for seen in [Seen::Mtu(1200), Seen::Mtu(1400), Seen::Path(six)] {
         log.seen(NOW.monotonic, &seen);
     }
     sink.read()

@@ -263,6 +263,10 @@ MTU = record(old_o=uint, new=uint, done_o=flag)
 INFO = record(message=text)
 TUPLE = record(ip_v4_o=ip, port_v4_o=small, ip_v6_o=ip, port_v6_o=small, connection_ids_o=many(hexadecimal, 1))
 
+MIGRATION = one(
+    "probing_started", "probing_abandoned", "probing_successful", "migration_started", "migration_abandoned", "migration_complete"
+)
+
 DRAFT13 = {
     "quic:connection_started": record(local=TUPLE, remote=TUPLE),
     "quic:connection_closed": record(
@@ -275,6 +279,7 @@ DRAFT13 = {
     ),
     "quic:connection_state_updated": STATES,
     "quic:tuple_assigned": record(tuple_id=text, tuple_remote_o=TUPLE, tuple_local_o=TUPLE),
+    "quic:migration_state_updated": record(old_o=MIGRATION, new=MIGRATION, tuple_id_o=text, tuple_remote_o=TUPLE, tuple_local_o=TUPLE),
     "quic:mtu_updated": MTU,
     "quic:version_information": VERSIONS,
     "quic:alpn_information": record(chosen_alpn=record(byte_value_o=hexadecimal, string_value_o=text)),
@@ -321,6 +326,7 @@ V03 = {
     ),
     "connectivity:connection_state_updated": STATES,
     "connectivity:path_assigned": record(path_id=text, path_remote=TUPLE, path_local=TUPLE),
+    "connectivity:migration_state_updated": record(old_o=MIGRATION, new=MIGRATION, path_remote=TUPLE, path_local=TUPLE),
     "connectivity:mtu_updated": MTU,
     "transport:version_information": VERSIONS,
     "transport:alpn_information": record(chosen_alpn=text),

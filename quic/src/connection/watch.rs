@@ -7,9 +7,10 @@ use super::packet::{Packet, Room};
 use super::parameters::ACK_DELAY_EXPONENT;
 use super::state::State;
 use super::stats::count;
+use crate::limits;
 use crate::observe::{
-    self, Congestion, CongestionCause, DropReason, Frames, Metrics, Party, Seen, Standing, Subject,
-    Watch,
+    self, Congestion, CongestionCause, DropReason, Frames, KnownPath, Metrics, Party, Seen,
+    Standing, Subject, Watch,
 };
 use crate::protect::Opened;
 use crate::recovery::{Ecn, Outcome};
@@ -67,6 +68,15 @@ impl Connection {
         } else {
             Congestion::Avoidance
         };
+        let mut paths = [None; limits::PATHS];
+        for (known, path) in paths.iter_mut().zip(self.paths.iter()) {
+            *known = Some(KnownPath {
+                id: path.id,
+                route: path.route,
+                asked: path.validation.is_some(),
+                answers: path.answers,
+            });
+        }
         Standing {
             keys: self.spaces.keys(),
             early: Some(self.early.status()).filter(|status| *status != EarlyData::NotOffered),
@@ -76,6 +86,7 @@ impl Connection {
             timer: self.recovery.deadline(),
             route: Some(self.paths.active.route),
             mtu: self.paths.active.mtu,
+            paths,
         }
     }
 

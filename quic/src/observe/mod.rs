@@ -27,7 +27,7 @@ use crate::wire::ConnectionId;
 
 pub use crate::wire::{PacketType, Space};
 pub use frames::{AckRanges, Frame, Frames};
-pub(crate) use watch::{Keys, Standing, Watch};
+pub(crate) use watch::{Keys, KnownPath, Standing, Watch};
 
 /// Is told of every event of one connection or endpoint. A call that takes long holds it up.
 pub trait Observer: Send {
@@ -128,6 +128,14 @@ pub enum Seen<'a> {
     LossTimer(LossTimer),
     /// Packets go out on another path from now on.
     Path(Route),
+    /// This side asks whether the peer is at an address, or has stopped asking (RFC 9000 section 8.2).
+    #[non_exhaustive]
+    Validation {
+        /// The path that is asked on.
+        route: Route,
+        /// Once it has stopped: whether the peer has answered.
+        answered: Option<bool>,
+    },
     /// Datagrams have at most so many bytes from now on.
     Mtu(u16),
     /// The connection is closed; this is told once.

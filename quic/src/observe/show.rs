@@ -58,6 +58,14 @@ impl fmt::Display for Seen<'_> {
             Self::Key { packet, of, change } => write!(f, "{packet} keys of {of} {change}"),
             Self::LossTimer(timer) => write!(f, "loss timer {timer}"),
             Self::Path(route) => write!(f, "path to {}", route.remote),
+            Self::Validation { route, answered } => {
+                let remote = route.remote;
+                match answered {
+                    None => write!(f, "asks whether the peer is at {remote}"),
+                    Some(true) => write!(f, "the peer is at {remote}"),
+                    Some(false) => write!(f, "nobody answers at {remote}"),
+                }
+            }
             Self::Mtu(bytes) => write!(f, "datagrams of {bytes} bytes"),
             Self::Closed(end) => write!(f, "closed: {end}"),
             Self::Admission { remote, decision } => match remote {

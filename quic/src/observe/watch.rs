@@ -7,7 +7,9 @@ use pith_tls::EarlyData;
 use super::{
     Congestion, CongestionCause, EcnState, KeyChange, LossTimer, Metrics, Observer, Party, Seen,
 };
+use crate::limits;
 use crate::path::Route;
+use crate::recovery::PathId;
 use crate::wire::PacketType;
 
 /// The observer, if there is one.
@@ -35,6 +37,17 @@ pub(crate) struct Standing {
     pub(crate) timer: Option<Duration>,
     pub(crate) route: Option<Route>,
     pub(crate) mtu: u16,
+    pub(crate) paths: [Option<KnownPath>; limits::PATHS],
+}
+
+/// A path and what is known of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KnownPath {
+    pub(crate) id: PathId,
+    pub(crate) route: Route,
+    /// Whether the peer is asked there.
+    pub(crate) asked: bool,
+    pub(crate) answers: u32,
 }
 
 /// Which keys there are.
@@ -156,9 +169,33 @@ impl Watched {
         }
     }
 
+    fn paths(&mut self, before: &Standing, now: &Standing) {
+        let find = |standing: &Standing, id| {
+            let mut paths = standing.paths.iter().flatten();
+            paths.find(|path| path.id == id).copied()
+        };
+        for path in now.paths.iter().flatten().filter(|path| path.asked) {
+            if find(before, path.id).is_none_or(|before| !before.asked) {
+                let (route, answered) = (path.route, None);
+                self.see(&Seen::Validation { route, answered });
+            }
+        }
+        for path in before.paths.iter().flatten().filter(|path| path.asked) {
+            let now = find(now, path.id);
+            if now.is_none_or(|now| !now.asked) {
+                let (route, answers) = (path.route, now.map(|now| now.answers));
+                let answered = Some(answers > Some(path.answers));
+                self.see(&Seen::Validation { route, answered });
+            }
+        }
+    }
+
     fn rest(&mut self, before: &Standing, now: &Standing, cause: Option<CongestionCause>) {
         if let Some(route) = now.route.filter(|_| before.route != now.route) {
             self.see(&Seen::Path(route));
+        }
+        if before.paths != now.paths {
+            self.paths(before, now);
         }
         if before.mtu != now.mtu {
             self.see(&Seen::Mtu(now.mtu));

@@ -57,6 +57,8 @@ pub(crate) struct Path {
     pub(crate) whole: bool,
     /// Whether the application heard last that the peer is here.
     pub(crate) is_told: bool,
+    /// Answers to challenges that came.
+    pub(crate) answers: u32,
     /// What this side asks to find out whether the peer is there, while it wants to know.
     pub(crate) validation: Option<Box<Validation>>,
     /// Names the peer's id that packets here go to; `None` until the peer has issued one for it.
@@ -79,6 +81,7 @@ impl Path {
             // As those of a handshake are.
             whole: true,
             is_told: true,
+            answers: 0,
             validation: None,
             remote: Some(0),
             local: 0,

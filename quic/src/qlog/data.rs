@@ -183,15 +183,20 @@ pub(super) fn timer(v03: bool, timer: LossTimer, data: &mut Object<'_>) {
 
 /// The path in use has the name that events have which name none.
 pub(super) fn path(v03: bool, route: &Route, data: &mut Object<'_>) {
-    let kind = if v03 { "path" } else { "tuple" };
     data.text(if v03 { "path_id" } else { "tuple_id" }, "");
+    ends(v03, route, data);
+}
+
+/// The ends of a path.
+pub(super) fn ends(v03: bool, route: &Route, data: &mut Object<'_>) {
+    let [remote, local] = if v03 {
+        ["path_remote", "path_local"]
+    } else {
+        ["tuple_remote", "tuple_local"]
+    };
     let (ip, port) = (route.remote.ip(), route.remote.port());
-    data.object(&format!("{kind}_remote"), |side| {
-        tuple(side, Some(ip), Some(port));
-    });
-    data.object(&format!("{kind}_local"), |side| {
-        tuple(side, route.local, None);
-    });
+    data.object(remote, |side| tuple(side, Some(ip), Some(port)));
+    data.object(local, |side| tuple(side, route.local, None));
 }
 
 pub(super) fn closed(v03: bool, end: &End, data: &mut Object<'_>) {

@@ -45,6 +45,10 @@ const STATE: Name = name(
     "quic:connection_state_updated",
 );
 const PATH: Name = name("connectivity:path_assigned", "quic:tuple_assigned");
+const VALIDATION: Name = name(
+    "connectivity:migration_state_updated",
+    "quic:migration_state_updated",
+);
 const MTU: Name = name("connectivity:mtu_updated", "quic:mtu_updated");
 const VERSION: Name = name("transport:version_information", "quic:version_information");
 const ALPN: Name = name("transport:alpn_information", "quic:alpn_information");
@@ -144,6 +148,17 @@ impl Records {
             Seen::Key { packet, of, change } => self.key(at, *packet, *of, *change),
             Seen::LossTimer(timer) => self.add(at, &TIMER, |data| fields::timer(v03, *timer, data)),
             Seen::Path(route) => self.add(at, &PATH, |data| fields::path(v03, route, data)),
+            Seen::Validation { route, answered } => self.add(at, &VALIDATION, |data| {
+                data.text(
+                    "new",
+                    match answered {
+                        None => "probing_started",
+                        Some(true) => "probing_successful",
+                        Some(false) => "probing_abandoned",
+                    },
+                );
+                fields::ends(v03, route, data);
+            }),
             Seen::Mtu(bytes) => {
                 let old = self.mtu.replace(*bytes);
                 self.add(at, &MTU, |data| {

@@ -197,6 +197,17 @@ fn rare_events_have_the_names_and_values_of_both_schemas() {
             r#"quic:connection_closed {"initiator":"local","trigger":"version_mismatch"}"#,
         ),
         (
+            Seen::Validation {
+                route: Route {
+                    local: None,
+                    remote: "[2001:db8::7]:443".parse().unwrap(),
+                },
+                answered: Some(false),
+            },
+            r#"connectivity:migration_state_updated {"new":"probing_abandoned","path_remote":{"ip_v6":"2001:db8::7","port_v6":443},"path_local":{}}"#,
+            r#"quic:migration_state_updated {"new":"probing_abandoned","tuple_remote":{"ip_v6":"2001:db8::7","port_v6":443},"tuple_local":{}}"#,
+        ),
+        (
             Seen::Admission {
                 remote: Some(([192, 0, 2, 1], 7).into()),
                 decision: Decision::Retry,

@@ -422,3 +422,29 @@ fn nobody_need_observe() {
     );
     assert!(!pair.client.watch.is_some());
 }
+
+#[test]
+fn a_peer_that_moves_is_told_of_with_what_became_of_each_path() {
+    let (mut pair, client, server) = observed(straight());
+    pair.connect();
+    pair.run(Duration::from_secs(1));
+    let there = Route {
+        remote: ([127, 0, 0, 2], 9999).into(),
+        ..CLIENT
+    };
+    pair.seen_at = there;
+    pair.client.ping();
+    pair.run(Duration::from_secs(20));
+    let told = server.with(&["peer is at", "answers at", "path to"]);
+    assert_eq!(
+        told,
+        [
+            "path to 127.0.0.2:9999",
+            "asks whether the peer is at 127.0.0.2:9999",
+            "asks whether the peer is at 127.0.0.1:4433",
+            "the peer is at 127.0.0.2:9999",
+            "nobody answers at 127.0.0.1:4433",
+        ]
+    );
+    assert!(client.with(&["path to"]).is_empty());
+}
