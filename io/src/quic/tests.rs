@@ -1,5 +1,6 @@
 //! Two endpoints on a network in memory with a clock of its own, which jumps to whatever comes next: what waits for nothing shows at once.
 
+mod chaos;
 mod drive;
 mod early;
 mod incoming;

@@ -249,6 +249,21 @@ fn nothing_is_done_while_there_is_nothing_to_do() {
     let before = turns(&world);
     world.pass(Duration::from_secs(600));
     assert!(turns(&world) - before < 10, "{}", turns(&world) - before);
+    // What there is to do is done at once.
+    let (mut send, mut recv) = world.run(async {
+        let mut send = client.open_uni().await.unwrap();
+        send.write_all(b"x").await.unwrap();
+        (send, server.accept_uni().await.unwrap())
+    });
+    world.pass(Duration::from_secs(60));
+    let at_once = world.run_for(Duration::from_millis(5), async {
+        send.write_all(b"y").await.unwrap();
+        let mut got = Vec::new();
+        while got.len() < 2 {
+            got.extend_from_slice(&recv.read_chunk(2).await.unwrap().unwrap());
+        }
+    });
+    assert!(at_once.is_some());
     // A socket that takes nothing for a while is not asked all the time, and what was written is not lost.
     world.client.wire.is_stuck = true;
     let data = pattern(200_000);

@@ -1,10 +1,11 @@
 //! The network, the two endpoints, and what polls the futures of a test.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
@@ -138,23 +139,28 @@ pub(super) struct World {
     pub(super) pki: Pki,
 }
 
-/// Whether something was woken, and how often.
-pub(super) struct Flag(AtomicBool, AtomicUsize);
+/// Whether something was woken, and who is told.
+pub(super) struct Flag(AtomicBool, Mutex<Option<Waker>>);
 
 impl Flag {
     fn new() -> Arc<Self> {
-        Arc::new(Self(AtomicBool::new(true), AtomicUsize::new(0)))
+        Arc::new(Self(AtomicBool::new(true), Mutex::new(None)))
     }
 
     fn take(&self) -> bool {
         self.0.swap(false, Ordering::Relaxed)
+    }
+
+    fn set_waker(&self, waker: &Waker) {
+        *lock(&self.1) = Some(waker.clone());
     }
 }
 
 impl Wake for Flag {
     fn wake(self: Arc<Self>) {
         self.0.store(true, Ordering::Relaxed);
-        self.1.fetch_add(1, Ordering::Relaxed);
+        let outer = lock(&self.1).clone();
+        outer.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -284,6 +290,29 @@ impl World {
         let mut future = pin!(future);
         self.poll_until(future.as_mut(), Duration::MAX)
             .unwrap_or_else(|| panic!("everybody waits"))
+    }
+
+    /// Polls tasks until all are done, each only when it was woken.
+    pub(super) fn run_all(&mut self, tasks: Vec<Pin<Box<dyn Future<Output = ()>>>>) {
+        let mut tasks: Vec<_> = tasks.into_iter().map(|task| (task, Flag::new())).collect();
+        let all = poll_fn(|cx| {
+            tasks.retain_mut(|(task, flag)| {
+                flag.set_waker(cx.waker());
+                if !flag.take() {
+                    return true;
+                }
+                let waker = Waker::from(Arc::clone(flag));
+                task.as_mut()
+                    .poll(&mut Context::from_waker(&waker))
+                    .is_pending()
+            });
+            if tasks.is_empty() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        });
+        self.run(all);
     }
 
     /// Polls a future for so long; `None` if it is not done then.
