@@ -428,6 +428,107 @@ mod tests {
         assert_eq!(Code(0x4242).to_string(), "0x4242");
     }
 
+    /// By number, from a reading of the sections that is apart from the table: all other tests would follow a wrong code there.
+    #[test]
+    fn every_fault_has_the_number_that_its_section_names() {
+        use Fault as F;
+        let numbers: &[(u64, &[F])] = &[
+            // RFC 9000 section 4.1.
+            (0x03, &[F::ConnectionFlow, F::StreamFlow]),
+            // 4.6.
+            (0x04, &[F::StreamLimit]),
+            // 19.4, 19.5, 19.8, 19.10, 19.13.
+            (
+                0x05,
+                &[F::StreamNotOpened, F::SendOnlyStream, F::ReceiveOnlyStream],
+            ),
+            // 4.5.
+            (
+                0x06,
+                &[F::FinalSizeChanged, F::FinalSizeTooSmall, F::PastFinalSize],
+            ),
+            // 12.4, and 19.3.1, 19.6, 19.7, 19.8, 19.11, 19.14, 19.15.
+            (
+                0x07,
+                &[
+                    F::UnknownFrame,
+                    F::TruncatedFrame,
+                    F::AckRange,
+                    F::CryptoOffset,
+                    F::EmptyToken,
+                    F::StreamOffset,
+                    F::StreamCount,
+                    F::NewConnectionIdLength,
+                    F::RetirePriorTo,
+                ],
+            ),
+            // 7.3, 7.4, 18, 18.2, and RFC 9368 section 4.
+            (
+                0x08,
+                &[
+                    F::ParameterSyntax,
+                    F::ParameterTwice,
+                    F::TooManyParameters,
+                    F::ParameterRange,
+                    F::ServerParameter,
+                    F::PreferredAddress,
+                    F::VersionInformation,
+                    F::MissingId,
+                    F::WrongId,
+                ],
+            ),
+            // 5.1.1 and 5.1.2.
+            (0x09, &[F::TooManyIds, F::TooManyRetirements]),
+            // 7.4.1, 12.4, 13.1, 17.2, 17.2.2, 19.7, 19.15, 19.16, 19.20, 21.4, 21.7, 21.9; RFC 9001 sections 4.1.3, 4.4, 4.6.1 and 4.6.2;
+            // RFC 9221 section 3.
+            (
+                0x0a,
+                &[
+                    F::ReservedBits,
+                    F::NoFrames,
+                    F::ServerToken,
+                    F::LongFrameType,
+                    F::MisplacedFrame,
+                    F::ServerFrame,
+                    F::ReducedLimit,
+                    F::UnsentAcked,
+                    F::SkippedAcked,
+                    F::RejectedAcked,
+                    F::IdReused,
+                    F::IdBesideEmptyId,
+                    F::RetireUnknownId,
+                    F::RetireOwnId,
+                    F::RetireEmptyId,
+                    F::Fragments,
+                    F::Glitches,
+                    F::CryptoAfterLevel,
+                    F::CryptoUnread,
+                    F::EarlyDataLimit,
+                    F::LateClientAuth,
+                    F::DatagramNotOffered,
+                    F::DatagramSize,
+                ],
+            ),
+            // 7.5.
+            (0x0d, &[F::CryptoBuffer]),
+            // RFC 9001 sections 6.2 and 6.4.
+            (0x0e, &[F::OldKeysAfterNew, F::AckWithOldKeys]),
+            // RFC 9001 section 6.6.
+            (0x0f, &[F::IntegrityLimit]),
+        ];
+        let mut named = Vec::new();
+        for (number, faults) in numbers {
+            for fault in *faults {
+                assert_eq!(fault.code().0, *number, "{fault:?}");
+                assert!(!named.contains(fault), "{fault:?} twice");
+                named.push(*fault);
+            }
+        }
+        for fault in Fault::ALL {
+            assert!(named.contains(fault), "{fault:?} has no number here");
+        }
+    }
+
     #[test]
     fn every_fault_has_a_code_a_section_and_words_that_fit_a_packet() {
         for fault in Fault::ALL {
