@@ -81,6 +81,15 @@ enum Act {
         edits: Vec<(u16, u8)>,
         cut: Option<u16>,
     },
+    /// Somebody who sees what the friend sends is faster by another way, once or until the next act of this kind.
+    Ahead {
+        from: u8,
+        often: bool,
+    },
+    /// The friend's address changes on the way.
+    Rebind {
+        port: u8,
+    },
     /// A whole hello, and nothing after it.
     Hello {
         from: u8,
@@ -103,6 +112,8 @@ struct Scene {
     /// By a stranger's address: what came, and what was sent there.
     ledger: BTreeMap<IpAddr, (usize, usize)>,
     decision: u8,
+    home: SocketAddr,
+    ahead: Option<(SocketAddr, bool)>,
 }
 
 const FRIEND: ([u8; 4], u16) = ([10, 2, 0, 1], 5000);
@@ -143,6 +154,8 @@ impl Scene {
             ids: Vec::new(),
             ledger: BTreeMap::new(),
             decision: 0,
+            home: FRIEND.into(),
+            ahead: None,
         };
         scene.run(SECOND);
         assert!(scene.friend.1.is_established());
@@ -182,6 +195,8 @@ impl Scene {
                 let changed = self.changed(*pick, edits, *cut);
                 self.arrive_at_friend(&changed);
             }
+            Act::Ahead { from, often } => self.ahead = Some((stranger(*from), *often)),
+            Act::Rebind { port } => self.home.set_port(5000 + u16::from(*port)),
             Act::Hello { from } => {
                 let id = ConnectionId::new(&[*from; 8]).unwrap();
                 let made = Connection::client(
@@ -301,9 +316,12 @@ impl Scene {
     /// The server sends a datagram.
     fn send(&mut self, to: SocketAddr, bytes: &[u8]) {
         assert!(!bytes.is_empty());
-        self.remember(bytes);
+        // What a stranger got and hands on to the friend would be answered by him, and then the stranger has shown where he is.
+        if to == self.home || bytes[0] & 0x80 != 0 {
+            self.remember(bytes);
+        }
         self.ledger.entry(to.ip()).or_default().1 += bytes.len();
-        if to == FRIEND.into() {
+        if to == self.home {
             self.arrive_at_friend(bytes);
         }
     }
@@ -391,7 +409,11 @@ impl Scene {
                 break;
             }
             for (_, datagram) in from_friend {
-                self.arrive(FRIEND.into(), &datagram);
+                if let Some((from, often)) = self.ahead {
+                    self.ahead = self.ahead.filter(|_| often);
+                    self.arrive(from, &datagram);
+                }
+                self.arrive(self.home, &datagram);
                 // Only then, for a packet that is new may come from anywhere.
                 self.remember(&datagram);
             }
@@ -420,13 +442,14 @@ impl Scene {
         assert_eq!(self.client.connections().count(), 1);
     }
 
-    /// The friend's data arrives.
+    /// The friend's data arrives, once nobody is faster.
     fn finish(&mut self) {
+        self.ahead = None;
         let data: Bytes = (0..3000).map(|at: u32| (at * 7) as u8).collect();
         let id = self.friend.1.open(Dir::Uni).unwrap();
         self.friend.1.send(id, &mut data.clone()).unwrap();
         self.friend.1.finish(id).unwrap();
-        self.run(2 * SECOND);
+        self.run(10 * SECOND);
         assert!(
             self.friend.1.is_established(),
             "{:?}",
