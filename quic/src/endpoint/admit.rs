@@ -87,7 +87,8 @@ impl Endpoint {
             // Without a token that counts it may be sent three times what it sends (rfc9000#8.1.4-4).
             Shown::Nothing => {}
         }
-        if self.is_full(remote) {
+        // Before any key is derived for it (attack A37).
+        if self.table.attempts() >= limits::ATTEMPTS || self.is_full(remote) {
             return Admitted::No;
         }
         Admitted::Yes(admission)

@@ -105,6 +105,12 @@ impl Attempt {
         self.bytes
     }
 
+    /// What the pieces of a hello cost that have gaps between.
+    #[cfg(test)]
+    pub(super) fn fragments(&self) -> usize {
+        self.crypto.fragments()
+    }
+
     /// Takes a datagram to this attempt's id.
     pub(super) fn receive(&mut self, ecn: Ecn, datagram: BytesMut) -> Progress {
         let bytes = self.bytes.saturating_add(datagram.len());
@@ -166,7 +172,9 @@ impl Attempt {
                 if let Frame::Crypto(crypto) = frame {
                     let offset = crypto.offset.get();
                     let end = offset.saturating_add(size(crypto.data.len()));
-                    if end <= size(limits::ATTEMPT_BYTES) {
+                    // Pieces with gaps between cost far more than they hold (attack A23).
+                    let worth = self.crypto.fragments() < limits::ATTEMPT_BYTES;
+                    if worth && end <= size(limits::ATTEMPT_BYTES) {
                         let data = bytes::Bytes::copy_from_slice(crypto.data);
                         self.crypto.insert(offset, &data, data.len());
                     }

@@ -157,6 +157,12 @@ fn a_hello_that_is_repeated_after_a_decision_finds_what_became_of_it() {
 
 /// The first Initial packet of a client that chose an id of so many bytes.
 fn first_to(length: usize) -> Vec<u8> {
+    // A hello of 1000 bytes begins.
+    initial(length, 0, &[6, 0, 4, 1, 0, 3, 0xe8])
+}
+
+/// An Initial packet with this number and these frames.
+fn initial(length: usize, number: u64, frames: &[u8]) -> Vec<u8> {
     let dcid = ConnectionId::new(&vec![6; length]).unwrap();
     let (own, _) = PacketSecret::initial(Version::V1, &dcid).unwrap();
     let mut buffer = [0; limits::DATAGRAM];
@@ -168,10 +174,9 @@ fn first_to(length: usize) -> Vec<u8> {
         scid: ConnectionId::default(),
         token: &[],
     };
-    let number = PacketNumber::ZERO;
+    let number = PacketNumber::new(number).unwrap();
     let draft = Draft::begin(&mut builder, &header, true, number, None).unwrap();
-    // A hello of 1000 bytes begins.
-    builder.put(&[6, 0, 4, 1, 0, 3, 0xe8]).unwrap();
+    builder.put(frames).unwrap();
     builder.pad_to(limits::DATAGRAM - 16).unwrap();
     draft
         .seal(&mut builder, &mut own.sealer(u64::MAX).unwrap())
@@ -303,4 +308,44 @@ fn half_open_handshakes_have_a_cap_whatever_began_before() {
         }
         assert_eq!(held.len() + open.len(), 2, "{holds}");
     }
+}
+
+/// Every second byte of a hello, each in a frame of its own (attack A23).
+#[test]
+fn pieces_of_a_hello_cost_no_more_than_a_whole_one() {
+    let mut net = Net::new(serving());
+    let route = from(CLIENT.0, CLIENT.1);
+    for datagram in 0..limits::ATTEMPT_DATAGRAMS {
+        let frames: Vec<u8> = (0..200_usize)
+            .flat_map(|at| {
+                let offset = u16::try_from(2 * (200 * datagram + at) + 2).unwrap() | 0x4000;
+                let [high, low] = offset.to_be_bytes();
+                [6, high, low, 1, 7]
+            })
+            .collect();
+        let (routed, _) = net.server_takes(route, &initial(8, datagram as u64, &frames));
+        assert_eq!(kind(&routed), "nothing");
+    }
+    let dcid = ConnectionId::new(&[6; 8]).unwrap();
+    let attempt = net.server.table.attempt(route.remote, dcid).unwrap();
+    assert_eq!(attempt.fragments(), limits::ATTEMPT_BYTES);
+    // A hello in as many pieces as browsers cut, in any order, is whole.
+    let mut net = Net::new(serving());
+    let pieces = (0..100_u16).rev().flat_map(|at| {
+        let [high, low] = (0x4000 | (10 * at)).to_be_bytes();
+        let mut frame = vec![6, high, low, 10];
+        let header = [1, 0, 3, 0xe4];
+        frame.extend((0..10).map(|byte| if at == 0 && byte < 4 { header[byte] } else { 0 }));
+        frame
+    });
+    let frames: Vec<u8> = pieces.collect();
+    let (first, second) = frames.split_at(14 * 80);
+    assert_eq!(
+        kind(&net.server_takes(route, &initial(8, 0, first)).0),
+        "nothing"
+    );
+    assert_eq!(
+        kind(&net.server_takes(route, &initial(8, 1, second)).0),
+        "incoming"
+    );
 }
