@@ -103,6 +103,9 @@ pub(crate) struct GetOptions {
     /// replaced once all of the new file has come. [default: standard output, for one URL]
     #[arg(short, long, value_name = "PATH")]
     pub(crate) output: Option<PathBuf>,
+    /// Keep a trace of each connection in a file of this directory, as qvis reads it (qlog). The directory is made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) qlog: Option<PathBuf>,
     /// The name that the servers must prove, and that is sent to them. [default: HOST]
     #[arg(long, value_name = "NAME")]
     pub(crate) sni: Option<String>,
@@ -170,6 +173,10 @@ pub(crate) struct ServerOptions {
     /// The directory of the files that are served; none outside of it is, symbolic links included. `/` is its index.html.
     #[arg(long, value_name = "DIR", requires = "hq")]
     pub(crate) root: Option<PathBuf>,
+    /// Keep a trace of each QUIC connection in a file of this directory, as qvis reads it (qlog). The directory is made if it is not there. Whoever
+    /// connects makes another file.
+    #[arg(long, value_name = "DIR", requires = "quic")]
+    pub(crate) qlog: Option<PathBuf>,
     /// Print one JSON object for each connection on standard output when it ends; the first line is {"listening":"ADDR:PORT"}.
     ///
     /// Its keys are those of a client's, but for client_certificate in the place of server_certificate.

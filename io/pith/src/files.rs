@@ -74,7 +74,11 @@ pub(crate) fn run(options: &ServerOptions) -> Result<(), Failure> {
         })?;
     let terms = input::terms(&options.terms, &[PROTOCOL])?;
     let (tls, pins) = server::configuration(options, terms)?;
-    let config = ServerConfig::new(tls).build().map_err(|error| {
+    let mut config = ServerConfig::new(tls);
+    if let Some(folder) = &options.qlog {
+        config = config.observers(input::traces(folder)?);
+    }
+    let config = config.build().map_err(|error| {
         Failure::input(format!("these options cannot be used together: {error}"))
     })?;
     runtime()?.block_on(async {

@@ -42,7 +42,11 @@ pub(crate) fn run(options: &GetOptions) -> Result<(), Failure> {
     let config = keys::client(&options.trust, &options.identity)?;
     let terms = input::terms(&options.terms, &[PROTOCOL])?;
     let tls = input::build!(config, terms)?;
-    let config = ClientConfig::new(tls).build().map_err(|error| {
+    let mut config = ClientConfig::new(tls);
+    if let Some(folder) = &options.qlog {
+        config = config.observers(input::traces(folder)?);
+    }
+    let config = config.build().map_err(|error| {
         Failure::input(format!("these options cannot be used together: {error}"))
     })?;
     files::runtime()?.block_on(async {

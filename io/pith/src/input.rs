@@ -7,6 +7,8 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use pith_io::qlog;
+use pith_quic::observe::{Observer, Subject};
 use pith_tls::policy::{self, Policy, V2026_11};
 use pith_tls::{
     CipherSuite, ClientAuth, ConfigError, Group, KeyLog, Now, ServerName, StrikeRegister, Tickets,
@@ -312,6 +314,18 @@ fn system_roots() -> Result<Trust, Failure> {
         Failure::input(format!(
             "--system-roots expects CA certificates on this machine, and found none{}: install them (the package ca-certificates), name a file in SSL_CERT_FILE, or give --ca",
             why.unwrap_or_default()
+        ))
+    })
+}
+
+/// Who keeps traces in this directory.
+pub(crate) fn traces(
+    folder: &Path,
+) -> Result<impl Fn(&Subject) -> Option<Box<dyn Observer>> + Send + Sync + 'static, Failure> {
+    qlog::in_folder(folder, qlog::Schema::V03).map_err(|error| {
+        Failure::input(format!(
+            "--qlog expects a directory for traces, and {} cannot be one ({error})",
+            folder.display()
         ))
     })
 }

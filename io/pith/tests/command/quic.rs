@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::UdpSocket;
+use std::path::Path;
 
 use pith_tests::pki::Pki;
 
@@ -106,6 +107,35 @@ fn files_come_as_they_are() {
         3,
         "something was left behind"
     );
+}
+
+#[test]
+fn both_sides_keep_traces_under_one_name() {
+    let traces = Folder::new("quic-traces");
+    let [of_server, of_client] = ["server", "client"].map(|side| traces.0.join(side));
+    let [server, client] = [&of_server, &of_client].map(|folder| folder.to_str().unwrap());
+    let site = Site::new("quic-traced", &["--qlog", server]);
+    let (url, ca) = (site.url("/"), &site.made.ca);
+    let output = run(&["get", "--hq", &url, "--ca", ca, "--qlog", client], b"");
+    check("traced", &output, 0, &[]);
+    let only = |folder: &Path| {
+        let mut files = fs::read_dir(folder).unwrap().map(|file| file.unwrap());
+        let only = files.next().unwrap();
+        assert!(files.next().is_none());
+        only.file_name().into_string().unwrap()
+    };
+    let (file, other) = (only(&of_client), only(&of_server));
+    let id = file.strip_suffix("_client.sqlog").unwrap();
+    assert_eq!(other, format!("{id}_server.sqlog"));
+    let trace = fs::read_to_string(of_client.join(&file)).unwrap();
+    for part in [
+        "\"qlog_version\":\"0.3\"",
+        "transport:packet_sent",
+        "connectivity:connection_closed",
+    ] {
+        assert!(trace.contains(part), "{part}: {trace}");
+    }
+    assert!(trace.ends_with("}}\n") && !trace.contains("the index"));
 }
 
 #[test]
@@ -270,6 +300,12 @@ fn arguments_that_make_no_sense_are_named() {
             &["--quic", "--hq", "--root", cert],
             "--root expects a directory",
         ),
+        (
+            "traces in a file",
+            &["--quic", "--hq", "--root=.", "--qlog", cert],
+            "--qlog expects a directory",
+        ),
+        ("traces without QUIC", &["--qlog=."], "--quic"),
     ] {
         check(name, &serve(options), 2, &[part]);
     }
