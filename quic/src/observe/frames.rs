@@ -264,43 +264,7 @@ impl Eq for AckRanges<'_> {}
 
 #[cfg(test)]
 mod tests {
-    use core::fmt::Write;
-
     use super::*;
-
-    /// Any payload can be listed, and its frames are no more than its bytes.
-    #[test]
-    fn listed_frames() {
-        bolero::check!()
-            .with_type::<(u8, Vec<u8>)>()
-            .with_iterations(5000)
-            .for_each(|(first, bytes)| {
-                // Half of them begin with a type that there is.
-                let payload = [&[first % 0x20], &bytes[..]].concat();
-                for packet in PacketType::ALL {
-                    for receiver in [Side::Client, Side::Server] {
-                        let frames = Frames {
-                            payload: &payload,
-                            packet,
-                            receiver,
-                            ack_delay_exponent: *first,
-                        };
-                        let length = |frame: Frame<'_>| match frame {
-                            Frame::Padding { length }
-                            | Frame::Crypto { length, .. }
-                            | Frame::NewToken { length }
-                            | Frame::Stream { length, .. }
-                            | Frame::Datagram { length } => length,
-                            _ => 1,
-                        };
-                        let sum = frames.iter().map(length).sum::<usize>();
-                        assert!(sum <= payload.len(), "{frames:?}");
-                        let mut text = String::new();
-                        write!(text, "{frames} {frames:?} {frames:#?}").unwrap();
-                    }
-                }
-            });
-    }
 
     #[test]
     fn frames_are_listed_up_to_the_first_that_is_none() {

@@ -5,6 +5,7 @@ use super::header::{Packet, QuicBit, SAMPLED, decode};
 use super::params::Remembered;
 use super::{Builder, PacketType, Parameters, Reader, Side, TruncatedNumber, VarInt, Version};
 use crate::limits;
+use crate::observe;
 use crate::protect::{Datagram, Incoming};
 
 const ITERATIONS: usize = 5000;
@@ -48,6 +49,38 @@ fn frame() {
                             }
                         }
                     }
+                }
+            }
+        });
+}
+
+/// What an observer is shown of any payload is no more than its bytes.
+#[test]
+fn listed_frames() {
+    bolero::check!()
+        .with_type::<(u8, Vec<u8>)>()
+        .with_iterations(ITERATIONS)
+        .for_each(|(first, bytes)| {
+            let payload = [&[first % 0x20], &bytes[..]].concat();
+            for packet in PacketType::ALL {
+                for receiver in [Side::Client, Side::Server] {
+                    let frames = observe::Frames {
+                        payload: &payload,
+                        packet,
+                        receiver,
+                        ack_delay_exponent: *first,
+                    };
+                    let length = |frame| match frame {
+                        observe::Frame::Padding { length }
+                        | observe::Frame::Crypto { length, .. }
+                        | observe::Frame::NewToken { length }
+                        | observe::Frame::Stream { length, .. }
+                        | observe::Frame::Datagram { length } => length,
+                        _ => 1,
+                    };
+                    let sum: usize = frames.iter().map(length).sum();
+                    assert!(sum <= payload.len(), "{frames:?}");
+                    assert!(!format!("{frames} {frames:?} {frames:#?}").is_empty());
                 }
             }
         });
