@@ -188,6 +188,16 @@ macro_rules! record_options {
             self
         }
 
+        /// Compresses certificates by the algorithms of BoringSSL's tests, or the one of this code.
+        #[cfg(pith_test)]
+        pub fn compression_of_tests(mut self, only: Option<u16>) -> Self {
+            let all = $crate::auth::compress::of_tests::ALL;
+            let one = all.iter().position(|own| Some(own.code()) == only);
+            let one = one.and_then(|place| all.get(place..)?.get(..1));
+            self.common.compression = one.unwrap_or(all);
+            self
+        }
+
         /// Writes the secrets of all connections to a key log. For debugging: whoever reads it can decrypt them.
         pub fn key_log(mut self, key_log: KeyLog) -> Self {
             self.common.key_log = Some(key_log);

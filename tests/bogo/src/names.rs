@@ -71,6 +71,7 @@ fn fault_name(fault: &Fault) -> &'static str {
         Fault::EarlyDataKey => "CIPHER_MISMATCH_ON_EARLY_DATA",
         Fault::EarlyDataProtocol => "ALPN_MISMATCH_ON_EARLY_DATA",
         Fault::CompressedCertificate => "CERT_DECOMPRESSION_FAILED",
+        Fault::CompressionNotOffered => "UNKNOWN_CERT_COMPRESSION_ALG",
         Fault::RawKeyList => "INVALID_RAW_PUBLIC_KEY",
         Fault::PskCounts => "PSK_IDENTITY_BINDER_COUNT_MISMATCH",
         Fault::Binder => "DIGEST_CHECK_FAILED",

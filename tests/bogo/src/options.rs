@@ -4,8 +4,7 @@
 //! have (yet), and [`Unsupported`] makes the shim exit with 89: the scope of the suite is decided by this list. A flag for
 //! something that TLS 1.3 does not have, or that Pith always does, is taken and has no effect.
 //!
-//! What is left out, by the feature that it needs: PAKE; delegated credentials; ECH; certificate compression by algorithms
-//! of the caller; tickets under keys that the runner knows, and sessions for other names; ALPS,
+//! What is left out, by the feature that it needs: PAKE; delegated credentials; ECH; tickets under keys that the runner knows, and sessions for other names; ALPS,
 //! channel ids, SRTP and signed certificate timestamps; trust anchor identifiers; BoringSSL's own policies, hints (of groups,
 //! of a handshake in another process) and callbacks that fail at a server or read messages; peeking, alerts and fragments of
 //! the caller's choice; equal preference of suites; an order of schemes to verify, or forbidden ones to sign.
@@ -49,6 +48,8 @@ pub(crate) struct Options {
     /// Those to offer to a server.
     pub(crate) available_client_cert_types: Vec<u8>,
     pub(crate) trust_cert: Option<String>,
+    /// The runner's own algorithms, or the one of this code.
+    pub(crate) compression: Option<Option<u16>>,
     pub(crate) verify_fail: bool,
     pub(crate) verify_peer: bool,
     pub(crate) require_any_client_certificate: bool,
@@ -339,8 +340,10 @@ impl Options {
             | "-expect-extended-master-secret"
             // The next connection shows it.
             | "-expect-ticket-supports-early-data" => {}
-            // Pith has the algorithms of the registry, of which no test installs one.
-            "-install-one-cert-compression-alg" => drop(text()?),
+            "-install-cert-compression-algs" => self.compression = Some(None),
+            "-install-one-cert-compression-alg" => {
+                self.compression = Some(Some(number(flag, &text()?)?));
+            }
             // The other code point is the one that drafts of RFC 9001 had.
             "-quic" => self.is_quic = true,
             "-quic-transport-params" => self.quic.own = base64(flag, &text()?)?,

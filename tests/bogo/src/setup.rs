@@ -71,6 +71,9 @@ enum Config {
 
 impl Setup {
     pub(crate) fn new(options: Options, resumes: bool, kept: &Kept) -> Result<Self, Failure> {
+        if options.compression.is_some() && cfg!(not(pith_test)) {
+            return Err(Unsupported("algorithms of the runner's".to_owned()).into());
+        }
         let (credentials, keys) = credentials(&options)?;
         let config = if options.server {
             Config::Server(server(&options, credentials, kept)?)
@@ -304,6 +307,23 @@ fn expects<T: PartialEq>(expected: &Option<T>, got: &Option<T>) -> bool {
     expected.is_none() || expected == got
 }
 
+/// Has a builder of either role compress by the runner's algorithms, which only a build for tests has.
+#[cfg(pith_test)]
+macro_rules! compression {
+    ($builder:expr, $only:expr) => {
+        $builder.compression_of_tests($only)
+    };
+}
+
+/// The test was refused before.
+#[cfg(not(pith_test))]
+macro_rules! compression {
+    ($builder:expr, $only:expr) => {{
+        let _: Option<u16> = $only;
+        $builder
+    }};
+}
+
 fn client(
     options: &Options,
     credentials: Vec<Credential>,
@@ -344,6 +364,9 @@ fn client(
     }
     if !options.key_shares.is_empty() {
         builder = builder.shares(&options.key_shares);
+    }
+    if let Some(only) = options.compression {
+        builder = compression!(builder, only);
     }
     if let Some(verifier) = Verifier::new(options) {
         builder = builder.verifier(verifier);
@@ -447,6 +470,9 @@ fn server(
             true => ClientAuth::Required(trust),
             false => ClientAuth::Optional(trust),
         });
+    }
+    if let Some(only) = options.compression {
+        builder = compression!(builder, only);
     }
     if let Some(verifier) = Verifier::new(options) {
         builder = builder.verifier(verifier);

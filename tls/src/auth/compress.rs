@@ -36,7 +36,11 @@ impl Algorithm {
 
     /// The one with this code, among those of this build.
     pub(crate) fn from_code(code: u16) -> Option<Self> {
-        Self::ALL.iter().copied().find(|own| own.code() == code)
+        Self::known().find(|own| own.code() == code)
+    }
+
+    fn known() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().chain(of_tests::ALL).copied()
     }
 
     /// The first of `own` that the peer takes (rfc8879#4-1).
@@ -74,6 +78,17 @@ impl Algorithm {
         (compressed.len() < bytes.len()).then_some(compressed)
     }
 
+    /// The message of this algorithm in place of `plain`; `None` where it does not get smaller.
+    fn pack(self, plain: &[u8]) -> Option<Vec<u8>> {
+        let body = plain.get(MESSAGE_HEADER..)?;
+        let of_tests = of_tests::compress(self, body);
+        let compressed = of_tests.clone().or_else(|| self.compress(body))?;
+        let mut writer = Writer::default();
+        encode_compressed(&mut writer, self, body.len(), &compressed);
+        let packed = writer.finish().ok()?;
+        (packed.len() < plain.len() || of_tests.is_some()).then_some(packed)
+    }
+
     #[cfg_attr(
         not(any(feature = "zlib", feature = "brotli", feature = "zstd")),
         expect(
@@ -98,7 +113,7 @@ impl Algorithm {
                 let decoder = ruzstd::decoding::StreamingDecoder::new_with_decoder(bytes, decoder);
                 fill(decoder.ok()?, out)
             }
-            _ => None,
+            _ => of_tests::expand(self, bytes, out),
         }
     }
 }
@@ -134,7 +149,9 @@ pub(crate) fn expand(body: &[u8]) -> Result<Vec<u8>, Fault> {
 
 /// The CompressedCertificates of one credential, with and without its OCSP response. Each is made once.
 #[derive(Default)]
-pub(crate) struct Compressed([[OnceLock<Option<Vec<u8>>>; 2]; Algorithm::ALL.len()]);
+pub(crate) struct Compressed(
+    [[OnceLock<Option<Vec<u8>>>; 2]; Algorithm::ALL.len() + of_tests::ALL.len()],
+);
 
 impl Compressed {
     /// The message by this algorithm in place of what `plain` writes; `None` where that is not longer.
@@ -144,24 +161,65 @@ impl Compressed {
         stapled: bool,
         plain: impl FnOnce(&mut Writer),
     ) -> Option<&[u8]> {
-        let place = Algorithm::ALL.iter().position(|own| *own == algorithm)?;
+        let place = Algorithm::known().position(|own| own == algorithm)?;
         let message = self.0.get(place)?.get(usize::from(stapled))?;
         let message = message.get_or_init(|| {
             let mut writer = Writer::default();
             plain(&mut writer);
-            let plain = writer.finish().ok()?;
-            let body = plain.get(MESSAGE_HEADER..)?;
-            let mut writer = Writer::default();
-            encode_compressed(
-                &mut writer,
-                algorithm,
-                body.len(),
-                &algorithm.compress(body)?,
-            );
-            let packed = writer.finish().ok()?;
-            (packed.len() < plain.len()).then_some(packed)
+            algorithm.pack(&writer.finish().ok()?)
         });
         message.as_deref()
+    }
+}
+
+/// What BoringSSL's tests use in place of the registry's algorithms: codes for private use, which they define.
+#[cfg(pith_test)]
+pub(crate) mod of_tests {
+    use super::Algorithm;
+
+    /// The most wanted first.
+    pub(crate) const ALL: &[Algorithm] = &[EXPANDING, SHRINKING, RANDOM];
+    /// Four bytes more than before.
+    const EXPANDING: Algorithm = Algorithm(0xff02);
+    /// Without the two zeros that a Certificate message begins with.
+    const SHRINKING: Algorithm = Algorithm(0xff01);
+    /// Any byte in front.
+    const RANDOM: Algorithm = Algorithm(0xff03);
+    const PREFIX: [u8; 4] = [1, 2, 3, 4];
+
+    pub(super) fn compress(algorithm: Algorithm, bytes: &[u8]) -> Option<Vec<u8>> {
+        match algorithm {
+            EXPANDING => Some([&PREFIX, bytes].concat()),
+            SHRINKING => bytes.strip_prefix(&[0, 0]).map(<[u8]>::to_vec),
+            RANDOM => Some([&[0x2a], bytes].concat()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn expand(algorithm: Algorithm, bytes: &[u8], out: &mut [u8]) -> Option<()> {
+        let expanded = match algorithm {
+            EXPANDING => bytes.strip_prefix(&PREFIX)?.to_vec(),
+            SHRINKING => [&[0, 0], bytes].concat(),
+            RANDOM => bytes.get(1..)?.to_vec(),
+            _ => return None,
+        };
+        (expanded.len() == out.len()).then(|| out.copy_from_slice(&expanded))
+    }
+}
+
+/// None outside of tests.
+#[cfg(not(pith_test))]
+mod of_tests {
+    use super::Algorithm;
+
+    pub(super) const ALL: &[Algorithm] = &[];
+
+    pub(super) fn compress(_: Algorithm, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    pub(super) fn expand(_: Algorithm, _: &[u8], _: &mut [u8]) -> Option<()> {
+        None
     }
 }
 
