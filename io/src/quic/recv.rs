@@ -21,6 +21,11 @@ pub struct RecvStream {
 
 struct Inner {
     stream: StreamHold,
+    reading: Reading,
+}
+
+/// How far reading has come.
+struct Reading {
     end: End,
     /// Whether something that was read came as early data, and whether that is read at once.
     is_early: bool,
@@ -36,14 +41,24 @@ enum End {
     Stopped,
 }
 
+/// What reading once has come to.
+enum Next {
+    Chunk(Bytes),
+    End,
+    Nothing,
+    Failed(Error),
+}
+
 impl RecvStream {
     pub(super) fn new(hold: Hold, state: &State, id: StreamId) -> Self {
         Self {
             inner: Inner {
                 stream: StreamHold::new(hold, state, id),
-                end: End::Open,
-                is_early: false,
-                allows_early: false,
+                reading: Reading {
+                    end: End::Open,
+                    is_early: false,
+                    allows_early: false,
+                },
             },
             collected: Vec::new(),
         }
@@ -59,13 +74,13 @@ impl RecvStream {
     #[must_use]
     pub fn is_early(&self) -> bool {
         let early = |state: &State| state.connection.has_early_data(self.inner.stream.id);
-        self.inner.is_early || self.inner.stream.lock().is_ok_and(|state| early(&state))
+        self.inner.reading.is_early || self.inner.stream.lock().is_ok_and(|state| early(&state))
     }
 
     /// Has early data read as soon as it is there, where a server's application reads it only when the handshake is complete otherwise. Until
     /// [`handshake`](super::Connection::handshake) has ended nobody knows whether the client has sent it now: do nothing for it that must not be done twice.
     pub fn allow_early(&mut self) {
-        self.inner.allows_early = true;
+        self.inner.reading.allows_early = true;
     }
 
     /// Reads some bytes into the front of `buffer`, as soon as there are any, and returns how many; 0 at the end. A future that is dropped has
@@ -173,66 +188,40 @@ impl Inner {
         chunks: usize,
         mut each: impl FnMut(Bytes),
     ) -> Poll<Result<usize, Error>> {
-        match self.end {
+        match self.reading.end {
             End::Open => {}
             End::Finished => return Poll::Ready(Ok(0)),
             End::Reset(code) => return Poll::Ready(Err(Error::Reset(code))),
             End::Stopped => return Poll::Ready(Err(Error::Ended)),
         }
         let mut state = self.stream.lock()?;
-        let mut read = 0_usize;
-        let mut left = chunks;
-        let error = loop {
+        let (mut read, mut left) = (0_usize, chunks);
+        let mut failure = None;
+        while read < most && left > 0 && matches!(self.reading.end, End::Open) {
             let room = most.saturating_sub(read);
-            if room == 0 || left == 0 {
-                break None;
-            }
-            let chunk = if self.allows_early {
-                state.connection.read_early(self.stream.id, room)
-            } else {
-                state.connection.read(self.stream.id, room)
-            };
-            match chunk {
-                Ok(Read::Data {
-                    bytes, ends, early, ..
-                }) => {
-                    self.is_early |= early;
+            match self.reading.next(&mut state, self.stream.id, room) {
+                Next::Chunk(bytes) => {
                     read = read.saturating_add(bytes.len());
                     left = left.saturating_sub(1);
                     each(bytes);
-                    if ends {
-                        self.end = End::Finished;
-                        break None;
-                    }
                 }
-                Ok(Read::Finished) => {
-                    self.end = End::Finished;
-                    break None;
+                Next::Nothing if read == 0 => {
+                    let before = state.wait_to_read(self.stream.id, cx.waker());
+                    drop(state);
+                    drop(before);
+                    return Poll::Pending;
                 }
-                // What came before the end of the connection is read after it all the same.
-                Ok(Read::Blocked) => match state.failure() {
-                    Some(failure) => break Some(failure),
-                    None if read > 0 => break None,
-                    None => {
-                        let before = state.wait_to_read(self.stream.id, cx.waker());
-                        drop(state);
-                        drop(before);
-                        return Poll::Pending;
-                    }
-                },
-                Err(ReadError::Reset(code)) => {
-                    self.end = End::Reset(code);
-                    break Some(Error::Reset(code));
-                }
-                Err(ReadError::Closed | ReadError::OutOfOrder) => {
-                    break Some(state.failure().unwrap_or(Error::Ended));
+                Next::Nothing | Next::End => break,
+                Next::Failed(error) => {
+                    failure = Some(error);
+                    break;
                 }
             }
-        };
+        }
         // The peer may have room to send more now.
         self.stream.link().call(state);
-        Poll::Ready(match error {
-            // It shows again.
+        Poll::Ready(match failure {
+            // What was read comes first: it shows again.
             Some(error) if read == 0 => Err(error),
             _ => Ok(read),
         })
@@ -243,9 +232,9 @@ impl Inner {
             return;
         };
         let waker = state.remove_reader(self.stream.id);
-        let was_open = matches!(self.end, End::Open);
+        let was_open = matches!(self.reading.end, End::Open);
         if was_open {
-            self.end = End::Stopped;
+            self.reading.end = End::Stopped;
         }
         if was_open && state.connection.stop(self.stream.id, code).is_ok() {
             self.stream.link().call(state);
@@ -253,6 +242,40 @@ impl Inner {
             drop(state);
         }
         drop(waker);
+    }
+}
+
+impl Reading {
+    /// Reads once. What came before the end of the connection is read after it all the same.
+    fn next(&mut self, state: &mut State, id: StreamId, most: usize) -> Next {
+        let read = if self.allows_early {
+            state.connection.read_early(id, most)
+        } else {
+            state.connection.read(id, most)
+        };
+        match read {
+            Ok(Read::Data {
+                bytes, ends, early, ..
+            }) => {
+                self.is_early |= early;
+                if ends {
+                    self.end = End::Finished;
+                }
+                Next::Chunk(bytes)
+            }
+            Ok(Read::Finished) => {
+                self.end = End::Finished;
+                Next::End
+            }
+            Ok(Read::Blocked) => state.failure().map_or(Next::Nothing, Next::Failed),
+            Err(ReadError::Reset(code)) => {
+                self.end = End::Reset(code);
+                Next::Failed(Error::Reset(code))
+            }
+            Err(ReadError::Closed | ReadError::OutOfOrder) => {
+                Next::Failed(state.failure().unwrap_or(Error::Ended))
+            }
+        }
     }
 }
 

@@ -8,9 +8,10 @@ use core::time::Duration;
 
 use bytes::BytesMut;
 use pith_crypto::Error;
-use pith_tls::Offered;
+use pith_tls::{Now, Offered};
 
 use crate::buffer::Reassembly;
+use crate::connection::Connection;
 use crate::limits;
 use crate::path::Route;
 use crate::protect::{Datagram, Incoming as Part, Opener, PacketSecret};
@@ -63,6 +64,26 @@ pub(super) enum Progress {
     Kept,
     /// The hello is complete.
     Complete,
+}
+
+/// What came of a client before there was a connection for it.
+#[must_use]
+pub struct Unread {
+    route: Route,
+    datagrams: Vec<(Ecn, BytesMut)>,
+}
+
+impl Unread {
+    pub(super) fn new(route: Route, datagrams: Vec<(Ecn, BytesMut)>) -> Self {
+        Self { route, datagrams }
+    }
+
+    /// Gives it to the client's connection.
+    pub fn read(self, connection: &mut Connection, now: Now) {
+        for (ecn, datagram) in self.datagrams {
+            connection.receive(now, self.route, ecn, datagram);
+        }
+    }
 }
 
 impl Incoming {

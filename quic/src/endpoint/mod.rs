@@ -44,7 +44,7 @@ use crate::wire::header::{self, Header, Packet, QuicBit};
 use crate::wire::{ConnectionId, PacketType};
 
 pub use config::{EndpointConfig, Retrying};
-pub use incoming::Incoming;
+pub use incoming::{Incoming, Unread};
 pub use table::ConnectionKey;
 
 /// The end of a socket.
@@ -121,22 +121,6 @@ pub struct EndpointStats {
     pub half_open: usize,
     /// Clients whose hello is on its way, or about which the application has not decided.
     pub attempts: usize,
-}
-
-/// What came of a client before there was a connection for it.
-#[must_use]
-pub struct Unread {
-    route: Route,
-    datagrams: Vec<(Ecn, BytesMut)>,
-}
-
-impl Unread {
-    /// Gives it to the client's connection.
-    pub fn read(self, connection: &mut Connection, now: Now) {
-        for (ecn, datagram) in self.datagrams {
-            connection.receive(now, self.route, ecn, datagram);
-        }
-    }
 }
 
 impl Endpoint {
@@ -295,10 +279,7 @@ impl Endpoint {
         let key = self.table.add(admission.route.remote, id.id, Some(initial));
         let mut datagrams = incoming.datagrams;
         datagrams.extend(self.strays.take(admission.route.remote, admission.dcid));
-        let unread = Unread {
-            route: admission.route,
-            datagrams,
-        };
+        let unread = Unread::new(admission.route, datagrams);
         Ok((key, connection, unread))
     }
 
