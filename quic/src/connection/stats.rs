@@ -80,9 +80,9 @@ pub(crate) struct Counts {
     pub(crate) key_updates: u64,
     pub(crate) moves: u64,
     pub(crate) probe_timeouts: u64,
-    pub(crate) congestion_events: u64,
-    pub(crate) congestion_undone: u64,
-    pub(crate) persistent_congestion: u64,
+    pub(crate) congestion_events: u32,
+    pub(crate) congestion_undone: u32,
+    pub(crate) persistent_congestion: u32,
 }
 
 impl Counts {
@@ -103,9 +103,9 @@ impl Counts {
             key_updates: self.key_updates,
             moves: self.moves,
             probe_timeouts: self.probe_timeouts,
-            congestion_events: self.congestion_events,
-            congestion_undone: self.congestion_undone,
-            persistent_congestion: self.persistent_congestion,
+            congestion_events: self.congestion_events.into(),
+            congestion_undone: self.congestion_undone.into(),
+            persistent_congestion: self.persistent_congestion.into(),
             rtt: metrics.smoothed_rtt,
             latest_rtt: metrics.latest_rtt,
             min_rtt: metrics.min_rtt,

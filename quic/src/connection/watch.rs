@@ -195,7 +195,7 @@ impl Connection {
             ),
         ] {
             if happened {
-                count(counter);
+                *counter = counter.saturating_add(1);
             }
         }
         let cause = if outcome.undone {

@@ -47,7 +47,7 @@ pub(crate) struct KnownPath {
     pub(crate) route: Route,
     /// Whether the peer is asked there.
     pub(crate) asked: bool,
-    pub(crate) answers: u32,
+    pub(crate) answers: u8,
 }
 
 /// Which keys there are.
@@ -183,8 +183,8 @@ impl Watched {
         for path in before.paths.iter().flatten().filter(|path| path.asked) {
             let now = find(now, path.id);
             if now.is_none_or(|now| !now.asked) {
-                let (route, answers) = (path.route, now.map(|now| now.answers));
-                let answered = Some(answers > Some(path.answers));
+                let route = path.route;
+                let answered = Some(now.is_some_and(|now| now.answers != path.answers));
                 self.see(&Seen::Validation { route, answered });
             }
         }

@@ -57,8 +57,8 @@ pub(crate) struct Path {
     pub(crate) whole: bool,
     /// Whether the application heard last that the peer is here.
     pub(crate) is_told: bool,
-    /// Answers to challenges that came.
-    pub(crate) answers: u32,
+    /// Counts the answers to challenges, and begins anew after 255: only whether it has changed is asked.
+    pub(crate) answers: u8,
     /// What this side asks to find out whether the peer is there, while it wants to know.
     pub(crate) validation: Option<Box<Validation>>,
     /// Names the peer's id that packets here go to; `None` until the peer has issued one for it.

@@ -146,7 +146,7 @@ impl Paths {
             Some((path, answered))
         })?;
         path.amplification.validate();
-        path.answers = path.answers.saturating_add(1);
+        path.answers = path.answers.wrapping_add(1);
         if answered.whole {
             path.whole = true;
             path.validation = None;
