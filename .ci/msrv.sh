@@ -28,6 +28,6 @@ folder=$(basename "$(dirname "$(find "$root/usr/lib" -name 'librustc_driver-*.so
 export LD_LIBRARY_PATH=$root/usr/lib/$folder:$root/lib/$folder
 export RUSTC=$root/usr/bin/rustc CARGO_TARGET_DIR=$cache/target
 "$RUSTC" --version | grep -F 'rustc 1.85.0'
-"$root/usr/bin/cargo" check --locked -p pith-crypto -p pith-pq -p pith-tls -p pith-quic
+"$root/usr/bin/cargo" check --locked -p pith-crypto -p pith-pq -p pith-tls -p pith-quic --features pith-quic/qlog
 # io promises 1.88, of which there is no toolchain here: what an older one takes, 1.88 takes too.
 "$root/usr/bin/cargo" check --locked --ignore-rust-version -p pith-io --features tokio,tracing
