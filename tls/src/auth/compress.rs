@@ -89,13 +89,6 @@ impl Algorithm {
         (packed.len() < plain.len() || of_tests.is_some()).then_some(packed)
     }
 
-    #[cfg_attr(
-        not(any(feature = "zlib", feature = "brotli", feature = "zstd")),
-        expect(
-            unused_variables,
-            reason = "without an algorithm there is nothing to expand"
-        )
-    )]
     /// Expands `bytes` into all of `out`; `None` where that is not what they are.
     fn expand(self, bytes: &[u8], out: &mut [u8]) -> Option<()> {
         match self.0 {
