@@ -290,7 +290,12 @@ where
 }
 
 fn stage(state: &mut State) -> Option<Stage> {
-    let stage = if let Some(failure) = state.failure() {
+    let failure = state.failure().filter(|error| {
+        // What came is there to be read, however late somebody looks who was let in.
+        let completed = state.connection.summary().is_some();
+        !(completed && leaves_data(error))
+    });
+    let stage = if let Some(failure) = failure {
         Stage::Failed(match failure {
             Error::Connection(ConnectionError::HandshakeTimeout) if state.heard_nothing() => {
                 Error::NoAnswer(state.connection.route().remote)
@@ -299,12 +304,24 @@ fn stage(state: &mut State) -> Option<Stage> {
         })
     } else if let Some(question) = state.connection.question() {
         Stage::Asking(question.clone())
-    } else if state.connection.is_established() {
+    } else if state.connection.summary().is_some() {
         Stage::Connected
     } else {
         return None;
     };
     Some(stage)
+}
+
+/// Whether a connection that ended so may have brought all that it was to bring.
+fn leaves_data(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Connection(
+            ConnectionError::ApplicationClosed { .. }
+                | ConnectionError::IdleTimeout
+                | ConnectionError::Reset
+        )
+    )
 }
 
 impl State {

@@ -115,6 +115,32 @@ fn whoever_gives_a_handshake_up_is_gone() {
 }
 
 #[test]
+fn who_is_let_in_and_leaves_before_anybody_looks_has_left_his_data() {
+    let mut world = World::new(Manners::default());
+    let (endpoint, server) = (world.client(), world.server());
+    let config = world.client_config.clone();
+    let connecting = endpoint.connect(&config, SERVER, NAME);
+    let mut accept = Box::pin(async { server.accept().await.unwrap().accept().await });
+    world.run(async {
+        // Polled until the client is connected, and then not for a long time.
+        let client = tokio::select! {
+            client = connecting => client.unwrap(),
+            accepted = &mut accept => panic!("too early: {accepted:?}"),
+        };
+        let mut send = client.open_uni().await.unwrap();
+        send.write_all(b"was here").await.unwrap();
+    });
+    world.pass(Duration::from_secs(100));
+    let accepted = world.run(accept).unwrap();
+    let mut recv = world.run(accepted.accept_uni()).unwrap();
+    assert_eq!(world.run(recv.read_to_end(99)).unwrap(), b"was here");
+    assert!(matches!(
+        world.run(accepted.closed()),
+        Error::Connection(ConnectionError::ApplicationClosed { code: 0, .. })
+    ));
+}
+
+#[test]
 fn an_answer_that_never_comes_ends_with_the_handshakes_deadline() {
     let mut world = World::new(Manners::default());
     let credential = pith_tests::pair::credential(&world.pki.leaf(NAME));

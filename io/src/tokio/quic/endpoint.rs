@@ -1,5 +1,6 @@
 //! An endpoint, and the task that drives it.
 
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
@@ -162,6 +163,14 @@ impl Endpoint {
     /// whose handles are dropped end when what was sent has arrived. The shutdown goes on if the future is dropped.
     pub async fn shutdown(&self, limit: Duration) {
         self.inner.shutdown(limit).await;
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("local", &self.local_addr())
+            .finish_non_exhaustive()
     }
 }
 
