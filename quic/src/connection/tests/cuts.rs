@@ -1,5 +1,6 @@
 //! Packets and frames that end too early. A cut packet is nobody's: nothing that a connection knows changes. A cut frame is its sender's fault.
 
+use super::early::Sides;
 use super::frames::{PACKETS, code_of, ready};
 use super::malformed::{flights, retry, version_negotiation};
 use super::*;
@@ -92,6 +93,31 @@ fn every_cut_of_a_0_rtt_packet_changes_nothing() {
         pair.deliver(Side::Server, &early[..length]);
         assert_eq!(known(pair.server()), before, "{length}");
     }
+}
+
+/// The same with keys that open them.
+#[test]
+fn every_cut_of_early_data_changes_nothing() {
+    let sides = Sides::met();
+    let mut pair = sides.again(straight(), sides.server());
+    let reads = |pair: &mut Pair| {
+        let server = pair.server.as_ref();
+        let settled = server.is_some_and(|server| server.spaces.is_settled(PacketType::ZeroRtt));
+        settled && pair.client.spaces.sends(Space::Application) == Some(PacketType::ZeroRtt)
+    };
+    assert!(pair.run_until(Duration::from_secs(1), reads));
+    let now = pair.now;
+    let early = pair.client.forge(Space::Application, &[0x0a, 0, 1, 7], now);
+    cut_everywhere(&mut pair, Side::Server, "0-RTT", &early);
+    let before = pair.server().stats().packets_received;
+    pair.deliver(Side::Server, &early);
+    assert_eq!(pair.server().stats().packets_received, before + 1);
+    let stream = pair.server().accept(Dir::Bi).unwrap();
+    let read = pair.server().read_early(stream, 10);
+    assert!(
+        matches!(read, Ok(Read::Data { early: true, .. })),
+        "{read:?}"
+    );
 }
 
 #[test]

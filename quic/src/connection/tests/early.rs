@@ -10,7 +10,7 @@ use crate::wire::params::Parameters;
 use crate::wire::{Builder, PacketType, Space};
 
 /// What a client and a server share between connections.
-struct Sides {
+pub(super) struct Sides {
     pki: Pki,
     store: SessionStore,
     tickets: Tickets,
@@ -36,7 +36,7 @@ impl Sides {
     }
 
     /// Two that have met: the client has tickets.
-    fn met() -> Self {
+    pub(super) fn met() -> Self {
         let sides = Self::new();
         sides.meet(|server| server);
         sides
@@ -79,12 +79,12 @@ impl Sides {
         server.seed([2; 32]).build().unwrap()
     }
 
-    fn server(&self) -> ServerConfig {
+    pub(super) fn server(&self) -> ServerConfig {
         self.server_of(self.server_tls())
     }
 
     /// The client comes back.
-    fn again(&self, fate: Fate, server: ServerConfig) -> Pair {
+    pub(super) fn again(&self, fate: Fate, server: ServerConfig) -> Pair {
         Pair::begun(LATER, fate, &self.client(true), server)
     }
 }
