@@ -161,10 +161,10 @@ pub const ENDPOINT_ID: usize = 8;
 /// Bytes of the shortest destination connection id that a client may choose (RFC 9000 section 7.2).
 pub const FIRST_ID_LEAST: usize = 8;
 
-/// Clients whose hello is not complete yet.
+/// Clients whose hello is not complete yet, or that the application has yet to decide on.
 pub const ATTEMPTS: usize = 256;
 
-/// Bytes of datagrams that are kept for one of them.
+/// Bytes of datagrams that are kept for one of them, and what the pieces of its hello may cost that have gaps between.
 pub const ATTEMPT_BYTES: usize = 16 * 1024;
 
 /// Datagrams that are kept for one of them; a post-quantum hello needs two.

@@ -133,7 +133,7 @@ impl Endpoint {
         // Many may have begun while there was room for one.
         if self.is_full(remote) {
             self.table.forget_attempt(remote, dcid);
-            return Routed::Nothing;
+            return self.dropped(admission.route);
         }
         match self.table.take_attempt(remote, dcid, now.monotonic) {
             Some(attempt) => Routed::Incoming(attempt.into_incoming()),

@@ -108,7 +108,7 @@ impl EndpointConfig {
         self
     }
 
-    /// How many accepted connections may have an unfinished handshake; 1,024 by default.
+    /// How many handshakes may be unfinished, with those of clients that the application has yet to decide on; 1,024 by default.
     pub fn half_open(mut self, connections: usize) -> Self {
         self.half_open = connections;
         self
