@@ -204,6 +204,14 @@ pub struct Question {
     pub topic: Topic,
 }
 
+impl Question {
+    /// Its number, by which a late answer is told from one to a later question. None repeats in a connection.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+}
+
 /// What a question is about.
 #[derive(Debug, Clone)]
 #[non_exhaustive]

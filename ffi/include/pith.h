@@ -1,0 +1,1863 @@
+/* pith.h: libpith, TLS 1.3 and key encapsulation, post-quantum by default. Made from the crate pith-ffi: do not edit.
+ *
+ * Objects are opaque. What a function makes (pith_..._new, pith_tls_client, pith_tls_server, pith_kem_keygen) is the caller's, who frees it once by the function of
+ * its type; freeing NULL does nothing. Bytes and strings that are given are read during the call and never kept. Those that come
+ * out are either written to the caller's buffer or lent by the object, for as long as the function says.
+ *
+ * Functions return int32_t: 0 (PITH_OK), a positive number (not an error, but something is wanted first) or a negative one (an error). Functions that make
+ * an object take a buffer for the reason of a failure, which may be NULL; objects that can fail later keep the text of their last error. Nothing
+ * touches errno, and there is nothing to set up or to tear down.
+ *
+ * NULL with length 0 is an empty slice. Buffers that are written to do not overlap with others of the same call. Structs begin with their size: set
+ * them up by PITH_INIT, so that a program goes on working with a newer library.
+ *
+ * Configurations and what they are made of never change: any number of threads may use them at once. A connection or a key belongs to one thread at a time, and may
+ * move. Functions that take a pointer to const may be called while others of that kind are, not beside one that takes it without const.
+ */
+
+#ifndef PITH_H
+#define PITH_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Sets a struct with a size to zero, and its size. */
+#define PITH_INIT(s) (memset(&(s), 0, sizeof(s)), (s).size = sizeof(s))
+
+
+/**
+ * Clients are not asked who they are.
+ */
+#define PITH_CLIENT_AUTH_NONE 0
+
+/**
+ * Clients are asked, and one that shows nothing is served too.
+ */
+#define PITH_CLIENT_AUTH_OPTIONAL 1
+
+/**
+ * Clients are asked, and one that shows nothing is refused.
+ */
+#define PITH_CLIENT_AUTH_REQUIRED 2
+
+/**
+ * Tickets are sealed under random keys that replace themselves.
+ */
+#define PITH_TICKETS_ROTATING 0
+
+/**
+ * Tickets are sealed under keys that follow from a secret, which a fleet of servers shares, and the time.
+ */
+#define PITH_TICKETS_FLEET 1
+
+/**
+ * No ticket is issued or accepted.
+ */
+#define PITH_TICKETS_NONE 2
+
+/**
+ * The program keeps sessions: it is asked to keep each (PITH_QUESTION_KEEP_SESSION), and to find it (PITH_QUESTION_FIND_SESSION).
+ */
+#define PITH_TICKETS_ASKED 3
+
+/**
+ * It worked.
+ */
+#define PITH_OK 0
+
+/**
+ * Not an error: bytes of the peer are wanted first.
+ */
+#define PITH_WANT_INPUT 1
+
+/**
+ * Not an error: bytes wait to go to the peer, and have to go first (pith_tls_transmit, or a socket that can be written).
+ */
+#define PITH_WANT_OUTPUT 2
+
+/**
+ * Not an error: a question waits for its answer (pith_tls_question).
+ */
+#define PITH_WANT_ANSWER 3
+
+/**
+ * Not an error: plaintext waits, and has to be read first (pith_tls_read).
+ */
+#define PITH_WANT_READ 4
+
+/**
+ * Not an error: early data waits, and has to be read first (pith_tls_read_early).
+ */
+#define PITH_WANT_READ_EARLY 5
+
+/**
+ * Not an error: the peer has closed its direction in due form, so nothing more comes.
+ */
+#define PITH_END 6
+
+/**
+ * Not an error: there is nothing of what was asked for.
+ */
+#define PITH_NONE 7
+
+/**
+ * A pointer is NULL that must not be.
+ */
+#define PITH_NULL -1
+
+/**
+ * An argument has a value that it cannot have.
+ */
+#define PITH_ARGUMENT -2
+
+/**
+ * The buffer of the caller is too small. Nothing was written to it; the needed length is, where there is a place for it.
+ */
+#define PITH_TOO_SMALL -3
+
+/**
+ * The call is not possible now, whatever the peer does. The object goes on.
+ */
+#define PITH_MISUSE -4
+
+/**
+ * The configuration cannot be used: a file that does not parse, a key of another certificate, something that the policy does not allow.
+ */
+#define PITH_CONFIG -5
+
+/**
+ * The peer broke the protocol.
+ */
+#define PITH_PEER -6
+
+/**
+ * The peer's certificate or key is not accepted.
+ */
+#define PITH_CERTIFICATE -7
+
+/**
+ * The peer ended the connection with an alert.
+ */
+#define PITH_ALERT -8
+
+/**
+ * The transport ended before the peer had closed its direction: what was received may be cut short.
+ */
+#define PITH_TRUNCATED -9
+
+/**
+ * Something failed on this side: the random generator, a signature, memory.
+ */
+#define PITH_LOCAL -10
+
+/**
+ * A bug in libpith. The object can only be freed.
+ */
+#define PITH_PANIC -11
+
+/**
+ * A system call on the descriptor failed; the text says how.
+ */
+#define PITH_IO -12
+
+/**
+ * Stored bytes were sealed under another key, altered, or made by another version: go on without them.
+ */
+#define PITH_NOT_AUTHENTIC -13
+
+/**
+ * The number of this interface. It grows when something is added; the name of the shared library changes when something is taken away.
+ */
+#define PITH_ABI_VERSION 1
+
+/**
+ * X25519MLKEM768: ML-KEM-768 with X25519.
+ */
+#define PITH_GROUP_X25519MLKEM768 4588
+
+/**
+ * SecP256r1MLKEM768: P-256 with ML-KEM-768.
+ */
+#define PITH_GROUP_SECP256R1MLKEM768 4587
+
+/**
+ * SecP384r1MLKEM1024: P-384 with ML-KEM-1024.
+ */
+#define PITH_GROUP_SECP384R1MLKEM1024 4589
+
+/**
+ * X25519, which a quantum computer breaks.
+ */
+#define PITH_GROUP_X25519 29
+
+/**
+ * P-256, which a quantum computer breaks.
+ */
+#define PITH_GROUP_SECP256R1 23
+
+/**
+ * P-384, which a quantum computer breaks.
+ */
+#define PITH_GROUP_SECP384R1 24
+
+/**
+ * P-521, which a quantum computer breaks.
+ */
+#define PITH_GROUP_SECP521R1 25
+
+/**
+ * ML-KEM-512 alone.
+ */
+#define PITH_GROUP_MLKEM512 512
+
+/**
+ * ML-KEM-768 alone.
+ */
+#define PITH_GROUP_MLKEM768 513
+
+/**
+ * ML-KEM-1024 alone.
+ */
+#define PITH_GROUP_MLKEM1024 514
+
+/**
+ * TLS_AES_128_GCM_SHA256.
+ */
+#define PITH_SUITE_AES_128_GCM_SHA256 4865
+
+/**
+ * TLS_AES_256_GCM_SHA384.
+ */
+#define PITH_SUITE_AES_256_GCM_SHA384 4866
+
+/**
+ * TLS_CHACHA20_POLY1305_SHA256.
+ */
+#define PITH_SUITE_CHACHA20_POLY1305_SHA256 4867
+
+/**
+ * Bytes of a public key of ML-KEM-512.
+ */
+#define PITH_MLKEM512_PUBLIC 800
+
+/**
+ * Bytes of a ciphertext of ML-KEM-512.
+ */
+#define PITH_MLKEM512_CIPHERTEXT 768
+
+/**
+ * Bytes of a secret of ML-KEM-512.
+ */
+#define PITH_MLKEM512_SECRET 32
+
+/**
+ * Bytes of a public key of ML-KEM-768.
+ */
+#define PITH_MLKEM768_PUBLIC 1184
+
+/**
+ * Bytes of a ciphertext of ML-KEM-768.
+ */
+#define PITH_MLKEM768_CIPHERTEXT 1088
+
+/**
+ * Bytes of a secret of ML-KEM-768.
+ */
+#define PITH_MLKEM768_SECRET 32
+
+/**
+ * Bytes of a public key of ML-KEM-1024.
+ */
+#define PITH_MLKEM1024_PUBLIC 1568
+
+/**
+ * Bytes of a ciphertext of ML-KEM-1024.
+ */
+#define PITH_MLKEM1024_CIPHERTEXT 1568
+
+/**
+ * Bytes of a secret of ML-KEM-1024.
+ */
+#define PITH_MLKEM1024_SECRET 32
+
+/**
+ * Bytes of a public key of X25519MLKEM768.
+ */
+#define PITH_X25519MLKEM768_PUBLIC 1216
+
+/**
+ * Bytes of a ciphertext of X25519MLKEM768.
+ */
+#define PITH_X25519MLKEM768_CIPHERTEXT 1120
+
+/**
+ * Bytes of a secret of X25519MLKEM768.
+ */
+#define PITH_X25519MLKEM768_SECRET 64
+
+/**
+ * Bytes of a public key of SecP256r1MLKEM768.
+ */
+#define PITH_SECP256R1MLKEM768_PUBLIC 1249
+
+/**
+ * Bytes of a ciphertext of SecP256r1MLKEM768.
+ */
+#define PITH_SECP256R1MLKEM768_CIPHERTEXT 1153
+
+/**
+ * Bytes of a secret of SecP256r1MLKEM768.
+ */
+#define PITH_SECP256R1MLKEM768_SECRET 64
+
+/**
+ * Bytes of a public key of SecP384r1MLKEM1024.
+ */
+#define PITH_SECP384R1MLKEM1024_PUBLIC 1665
+
+/**
+ * Bytes of a ciphertext of SecP384r1MLKEM1024.
+ */
+#define PITH_SECP384R1MLKEM1024_CIPHERTEXT 1665
+
+/**
+ * Bytes of a secret of SecP384r1MLKEM1024.
+ */
+#define PITH_SECP384R1MLKEM1024_SECRET 80
+
+/**
+ * The handshake is not complete.
+ */
+#define PITH_HANDSHAKING 0
+
+/**
+ * A question waits for its answer (pith_tls_question).
+ */
+#define PITH_ASKING 1
+
+/**
+ * Application data may flow.
+ */
+#define PITH_OPEN 2
+
+/**
+ * The peer has closed its direction in due form.
+ */
+#define PITH_PEER_CLOSED 3
+
+/**
+ * This side has closed its direction.
+ */
+#define PITH_CLOSED 4
+
+/**
+ * The connection failed.
+ */
+#define PITH_FAILED 5
+
+/**
+ * No early data was offered.
+ */
+#define PITH_EARLY_NOT_OFFERED 0
+
+/**
+ * A client may send early data, and does not know yet whether it arrives.
+ */
+#define PITH_EARLY_OFFERED 1
+
+/**
+ * The server read it. A copy of it may have come before or after to another server.
+ */
+#define PITH_EARLY_ACCEPTED 2
+
+/**
+ * The server did not see it.
+ */
+#define PITH_EARLY_REJECTED 3
+
+/**
+ * Bytes of the largest record: a buffer of this length for pith_tls_transmit or a socket is never too small.
+ */
+#define PITH_RECORD_MAX 16645
+
+/**
+ * A server: which configuration serves this client? See `server_name`, `items` (application protocols), `groups`, `signature_schemes`, `suites` and
+ * `client_hello`; answer by pith_tls_answer_config.
+ */
+#define PITH_QUESTION_CONFIG 1
+
+/**
+ * Is the peer acceptable, whose certificates or key are trusted already? See `items` (the chain, the leaf first) or `raw_key`, `server_name` and `ocsp_response`; answer
+ * by pith_tls_answer_verify.
+ */
+#define PITH_QUESTION_VERIFY 2
+
+/**
+ * A key is elsewhere: see `scheme` and `message`; answer by pith_tls_answer_signature.
+ */
+#define PITH_QUESTION_SIGN 3
+
+/**
+ * A server: did early data of this hello come before, to any server? See `hello` and `window_ms`; answer by pith_tls_answer_early_data.
+ */
+#define PITH_QUESTION_EARLY_DATA 4
+
+/**
+ * A server: which of the pre-shared keys that the client offers are known? See `items` (their identities); answer by pith_tls_answer_psks.
+ */
+#define PITH_QUESTION_PSK 5
+
+/**
+ * A server whose program keeps sessions: keep this one, which pith_tls_question_session gives; answer by pith_tls_answer_kept.
+ */
+#define PITH_QUESTION_KEEP_SESSION 6
+
+/**
+ * A server whose program keeps sessions: which does the client want to resume? See `items` (identities); answer by pith_tls_answer_session.
+ */
+#define PITH_QUESTION_FIND_SESSION 7
+
+/**
+ * A question that this version of the header does not know. The connection can only be freed.
+ */
+#define PITH_QUESTION_UNKNOWN 99
+
+/**
+ * A client's configuration. It never changes, and any number of threads may use it at once. Connections keep what they need: free it whenever you
+ * like.
+ */
+typedef struct pith_client_config pith_client_config;
+
+/**
+ * A certificate chain or a raw public key, and who signs for it. Made once, shared by threads and configurations; those keep what they need, so free
+ * it whenever you like.
+ */
+typedef struct pith_identity pith_identity;
+
+/**
+ * The private key of one exchange. It decapsulates once and is wiped then. One thread at a time.
+ */
+typedef struct pith_kem_key pith_kem_key;
+
+/**
+ * A pre-shared key that both sides were given outside of TLS (RFC 9258). Shared by configurations; those keep what they need, so free it whenever
+ * you like. The key is wiped then.
+ */
+typedef struct pith_psk pith_psk;
+
+/**
+ * A server's configuration. It never changes, and any number of threads may use it at once. Connections keep what they need: free it whenever you
+ * like.
+ */
+typedef struct pith_server_config pith_server_config;
+
+/**
+ * A client's sessions, to resume them. Shared by configurations and threads: all functions on it may be called at once. Configurations go on using
+ * it when it is freed.
+ */
+typedef struct pith_sessions pith_sessions;
+
+/**
+ * Remembers which hellos brought early data, so that a copy of one is refused. Configurations that share tickets share one of these too. In its first 20
+ * seconds it refuses all early data.
+ */
+typedef struct pith_strikes pith_strikes;
+
+/**
+ * How a server issues and accepts tickets. Give configurations that follow one another the same, so that clients go on resuming. Shared by threads.
+ */
+typedef struct pith_tickets pith_tickets;
+
+/**
+ * A TLS 1.3 connection over a byte stream that the caller owns: a socket, a pipe, memory. It belongs to one thread at a time; different connections of
+ * one configuration are independent. After an error it can do two things: pith_tls_transmit, since the alert is to be sent, and pith_tls_free.
+ */
+typedef struct pith_tls pith_tls;
+
+/**
+ * What a peer must show to be believed. There is no way to believe everybody. Made once, shared by threads, copied into the configurations that
+ * are made with it: free it whenever you like.
+ */
+typedef struct pith_trust pith_trust;
+
+/**
+ * Bytes that belong to somebody else. NULL with length 0 is an empty slice.
+ */
+typedef struct pith_bytes {
+    /**
+     * The first byte.
+     */
+    const uint8_t *data;
+    /**
+     * How many bytes.
+     */
+    size_t len;
+} pith_bytes;
+
+/**
+ * Takes a line of a key log, NUL-terminated and without its end; it is wiped when the function returns. Called on the thread that uses the
+ * connection, and by several at once if several use connections of one configuration. Must not call libpith with that connection.
+ */
+typedef void (*pith_key_log_fn)(void *user,
+                                const char *line);
+
+/**
+ * What a client trusts and offers. All but `trust` may be 0 or NULL, which stands for the default.
+ */
+typedef struct pith_client_options {
+    /**
+     * sizeof(pith_client_options).
+     */
+    size_t size;
+    /**
+     * What a server must show to be believed.
+     */
+    const struct pith_trust *trust;
+    /**
+     * The name of a policy, such as "V2026_11_PQ_ONLY"; NULL for "V2026_11". The lists below can only narrow it.
+     */
+    const char *policy;
+    /**
+     * Codes of groups, most wanted first (PITH_GROUP_).
+     */
+    const uint16_t *groups;
+    /**
+     * How many groups.
+     */
+    size_t group_count;
+    /**
+     * Codes of the groups to send key shares of, among the groups. By default the first post-quantum and the first classical one.
+     */
+    const uint16_t *shares;
+    /**
+     * How many shares.
+     */
+    size_t share_count;
+    /**
+     * Codes of cipher suites, most wanted first (PITH_SUITE_).
+     */
+    const uint16_t *suites;
+    /**
+     * How many suites.
+     */
+    size_t suite_count;
+    /**
+     * Application protocols (ALPN), most wanted first, such as "h2".
+     */
+    const struct pith_bytes *alpn;
+    /**
+     * How many protocols.
+     */
+    size_t alpn_count;
+    /**
+     * What to show to servers that ask who the client is.
+     */
+    const struct pith_identity *const *identities;
+    /**
+     * How many identities.
+     */
+    size_t identity_count;
+    /**
+     * Pre-shared keys.
+     */
+    const struct pith_psk *const *psks;
+    /**
+     * How many pre-shared keys.
+     */
+    size_t psk_count;
+    /**
+     * Where sessions are kept to resume them; by default nowhere.
+     */
+    const struct pith_sessions *sessions;
+    /**
+     * A text that keeps this configuration's sessions apart from those of others in one store.
+     */
+    const char *session_scope;
+    /**
+     * Receives the secrets of connections, to decrypt what was recorded. For debugging.
+     */
+    pith_key_log_fn key_log;
+    /**
+     * What `key_log` is called with. It must be good on each thread, as long as the configuration or a connection of it is there.
+     */
+    void *key_log_user;
+    /**
+     * To whose multiple records are padded, up to 1024; 0 and 1 for no padding.
+     */
+    uint16_t record_padding;
+    /**
+     * The largest record to receive, from 64 to 16385; 0 for no limit but TLS's.
+     */
+    uint16_t record_size_limit;
+    /**
+     * Not 0: connections that resume may send early data (pith_tls_write_early).
+     */
+    uint8_t early_data;
+    /**
+     * Not 0: each chain that is trusted becomes a question, PITH_QUESTION_VERIFY, which can refuse it.
+     */
+    uint8_t ask_verify;
+    /**
+     * Not 0: connections keep the server's certificates (pith_tls_peer_certificate).
+     */
+    uint8_t keep_peer_chain;
+    /**
+     * Not 0: asks for an OCSP response, stapled to the certificate; libpith does not look into it.
+     */
+    uint8_t request_ocsp;
+    /**
+     * Not 0: sends reserved values, so that servers which choke on unknown ones are found early (RFC 8701).
+     */
+    uint8_t grease;
+    /**
+     * Not 0: certificates are never compressed.
+     */
+    uint8_t no_certificate_compression;
+    /**
+     * With pins: 1 takes a raw public key of the server, or else a certificate; 2 a raw public key alone.
+     */
+    uint8_t raw_keys;
+} pith_client_options;
+
+/**
+ * What to show. Either `chain_pem` or, for a raw public key (RFC 7250), none. Either `key_pem` or, for a key that is elsewhere, `schemes`.
+ */
+typedef struct pith_identity_options {
+    /**
+     * sizeof(pith_identity_options).
+     */
+    size_t size;
+    /**
+     * The chain in PEM, the leaf first.
+     */
+    struct pith_bytes chain_pem;
+    /**
+     * The private key in PEM, not encrypted: PKCS#8, SEC 1 or PKCS#1. Wipe your copy when you like.
+     */
+    struct pith_bytes key_pem;
+    /**
+     * For a key that is elsewhere: the codes of the schemes that it can sign with (SignatureScheme in the registry), most wanted first. Each
+     * signature is asked for as a question, PITH_QUESTION_SIGN.
+     */
+    const uint16_t *schemes;
+    /**
+     * How many schemes.
+     */
+    size_t scheme_count;
+    /**
+     * For a raw public key that is elsewhere: the SubjectPublicKeyInfo in DER.
+     */
+    struct pith_bytes public_key_der;
+    /**
+     * An OCSP response to staple to the leaf, in DER.
+     */
+    struct pith_bytes ocsp_response;
+    /**
+     * Not 0: shown only to peers that name a CA of its chain among those that they trust.
+     */
+    uint8_t must_match_issuer;
+} pith_identity_options;
+
+/**
+ * A pre-shared key. Both sides give the same, but for `is_server`.
+ */
+typedef struct pith_psk_options {
+    /**
+     * sizeof(pith_psk_options).
+     */
+    size_t size;
+    /**
+     * Not 0: for servers. A key is for one role of this side.
+     */
+    uint8_t is_server;
+    /**
+     * Not 0: SHA-384 belongs to the key, and not SHA-256.
+     */
+    uint8_t sha384;
+    /**
+     * The name of the key, which anybody on the way can read.
+     */
+    struct pith_bytes identity;
+    /**
+     * At least 16 random bytes, which are no password.
+     */
+    struct pith_bytes key;
+    /**
+     * Who the client is, at most 255 bytes. Part of the context, as is the server's name, so that nobody can be made to talk to itself.
+     */
+    struct pith_bytes client_name;
+    /**
+     * Who the server is, at most 255 bytes.
+     */
+    struct pith_bytes server_name;
+} pith_psk_options;
+
+/**
+ * What a server shows and accepts. All may be 0 or NULL, which stands for the default, but there is an identity or a pre-shared key.
+ */
+typedef struct pith_server_options {
+    /**
+     * sizeof(pith_server_options).
+     */
+    size_t size;
+    /**
+     * What to show. Each client gets the first that suits it best.
+     */
+    const struct pith_identity *const *identities;
+    /**
+     * How many identities.
+     */
+    size_t identity_count;
+    /**
+     * The name of a policy, such as "V2026_11_PQ_ONLY"; NULL for "V2026_11". The lists below can only narrow it.
+     */
+    const char *policy;
+    /**
+     * Codes of groups, most wanted first (PITH_GROUP_).
+     */
+    const uint16_t *groups;
+    /**
+     * How many groups.
+     */
+    size_t group_count;
+    /**
+     * Codes of cipher suites, most wanted first (PITH_SUITE_).
+     */
+    const uint16_t *suites;
+    /**
+     * How many suites.
+     */
+    size_t suite_count;
+    /**
+     * Application protocols (ALPN), most wanted first. A client that offers others is refused.
+     */
+    const struct pith_bytes *alpn;
+    /**
+     * How many protocols.
+     */
+    size_t alpn_count;
+    /**
+     * What a client must show to be believed, where clients are asked.
+     */
+    const struct pith_trust *client_trust;
+    /**
+     * Pre-shared keys.
+     */
+    const struct pith_psk *const *psks;
+    /**
+     * How many pre-shared keys.
+     */
+    size_t psk_count;
+    /**
+     * How tickets are made; NULL for random keys that replace themselves.
+     */
+    const struct pith_tickets *tickets;
+    /**
+     * A text that tickets are bound to, so that servers which share ticket keys do not take each other's.
+     */
+    const char *ticket_scope;
+    /**
+     * Remembers early data, so that a copy is refused. Needed for early data, unless `ask_early_data` is set.
+     */
+    const struct pith_strikes *strikes;
+    /**
+     * What the program settles with its clients before early data has a meaning, at most 1024 bytes. Early data is rejected where it is not the same
+     * any more.
+     */
+    struct pith_bytes early_data_settings;
+    /**
+     * Receives the secrets of connections, to decrypt what was recorded. For debugging.
+     */
+    pith_key_log_fn key_log;
+    /**
+     * What `key_log` is called with. It must be good on each thread, as long as the configuration or a connection of it is there.
+     */
+    void *key_log_user;
+    /**
+     * Bytes of early data that are taken of a client; 0 for none.
+     */
+    uint32_t early_data;
+    /**
+     * To whose multiple records are padded, up to 1024; 0 and 1 for no padding.
+     */
+    uint16_t record_padding;
+    /**
+     * The largest record to receive, from 64 to 16385; 0 for no limit but TLS's.
+     */
+    uint16_t record_size_limit;
+    /**
+     * One of PITH_CLIENT_AUTH_.
+     */
+    uint8_t client_auth;
+    /**
+     * Not 0: whether early data is a copy is asked for each hello, PITH_QUESTION_EARLY_DATA, for a fleet that remembers in one place.
+     */
+    uint8_t ask_early_data;
+    /**
+     * Not 0: each connection asks for its configuration when the client's hello is there, PITH_QUESTION_CONFIG.
+     */
+    uint8_t ask_config;
+    /**
+     * Not 0: pre-shared keys that a client offers and this configuration does not have are asked for, PITH_QUESTION_PSK.
+     */
+    uint8_t ask_psks;
+    /**
+     * Not 0: each client's chain that is trusted becomes a question, PITH_QUESTION_VERIFY, which can refuse it.
+     */
+    uint8_t ask_verify;
+    /**
+     * Not 0: connections keep the client's certificates (pith_tls_peer_certificate).
+     */
+    uint8_t keep_peer_chain;
+    /**
+     * Not 0: certificates are never compressed.
+     */
+    uint8_t no_certificate_compression;
+} pith_server_options;
+
+/**
+ * How many sessions are kept, and how.
+ */
+typedef struct pith_sessions_options {
+    /**
+     * sizeof(pith_sessions_options).
+     */
+    size_t size;
+    /**
+     * Sessions of one server's name; 0 stands for 4. It is how many tickets servers are asked for.
+     */
+    uint8_t per_name;
+    /**
+     * Not 0: the last session of a name stays, so that many connections at once resume from it; an observer can then tell that they are of one
+     * client.
+     */
+    uint8_t reuse_last_ticket;
+    /**
+     * Sessions in all; 0 stands for 1024. The oldest goes when there are more.
+     */
+    size_t total;
+} pith_sessions_options;
+
+/**
+ * How tickets are made.
+ */
+typedef struct pith_tickets_options {
+    /**
+     * sizeof(pith_tickets_options).
+     */
+    size_t size;
+    /**
+     * One of PITH_TICKETS_.
+     */
+    uint8_t kind;
+    /**
+     * Not 0: `count` counts. Otherwise a client that does not say how many tickets it wants gets 2.
+     */
+    uint8_t has_count;
+    /**
+     * How many tickets a client gets that does not say how many it wants, at most 8.
+     */
+    uint8_t count;
+    /**
+     * Seconds for which a ticket may be used, at most 7 days; 0 stands for a day.
+     */
+    uint32_t lifetime_seconds;
+    /**
+     * The secret of a fleet, at least 32 random bytes. Whoever learns it can open every ticket that was ever sealed under it.
+     */
+    struct pith_bytes fleet_secret;
+} pith_tickets_options;
+
+/**
+ * A time. Functions that need one take a pointer to it; NULL stands for the system's clocks, where the function says so. Do not mix the two
+ * on one object.
+ */
+typedef struct pith_time {
+    /**
+     * Microseconds since any fixed moment; never goes back (CLOCK_MONOTONIC).
+     */
+    uint64_t monotonic_us;
+    /**
+     * Microseconds since 1970-01-01 00:00 UTC (CLOCK_REALTIME), for the dates of certificates and tickets.
+     */
+    uint64_t unix_us;
+} pith_time;
+
+/**
+ * What to trust. Exactly one of `roots_pem`, `system_roots`, `pins` and `psk_only`. Nothing of it is kept.
+ */
+typedef struct pith_trust_options {
+    /**
+     * sizeof(pith_trust_options).
+     */
+    size_t size;
+    /**
+     * CA certificates in PEM, one after the other.
+     */
+    struct pith_bytes roots_pem;
+    /**
+     * Not 0: the CA certificates of this machine, or those of the file that SSL_CERT_FILE names.
+     */
+    uint8_t system_roots;
+    /**
+     * Not 0: no certificate and no public key at all, but the pre-shared keys of the configuration.
+     */
+    uint8_t psk_only;
+    /**
+     * Keys that are known in advance: of each the SHA-256 of its SubjectPublicKeyInfo in DER, 32 bytes, one after the other.
+     */
+    const uint8_t *pins;
+    /**
+     * How many pins.
+     */
+    size_t pin_count;
+    /**
+     * With roots: revocation lists in PEM. A certificate that they name, or leave in doubt, is refused.
+     */
+    struct pith_bytes crls_pem;
+} pith_trust_options;
+
+/**
+ * A question. What is not about its kind is empty. All is lent by the connection until the answer, or the next pith_tls_question.
+ */
+typedef struct pith_question {
+    /**
+     * sizeof(pith_question). Set it before the call.
+     */
+    size_t size;
+    /**
+     * One of PITH_QUESTION_.
+     */
+    int32_t kind;
+    /**
+     * The number of the question, which the answer gives back. A late answer to an earlier question changes nothing.
+     */
+    uint32_t number;
+    /**
+     * The DNS name that a client asks for, or the name that a server has to prove.
+     */
+    struct pith_bytes server_name;
+    /**
+     * Protocols, certificates in DER, or identities.
+     */
+    const struct pith_bytes *items;
+    /**
+     * How many items.
+     */
+    size_t item_count;
+    /**
+     * The groups that a client names, most wanted first.
+     */
+    const uint16_t *groups;
+    /**
+     * How many groups.
+     */
+    size_t group_count;
+    /**
+     * The signature schemes that a client takes, most wanted first.
+     */
+    const uint16_t *signature_schemes;
+    /**
+     * How many schemes.
+     */
+    size_t signature_scheme_count;
+    /**
+     * The cipher suites that a client offers, most wanted first.
+     */
+    const uint16_t *suites;
+    /**
+     * How many suites.
+     */
+    size_t suite_count;
+    /**
+     * The whole ClientHello.
+     */
+    struct pith_bytes client_hello;
+    /**
+     * What to sign, not hashed.
+     */
+    struct pith_bytes message;
+    /**
+     * How to sign: the code of a scheme.
+     */
+    uint16_t scheme;
+    /**
+     * The raw public key of a peer that shows one in place of certificates.
+     */
+    struct pith_bytes raw_key;
+    /**
+     * The OCSP response that was stapled to the leaf; nobody has looked into it.
+     */
+    struct pith_bytes ocsp_response;
+    /**
+     * 32 bytes that stand for a hello.
+     */
+    struct pith_bytes hello;
+    /**
+     * Milliseconds for which a hello is to be remembered.
+     */
+    uint64_t window_ms;
+} pith_question;
+
+/**
+ * What pith_tls_open did.
+ */
+typedef struct pith_opened {
+    /**
+     * Bytes of the input that are done with, once `data` is.
+     */
+    size_t consumed;
+    /**
+     * With PITH_WANT_INPUT: bytes to get before it is worth calling again.
+     */
+    size_t at_least;
+    /**
+     * Application data, inside the input. Empty where the record brought none.
+     */
+    struct pith_bytes data;
+    /**
+     * Not 0: the data is early data, which may come again as a copy (pith_tls_read_early).
+     */
+    uint8_t is_early;
+} pith_opened;
+
+/**
+ * What was negotiated. Bytes are lent by the connection until it is freed.
+ */
+typedef struct pith_info {
+    /**
+     * sizeof(pith_info). Set it before the call.
+     */
+    size_t size;
+    /**
+     * The cipher suite, PITH_SUITE_.
+     */
+    uint16_t suite;
+    /**
+     * The group of the key exchange, PITH_GROUP_.
+     */
+    uint16_t group;
+    /**
+     * The code of the scheme of the server's signature; 0 where a pre-shared key stood for it.
+     */
+    uint16_t signature_scheme;
+    /**
+     * The code of the scheme of the client's signature; 0 where it showed nothing.
+     */
+    uint16_t client_signature_scheme;
+    /**
+     * What became of early data: PITH_EARLY_.
+     */
+    int32_t early_data;
+    /**
+     * 1 if what is recorded stays secret from a quantum computer.
+     */
+    uint8_t is_post_quantum;
+    /**
+     * 1 if it took a HelloRetryRequest.
+     */
+    uint8_t retried;
+    /**
+     * 1 if the connection resumes an earlier one.
+     */
+    uint8_t resumed;
+    /**
+     * 1 if `peer_key` is there.
+     */
+    uint8_t has_peer_key;
+    /**
+     * The pin of the peer's key: SHA-256 of its SubjectPublicKeyInfo. A resumed connection has it from the first of its line.
+     */
+    uint8_t peer_key[32];
+    /**
+     * The application protocol (ALPN); empty if none was negotiated.
+     */
+    struct pith_bytes alpn;
+    /**
+     * The DNS name that the client asked for; empty if it did not.
+     */
+    struct pith_bytes server_name;
+    /**
+     * The OCSP response that was stapled; nobody has looked into it.
+     */
+    struct pith_bytes ocsp_response;
+    /**
+     * The identity of the pre-shared key in use, if it is not a ticket's.
+     */
+    struct pith_bytes psk_identity;
+    /**
+     * What pith_tls_answer_verify said that the peer is known as.
+     */
+    struct pith_bytes peer_identity;
+    /**
+     * The raw public key that the peer showed, if the configuration keeps what peers show.
+     */
+    struct pith_bytes peer_raw_key;
+    /**
+     * How many certificates there are for pith_tls_peer_certificate.
+     */
+    size_t peer_chain_count;
+} pith_info;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * Makes a configuration. `*out` is yours to free with pith_client_config_free, and NULL if it fails.
+ *
+ * Errors: as pith_trust_new.
+ *
+ * Needs:
+ * Pointers are valid for the lengths beside them.
+ */
+int32_t pith_client_config_new(struct pith_client_config **out,
+                               const struct pith_client_options *given,
+                               char *why,
+                               size_t why_size);
+
+/**
+ * Another handle of the same configuration, to be freed by itself, so that owners need not wait for each other.
+ */
+int32_t pith_client_config_clone(struct pith_client_config **out,
+                                 const struct pith_client_config *config);
+
+/**
+ * Frees a configuration. NULL is allowed. Connections that were made with it go on.
+ */
+void pith_client_config_free(struct pith_client_config *config);
+
+/**
+ * Makes an identity. `*out` is yours to free with pith_identity_free, and NULL if it fails.
+ *
+ * Errors: as pith_trust_new.
+ *
+ * Needs:
+ * Pointers are valid for the lengths beside them.
+ */
+int32_t pith_identity_new(struct pith_identity **out,
+                          const struct pith_identity_options *given,
+                          char *why,
+                          size_t why_size);
+
+/**
+ * Writes the pin of the identity's key to `pin`, 32 bytes: what the peer gives to pith_trust_options.pins.
+ *
+ * Needs:
+ * There are 32 bytes at `pin`.
+ */
+int32_t pith_identity_pin(const struct pith_identity *identity,
+                          uint8_t (*pin)[32]);
+
+/**
+ * Frees an identity. NULL is allowed.
+ */
+void pith_identity_free(struct pith_identity *identity);
+
+/**
+ * Makes a pre-shared key. `*out` is yours to free with pith_psk_free, and NULL if it fails.
+ *
+ * Errors: as pith_trust_new.
+ *
+ * Needs:
+ * Pointers are valid for the lengths beside them.
+ */
+int32_t pith_psk_new(struct pith_psk **out,
+                     const struct pith_psk_options *given,
+                     char *why,
+                     size_t why_size);
+
+/**
+ * Frees a pre-shared key. NULL is allowed.
+ */
+void pith_psk_free(struct pith_psk *psk);
+
+/**
+ * Makes a configuration. `*out` is yours to free with pith_server_config_free, and NULL if it fails.
+ *
+ * Errors: as pith_trust_new.
+ *
+ * Needs:
+ * Pointers are valid for the lengths beside them.
+ */
+int32_t pith_server_config_new(struct pith_server_config **out,
+                               const struct pith_server_options *given,
+                               char *why,
+                               size_t why_size);
+
+/**
+ * Another handle of the same configuration, to be freed by itself, so that owners need not wait for each other.
+ */
+int32_t pith_server_config_clone(struct pith_server_config **out,
+                                 const struct pith_server_config *config);
+
+/**
+ * Frees a configuration. NULL is allowed. Connections that were made with it go on.
+ */
+void pith_server_config_free(struct pith_server_config *config);
+
+/**
+ * Makes a store of sessions, empty. `*out` is yours to free with pith_sessions_free. `given` may be NULL for the defaults.
+ *
+ * Errors: as pith_trust_new.
+ *
+ * Needs:
+ * Pointers are valid for the lengths beside them.
+ */
+int32_t pith_sessions_new(struct pith_sessions **out,
+                          const struct pith_sessions_options *given,
+                          char *why,
+                          size_t why_size);
+
+/**
+ * How many sessions there are; 0 for NULL.
+ */
+size_t pith_sessions_count(const struct pith_sessions *sessions);
+
+/**
+ * Takes all sessions out of the store, sealed under `key` (32 random bytes that are kept safe), such as to write them to a file. `*len` says how many bytes
+ * they are. They hold secrets and belong to one store at a time: load what was saved once.
+ *
+ * Errors: PITH_TOO_SMALL if there is no room for all of them, which then stay in the store: come again with `*len` bytes.
+ *
+ * Needs:
+ * There are 32 bytes at `key`, and `capacity` bytes to write to at `out`.
+ */
+int32_t pith_sessions_save(const struct pith_sessions *sessions,
+                           const uint8_t (*key)[32],
+                           uint8_t *out,
+                           size_t capacity,
+                           size_t *len);
+
+/**
+ * Puts what pith_sessions_save gave into the store. Sessions that are out of date are found out when they would be used.
+ *
+ * Errors: PITH_NOT_AUTHENTIC if something in it was sealed under another key, altered, or made by another version; what comes before that is loaded.
+ *
+ * Needs:
+ * There are 32 bytes at `key`, and `len` bytes at `saved`.
+ */
+int32_t pith_sessions_load(const struct pith_sessions *sessions,
+                           const uint8_t (*key)[32],
+                           const uint8_t *saved,
+                           size_t len);
+
+/**
+ * Frees a store. NULL is allowed.
+ */
+void pith_sessions_free(struct pith_sessions *sessions);
+
+/**
+ * Makes tickets. `*out` is yours to free with pith_tickets_free, and NULL if it fails.
+ *
+ * Errors: as pith_trust_new.
+ *
+ * Needs:
+ * Pointers are valid for the lengths beside them.
+ */
+int32_t pith_tickets_new(struct pith_tickets **out,
+                         const struct pith_tickets_options *given,
+                         char *why,
+                         size_t why_size);
+
+/**
+ * Puts another secret in the place of a fleet's, for all configurations that have these tickets, while connections go on. Clients with tickets under
+ * the old one fall back to full handshakes.
+ *
+ * Errors: PITH_CONFIG for a secret of fewer than 32 bytes, or tickets that are no fleet's.
+ *
+ * Needs:
+ * There are `len` bytes at `secret`.
+ */
+int32_t pith_tickets_replace_secret(const struct pith_tickets *tickets,
+                                    const uint8_t *secret,
+                                    size_t len);
+
+/**
+ * Frees tickets. NULL is allowed.
+ */
+void pith_tickets_free(struct pith_tickets *tickets);
+
+/**
+ * Makes a register of hellos, which starts `now` (NULL: the system's time) and remembers up to `capacity` of them for each 20 seconds, 16 bytes each and some
+ * overhead (0 stands for 65536). `*out` is yours to free with pith_strikes_free.
+ */
+int32_t pith_strikes_new(struct pith_strikes **out,
+                         size_t capacity,
+                         const struct pith_time *now);
+
+/**
+ * Frees a register. NULL is allowed.
+ */
+void pith_strikes_free(struct pith_strikes *strikes);
+
+/**
+ * Makes a trust. `*out` is yours to free with pith_trust_free, and NULL if it fails.
+ *
+ * Errors: PITH_CONFIG, with the reason in `why`: at most `why_size` bytes, cut to fit, always ending in NUL; `why` may be NULL. PITH_NULL and PITH_ARGUMENT.
+ *
+ * Needs:
+ * Pointers are valid for the lengths beside them.
+ */
+int32_t pith_trust_new(struct pith_trust **out,
+                       const struct pith_trust_options *given,
+                       char *why,
+                       size_t why_size);
+
+/**
+ * Frees a trust. NULL is allowed.
+ */
+void pith_trust_free(struct pith_trust *trust);
+
+/**
+ * The name of a status, such as "PITH_MISUSE"; "unknown" for a number that is none. The string is never freed.
+ */
+const char *pith_status_name(int32_t status);
+
+/**
+ * Shakes hands over a socket. On a socket that does not block, come again when poll says what it wants. The descriptor is only used, never closed, and no SIGPIPE comes of it.
+ *
+ * Returns PITH_OK when application data may flow both ways, PITH_WANT_INPUT (wait until the socket can be read), PITH_WANT_OUTPUT (until it can be written), PITH_WANT_ANSWER (pith_tls_question),
+ * or a negative status: PITH_IO if the socket fails, PITH_TRUNCATED if it ends. The alert for an error of TLS is sent, if the socket takes it.
+ *
+ * Needs:
+ * `fd` is a socket that is open, and that nobody else closes while the call lasts.
+ */
+int32_t pith_fd_handshake(struct pith_tls *tls,
+                          int32_t fd);
+
+/**
+ * Reads application data over a socket: at most `capacity` bytes, at least one unless there is none. Sends what the protocol has to say. Call it after pith_fd_handshake.
+ *
+ * Returns PITH_OK with `*got` bytes, PITH_END when the peer has closed in due form, PITH_WANT_INPUT, PITH_WANT_OUTPUT or PITH_WANT_ANSWER as pith_fd_handshake, or a negative status.
+ *
+ * Needs:
+ * As pith_fd_handshake, and there are `capacity` bytes to write to at `out`.
+ */
+int32_t pith_fd_read(struct pith_tls *tls,
+                     int32_t fd,
+                     uint8_t *out,
+                     size_t capacity,
+                     size_t *got);
+
+/**
+ * Writes application data over a socket, and sets `*taken` to how many bytes of it were taken. They are all sent when this returns PITH_OK. On PITH_WANT_OUTPUT some may
+ * wait still: come again with what is left when the socket can be written, if only with 0 bytes.
+ *
+ * Returns PITH_OK, PITH_WANT_OUTPUT, PITH_WANT_INPUT or PITH_WANT_ANSWER (the handshake is not complete), or a negative status.
+ *
+ * Needs:
+ * As pith_fd_handshake, and there are `len` bytes at `bytes`.
+ */
+int32_t pith_fd_write(struct pith_tls *tls,
+                      int32_t fd,
+                      const uint8_t *bytes,
+                      size_t len,
+                      size_t *taken);
+
+/**
+ * Closes this side's direction in due form over a socket. The socket stays open, and what the peer sends can still be read.
+ *
+ * Returns PITH_OK when the close_notify is sent, PITH_WANT_OUTPUT, or a negative status.
+ *
+ * Needs:
+ * As pith_fd_handshake.
+ */
+int32_t pith_fd_close(struct pith_tls *tls,
+                      int32_t fd);
+
+/**
+ * PITH_ABI_VERSION of the library that runs, which may be newer than the header.
+ */
+uint32_t pith_abi_version(void);
+
+/**
+ * The version of the library that runs, such as "0.1.0". Never freed.
+ */
+const char *pith_version(void);
+
+/**
+ * The name of a group in the registry, such as "X25519MLKEM768"; NULL for one that libpith does not have. Never freed.
+ */
+const char *pith_group_name(uint16_t group);
+
+/**
+ * 1 if recorded traffic under this group stays secret from a quantum computer, 0 if not or if libpith does not have it.
+ */
+int32_t pith_group_is_post_quantum(uint16_t group);
+
+/**
+ * The name of a cipher suite in the registry, such as "TLS_AES_128_GCM_SHA256"; NULL for one that libpith does not have. Never freed.
+ */
+const char *pith_suite_name(uint16_t suite);
+
+/**
+ * The name of an alert in the RFC, such as "handshake_failure"; NULL for an unknown one. Never freed.
+ */
+const char *pith_alert_name(uint8_t alert);
+
+/**
+ * Makes a fresh key pair for `group`, one of PITH_GROUP_ with ML-KEM in it. The public key is written to `out`, which has room for exactly the PITH_..._PUBLIC
+ * bytes of the group or more. `*key` is yours to free with pith_kem_free, and NULL if it fails.
+ *
+ * Errors: PITH_ARGUMENT for another group, PITH_TOO_SMALL, PITH_NULL, PITH_LOCAL.
+ *
+ * Needs:
+ * There are `capacity` bytes to write to at `out`.
+ */
+int32_t pith_kem_keygen(struct pith_kem_key **key,
+                        uint16_t group,
+                        uint8_t *out,
+                        size_t capacity);
+
+/**
+ * Makes a secret for whoever has the private key to `public_key`: writes a ciphertext, which goes there, to `ciphertext`, and the secret to `secret`. The
+ * buffers have room for the bytes of the group's constants or more, and do not overlap. Wipe the secret when it is used.
+ *
+ * Errors: PITH_ARGUMENT for a group without ML-KEM, PITH_TOO_SMALL, PITH_PEER if the public key is not valid, PITH_LOCAL. Nothing is written then.
+ *
+ * Needs:
+ * Pointers are valid for the lengths beside them.
+ */
+int32_t pith_kem_encapsulate(uint16_t group,
+                             const uint8_t *public_key,
+                             size_t public_key_len,
+                             uint8_t *ciphertext,
+                             size_t ciphertext_capacity,
+                             uint8_t *secret,
+                             size_t secret_capacity);
+
+/**
+ * Writes the secret that `ciphertext` holds to `secret`, and wipes the key: whatever comes of it, it decapsulates no more. A ciphertext of ML-KEM that was
+ * altered gives another secret and no error.
+ *
+ * Errors: PITH_MISUSE the second time; PITH_TOO_SMALL or PITH_NULL, after which the key is still there; PITH_PEER for a ciphertext of another length, or
+ * a part of it that is no point on its curve.
+ *
+ * Needs:
+ * Pointers are valid for the lengths beside them.
+ */
+int32_t pith_kem_decapsulate(struct pith_kem_key *key,
+                             const uint8_t *ciphertext,
+                             size_t ciphertext_len,
+                             uint8_t *secret,
+                             size_t secret_capacity);
+
+/**
+ * Frees a key and wipes it. NULL is allowed.
+ */
+void pith_kem_free(struct pith_kem_key *key);
+
+/**
+ * Begins a client's connection with the server of this name: a DNS name, or an IP address in text. Its ClientHello waits to be transmitted. `now` may be NULL
+ * for the system's time. `*out` is yours to free with pith_tls_free, and NULL if it fails.
+ *
+ * Errors: PITH_ARGUMENT for a name that is none, PITH_LOCAL; the text is in `why`, as for pith_trust_new.
+ *
+ * Needs:
+ * `server_name` ends in NUL, and there are `why_size` bytes at `why`.
+ */
+int32_t pith_tls_client(struct pith_tls **out,
+                        const struct pith_client_config *config,
+                        const char *server_name,
+                        const struct pith_time *now,
+                        char *why,
+                        size_t why_size);
+
+/**
+ * Begins a server's connection, which waits for a ClientHello. `*out` is yours to free with pith_tls_free.
+ */
+int32_t pith_tls_server(struct pith_tls **out,
+                        const struct pith_server_config *config);
+
+/**
+ * Frees a connection and wipes its keys. Nothing is sent: see pith_tls_close. NULL is allowed.
+ */
+void pith_tls_free(struct pith_tls *tls);
+
+/**
+ * Gives the connection bytes that came from the peer, and sets `*taken` to how many of them it took: come again with the rest. It stops where there is
+ * plaintext to read. Transmit what waits afterwards, whatever this returns. With length 0 it goes on with what it holds, as after an answer.
+ *
+ * Returns PITH_OK, PITH_WANT_READ or PITH_WANT_READ_EARLY (nothing was taken: read first), PITH_WANT_ANSWER (a question waits), PITH_END (the peer has closed;
+ * what follows is passed over), or a negative status: the connection is over, and says the same from then on.
+ *
+ * Needs:
+ * There are `len` bytes at `bytes`.
+ */
+int32_t pith_tls_receive(struct pith_tls *tls,
+                         const uint8_t *bytes,
+                         size_t len,
+                         size_t *taken,
+                         const struct pith_time *now);
+
+/**
+ * Tells that the transport has ended: no more bytes of the peer come.
+ *
+ * Errors: PITH_TRUNCATED if the peer had not closed in due form, so what was received may be cut short by somebody on the way.
+ */
+int32_t pith_tls_eof(struct pith_tls *tls);
+
+/**
+ * Copies application data of the peer to `out`, at most `capacity` bytes, and sets `*got` to how many.
+ *
+ * Returns PITH_OK, or if there is none now PITH_WANT_INPUT, PITH_WANT_ANSWER, PITH_WANT_READ_EARLY (early data comes first: pith_tls_read_early), PITH_END (the
+ * peer has closed, and all was read), or a negative status.
+ *
+ * Needs:
+ * There are `capacity` bytes to write to at `out`.
+ */
+int32_t pith_tls_read(struct pith_tls *tls,
+                      uint8_t *out,
+                      size_t capacity,
+                      size_t *got);
+
+/**
+ * Copies early data of a client to `out`, as pith_tls_read does with other data. Whoever sent it may not be there, and a copy of it may come again: do nothing by it
+ * that must not happen twice. Where other data waits it returns PITH_WANT_READ.
+ *
+ * Needs:
+ * There are `capacity` bytes to write to at `out`.
+ */
+int32_t pith_tls_read_early(struct pith_tls *tls,
+                            uint8_t *out,
+                            size_t capacity,
+                            size_t *got);
+
+/**
+ * Seals application data, to be transmitted, and sets `*taken` to how many bytes: less than `len` where more than 64 KiB would wait.
+ *
+ * Returns PITH_OK, PITH_WANT_OUTPUT (transmit first), PITH_WANT_INPUT or PITH_WANT_ANSWER (the handshake is not complete), or a negative status: PITH_MISUSE after
+ * pith_tls_close.
+ *
+ * Needs:
+ * There are `len` bytes at `bytes`.
+ */
+int32_t pith_tls_write(struct pith_tls *tls,
+                       const uint8_t *bytes,
+                       size_t len,
+                       size_t *taken);
+
+/**
+ * Seals early data of a client that resumes, to be transmitted with its ClientHello, and sets `*taken` to how many bytes. It can be recorded and made to arrive
+ * more than once; whether it arrived, pith_tls_early_data tells. What is rejected is never sent again by itself.
+ *
+ * Errors: PITH_MISUSE where the connection offers no early data, or no more.
+ *
+ * Needs:
+ * There are `len` bytes at `bytes`.
+ */
+int32_t pith_tls_write_early(struct pith_tls *tls,
+                             const uint8_t *bytes,
+                             size_t len,
+                             size_t *taken);
+
+/**
+ * What became of early data: one of PITH_EARLY_, or a negative status.
+ */
+int32_t pith_tls_early_data(struct pith_tls *tls);
+
+/**
+ * How many bytes of early data a client may still send; 0 for NULL.
+ */
+size_t pith_tls_early_data_left(const struct pith_tls *tls);
+
+/**
+ * Writes what waits for the peer to `out`, at most `capacity` bytes, and sets `*written` to how many: 0 when nothing waits. Call it until then. It works after an error
+ * too, since the alert is to be sent.
+ *
+ * Returns PITH_OK; PITH_NULL, PITH_ARGUMENT or PITH_PANIC.
+ *
+ * Needs:
+ * There are `capacity` bytes to write to at `out`.
+ */
+int32_t pith_tls_transmit(struct pith_tls *tls,
+                          uint8_t *out,
+                          size_t capacity,
+                          size_t *written);
+
+/**
+ * Closes this side's direction in due form: a close_notify waits to be transmitted, and nothing can be written any more. What the peer sends can still be
+ * read. Closing twice changes nothing.
+ */
+int32_t pith_tls_close(struct pith_tls *tls);
+
+/**
+ * Where the direction from the peer stands: PITH_HANDSHAKING, PITH_ASKING, PITH_OPEN, PITH_PEER_CLOSED or PITH_FAILED; a negative status for NULL.
+ */
+int32_t pith_tls_receiving(const struct pith_tls *tls);
+
+/**
+ * Where the direction to the peer stands: PITH_HANDSHAKING, PITH_ASKING, PITH_OPEN, PITH_CLOSED or PITH_FAILED; a negative status for NULL. It may be open
+ * before the other: a client that offers early data, a server that has accepted some.
+ */
+int32_t pith_tls_sending(const struct pith_tls *tls);
+
+/**
+ * The text of the last error of this connection, for people: what was expected, what came, what to do. NULL if there was none. It may hold names of the peer's
+ * certificate, quoted and escaped. Good until the next call with the connection.
+ */
+const char *pith_tls_error(const struct pith_tls *tls);
+
+/**
+ * The alert that this side sends because the connection failed, such as 40 for handshake_failure; -1 if there is none.
+ */
+int32_t pith_tls_alert_sent(const struct pith_tls *tls);
+
+/**
+ * The alert by which the peer ended the connection; -1 if there is none.
+ */
+int32_t pith_tls_alert_received(const struct pith_tls *tls);
+
+/**
+ * Fills `out` with keying material for a label and a context (RFC 9846 section 7.5): the same on both sides, and on no other connection.
+ *
+ * Errors: PITH_MISUSE before the handshake is complete, or for a label that is not ASCII; PITH_ARGUMENT for one over 249 bytes, or for more than 8160 bytes.
+ *
+ * Needs:
+ * Pointers are valid for the lengths beside them.
+ */
+int32_t pith_tls_export(struct pith_tls *tls,
+                        struct pith_bytes label,
+                        struct pith_bytes context,
+                        uint8_t *out,
+                        size_t len);
+
+/**
+ * As pith_tls_export, of the early exporter: for what is bound to early data.
+ *
+ * Errors: PITH_MISUSE where no early data is offered or accepted.
+ *
+ * Needs:
+ * Pointers are valid for the lengths beside them.
+ */
+int32_t pith_tls_export_early(struct pith_tls *tls,
+                              struct pith_bytes label,
+                              struct pith_bytes context,
+                              uint8_t *out,
+                              size_t len);
+
+/**
+ * Takes new keys for what this side sends from now on and, if `request_peer` is not 0, asks the peer to do the same. It happens by itself before a key is used
+ * up. Something waits to be transmitted then.
+ *
+ * Errors: PITH_MISUSE before the handshake is complete, or after pith_tls_close.
+ */
+int32_t pith_tls_update_keys(struct pith_tls *tls,
+                             uint8_t request_peer);
+
+/**
+ * Sends the client so many more tickets, at most 8, if it can use any. `now` may be NULL for the system's time.
+ *
+ * Errors: PITH_MISUSE before the handshake is complete, after pith_tls_close, or for a client.
+ */
+int32_t pith_tls_issue_tickets(struct pith_tls *tls,
+                               uint8_t count,
+                               const struct pith_time *now);
+
+/**
+ * Remembers bytes with the sessions that come from now on, at most 1024, for early data under them.
+ *
+ * Errors: PITH_MISUSE before the handshake is complete, or for more bytes.
+ *
+ * Needs:
+ * There are `len` bytes at `bytes`.
+ */
+int32_t pith_tls_remember(struct pith_tls *tls,
+                          const uint8_t *bytes,
+                          size_t len);
+
+/**
+ * Sets `*out` to what was remembered with the session that this connection resumes. Lent by the connection until it is freed.
+ *
+ * Returns PITH_OK, or PITH_NONE if there is nothing.
+ */
+int32_t pith_tls_remembered(struct pith_tls *tls,
+                            struct pith_bytes *out);
+
+/**
+ * Says what the connection wants to know, if it waits for an answer.
+ *
+ * Returns PITH_OK, PITH_NONE if it asks nothing, or PITH_ARGUMENT if `question->size` is not set.
+ *
+ * Needs:
+ * `question` points to as many bytes as its size says.
+ */
+int32_t pith_tls_question(struct pith_tls *tls,
+                          struct pith_question *question);
+
+/**
+ * Answers PITH_QUESTION_CONFIG: this configuration serves, or none for NULL, which refuses the client. `now` may be NULL for the system's time, here and in the
+ * other answers. Transmit afterwards, and give what is left of the peer's bytes to pith_tls_receive, if only 0 of them.
+ *
+ * Errors: PITH_MISUSE if no such question is open under this number, which changes nothing; otherwise as pith_tls_receive.
+ */
+int32_t pith_tls_answer_config(struct pith_tls *tls,
+                               uint32_t number,
+                               const struct pith_server_config *config,
+                               const struct pith_time *now);
+
+/**
+ * Answers PITH_QUESTION_VERIFY: not 0 accepts the peer, known as the bytes of `known_as` from now on (pith_info.peer_identity, at most 512 bytes, or none); 0 refuses it, with a
+ * text for this side's error, or NULL.
+ *
+ * Errors: as pith_tls_answer_config; PITH_CERTIFICATE once the peer is refused.
+ *
+ * Needs:
+ * Pointers are valid for the lengths beside them, and `reason` ends in NUL.
+ */
+int32_t pith_tls_answer_verify(struct pith_tls *tls,
+                               uint32_t number,
+                               uint8_t accept,
+                               struct pith_bytes known_as,
+                               const char *reason,
+                               const struct pith_time *now);
+
+/**
+ * Answers PITH_QUESTION_SIGN: the signature, in the encoding of its scheme. Length 0 says that there will be none, and ends the connection.
+ *
+ * Errors: as pith_tls_answer_config.
+ *
+ * Needs:
+ * There are `len` bytes at `signature`.
+ */
+int32_t pith_tls_answer_signature(struct pith_tls *tls,
+                                  uint32_t number,
+                                  const uint8_t *signature,
+                                  size_t len,
+                                  const struct pith_time *now);
+
+/**
+ * Answers PITH_QUESTION_EARLY_DATA: not 0 if the hello is the first of its kind. 0 rejects early data, and goes on with the handshake.
+ *
+ * Errors: as pith_tls_answer_config.
+ */
+int32_t pith_tls_answer_early_data(struct pith_tls *tls,
+                                   uint32_t number,
+                                   uint8_t is_first,
+                                   const struct pith_time *now);
+
+/**
+ * Answers PITH_QUESTION_PSK: those of these keys, made for a server, count that the client offers; the first in its order is taken. None leads to certificates.
+ *
+ * Errors: as pith_tls_answer_config.
+ *
+ * Needs:
+ * There are `count` pointers at `psks`, none of them NULL.
+ */
+int32_t pith_tls_answer_psks(struct pith_tls *tls,
+                             uint32_t number,
+                             const struct pith_psk *const *psks,
+                             size_t count,
+                             const struct pith_time *now);
+
+/**
+ * Gives the session of PITH_QUESTION_KEEP_SESSION, sealed under `key`, 32 random bytes. `*len` says how many bytes it is.
+ *
+ * Errors: PITH_TOO_SMALL, and then nothing is written; PITH_MISUSE if no such question is open.
+ *
+ * Needs:
+ * There are 32 bytes at `key`, and `capacity` bytes to write to at `out`.
+ */
+int32_t pith_tls_question_session(struct pith_tls *tls,
+                                  const uint8_t (*key)[32],
+                                  uint8_t *out,
+                                  size_t capacity,
+                                  size_t *len);
+
+/**
+ * Answers PITH_QUESTION_KEEP_SESSION: the session is kept, and will be found by this identity, 1 to 2048 bytes that nobody can guess. Length 0 says that it is not kept,
+ * and the client gets no ticket for it.
+ *
+ * Errors: as pith_tls_answer_config.
+ *
+ * Needs:
+ * There are `len` bytes at `identity`.
+ */
+int32_t pith_tls_answer_kept(struct pith_tls *tls,
+                             uint32_t number,
+                             const uint8_t *identity,
+                             size_t len,
+                             const struct pith_time *now);
+
+/**
+ * Answers PITH_QUESTION_FIND_SESSION: the session of the identity at `place` among the items, as pith_tls_question_session gave it under `key`. It must not be found
+ * again. Length 0 says that none is known, and leads to a full handshake; so does a session that does not fit. `key` may be NULL then.
+ *
+ * Errors: as pith_tls_answer_config; PITH_NOT_AUTHENTIC for a session that does not open under the key, and the question is still open.
+ *
+ * Needs:
+ * There are 32 bytes at `key`, and `len` bytes at `sealed`.
+ */
+int32_t pith_tls_answer_session(struct pith_tls *tls,
+                                uint32_t number,
+                                size_t place,
+                                const uint8_t (*key)[32],
+                                const uint8_t *sealed,
+                                size_t len,
+                                const struct pith_time *now);
+
+/**
+ * Opens the first record of `bytes` in place. Call it again with what is behind `consumed`, and transmit what waits before you get more. Not to be mixed with
+ * pith_tls_receive.
+ *
+ * Returns PITH_OK (a record was taken), PITH_WANT_INPUT (there is no whole record), PITH_WANT_ANSWER, PITH_END, or a negative status: the connection is over.
+ *
+ * Needs:
+ * There are `len` bytes at `bytes`, to read and to write.
+ */
+int32_t pith_tls_open(struct pith_tls *tls,
+                      uint8_t *bytes,
+                      size_t len,
+                      struct pith_opened *opened,
+                      const struct pith_time *now);
+
+/**
+ * Seals `plaintext` into `out`, behind all that waits for the peer. Sets `*taken` to how many bytes of it are sealed, and `*written` to how many of `out` are to be
+ * sent. With the room of pith_tls_sealed_len all is taken; with less, come again with the rest. The buffers do not overlap.
+ *
+ * Errors: PITH_MISUSE before the handshake is complete or after pith_tls_close; `*written` counts all the same.
+ *
+ * Needs:
+ * Pointers are valid for the lengths beside them.
+ */
+int32_t pith_tls_seal(struct pith_tls *tls,
+                      const uint8_t *plaintext,
+                      size_t len,
+                      size_t *taken,
+                      uint8_t *out,
+                      size_t capacity,
+                      size_t *written);
+
+/**
+ * The most bytes that pith_tls_seal writes for so much plaintext, with all that waits now; 0 for NULL.
+ */
+size_t pith_tls_sealed_len(const struct pith_tls *tls,
+                           size_t plaintext);
+
+/**
+ * Says what was negotiated.
+ *
+ * Errors: PITH_MISUSE before the handshake is complete, PITH_ARGUMENT if `info->size` is not set.
+ *
+ * Needs:
+ * `info` points to as many bytes as its size says.
+ */
+int32_t pith_tls_info(struct pith_tls *tls,
+                      struct pith_info *info);
+
+/**
+ * Lends the certificate at this place of the peer's chain, in DER; the leaf is 0. There are pith_info.peer_chain_count of them, if the configuration keeps them.
+ *
+ * Returns PITH_OK, PITH_NONE behind the last, or PITH_MISUSE before the handshake is complete.
+ */
+int32_t pith_tls_peer_certificate(struct pith_tls *tls,
+                                  size_t place,
+                                  struct pith_bytes *der);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* PITH_H */

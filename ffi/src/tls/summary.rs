@@ -1,0 +1,132 @@
+//! What was negotiated.
+
+use core::mem::MaybeUninit;
+
+use ::pith_tls::{EarlyData, Psk, Summary};
+
+use super::{
+    PITH_EARLY_ACCEPTED, PITH_EARLY_NOT_OFFERED, PITH_EARLY_OFFERED, PITH_EARLY_REJECTED, lend,
+    pith_tls,
+};
+use crate::arguments::{Struct, fill, pith_bytes};
+use crate::error::{Failure, PITH_OK};
+use crate::handle::enter;
+
+/// What was negotiated. Bytes are lent by the connection until it is freed.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct pith_info {
+    /// sizeof(pith_info). Set it before the call.
+    pub size: usize,
+    /// The cipher suite, PITH_SUITE_.
+    pub suite: u16,
+    /// The group of the key exchange, PITH_GROUP_.
+    pub group: u16,
+    /// The code of the scheme of the server's signature; 0 where a pre-shared key stood for it.
+    pub signature_scheme: u16,
+    /// The code of the scheme of the client's signature; 0 where it showed nothing.
+    pub client_signature_scheme: u16,
+    /// What became of early data: PITH_EARLY_.
+    pub early_data: i32,
+    /// 1 if what is recorded stays secret from a quantum computer.
+    pub is_post_quantum: u8,
+    /// 1 if it took a HelloRetryRequest.
+    pub retried: u8,
+    /// 1 if the connection resumes an earlier one.
+    pub resumed: u8,
+    /// 1 if `peer_key` is there.
+    pub has_peer_key: u8,
+    /// The pin of the peer's key: SHA-256 of its SubjectPublicKeyInfo. A resumed connection has it from the first of its line.
+    pub peer_key: [u8; 32],
+    /// The application protocol (ALPN); empty if none was negotiated.
+    pub alpn: pith_bytes,
+    /// The DNS name that the client asked for; empty if it did not.
+    pub server_name: pith_bytes,
+    /// The OCSP response that was stapled; nobody has looked into it.
+    pub ocsp_response: pith_bytes,
+    /// The identity of the pre-shared key in use, if it is not a ticket's.
+    pub psk_identity: pith_bytes,
+    /// What pith_tls_answer_verify said that the peer is known as.
+    pub peer_identity: pith_bytes,
+    /// The raw public key that the peer showed, if the configuration keeps what peers show.
+    pub peer_raw_key: pith_bytes,
+    /// How many certificates there are for pith_tls_peer_certificate.
+    pub peer_chain_count: usize,
+}
+
+// SAFETY: integers and pointers.
+unsafe impl Struct for pith_info {}
+
+/// Says what was negotiated.
+///
+/// Errors: PITH_MISUSE before the handshake is complete, PITH_ARGUMENT if `info->size` is not set.
+///
+/// # Safety
+/// `info` points to as many bytes as its size says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pith_tls_info(tls: Option<&mut pith_tls>, info: *mut pith_info) -> i32 {
+    enter(tls, |tls| {
+        let summary = tls.connection.summary().ok_or_else(too_early)?;
+        // SAFETY: the caller's duty.
+        unsafe { fill(info, |size| told(size, summary)) }?;
+        Ok(PITH_OK)
+    })
+}
+
+/// Lends the certificate at this place of the peer's chain, in DER; the leaf is 0. There are pith_info.peer_chain_count of them, if the configuration keeps them.
+///
+/// Returns PITH_OK, PITH_NONE behind the last, or PITH_MISUSE before the handshake is complete.
+#[unsafe(no_mangle)]
+pub extern "C" fn pith_tls_peer_certificate(
+    tls: Option<&mut pith_tls>,
+    place: usize,
+    der: Option<&mut MaybeUninit<pith_bytes>>,
+) -> i32 {
+    enter(tls, |tls| {
+        let summary = tls.connection.summary().ok_or_else(too_early)?;
+        let chain = summary.peer_chain.as_deref().unwrap_or_default();
+        lend(der, chain.get(place).map(AsRef::as_ref))
+    })
+}
+
+fn told(size: usize, summary: &Summary) -> pith_info {
+    let lent = |bytes: Option<&[u8]>| pith_bytes::of(bytes.unwrap_or_default());
+    let chain = summary.peer_chain.as_deref().unwrap_or_default();
+    let psk_identity = match &summary.psk {
+        Some(Psk::External { identity }) => Some(identity.as_ref()),
+        _ => None,
+    };
+    pith_info {
+        size,
+        suite: summary.suite.code(),
+        group: summary.group.code(),
+        signature_scheme: summary.signature_scheme.map_or(0, |scheme| scheme.0),
+        client_signature_scheme: summary.client_signature_scheme.map_or(0, |scheme| scheme.0),
+        early_data: early_data(summary.early_data),
+        is_post_quantum: summary.group.is_post_quantum().into(),
+        retried: summary.retried.into(),
+        resumed: summary.resumed().into(),
+        has_peer_key: summary.peer_key.is_some().into(),
+        peer_key: summary.peer_key.unwrap_or_default(),
+        alpn: lent(summary.protocol.as_deref()),
+        server_name: lent(summary.server_name.as_deref().map(str::as_bytes)),
+        ocsp_response: lent(summary.ocsp_response.as_deref()),
+        psk_identity: lent(psk_identity),
+        peer_identity: lent(summary.peer_identity.as_deref()),
+        peer_raw_key: lent(summary.peer_raw_key.as_ref().map(AsRef::as_ref)),
+        peer_chain_count: chain.len(),
+    }
+}
+
+pub(super) fn early_data(what: EarlyData) -> i32 {
+    match what {
+        EarlyData::NotOffered => PITH_EARLY_NOT_OFFERED,
+        EarlyData::Offered => PITH_EARLY_OFFERED,
+        EarlyData::Accepted => PITH_EARLY_ACCEPTED,
+        EarlyData::Rejected => PITH_EARLY_REJECTED,
+    }
+}
+
+fn too_early() -> Failure {
+    Failure::misuse("nothing is negotiated before the handshake is complete")
+}

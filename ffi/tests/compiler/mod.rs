@@ -1,0 +1,157 @@
+//! The C compiler, and a folder of test certificates for what it makes.
+#![allow(dead_code, reason = "not every test needs all of it")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use pith_tests::pki::{Kind, Pki, self_signed};
+
+/// A language that the header is written for, and a library to link.
+#[derive(Clone, Copy)]
+pub(crate) struct Language {
+    name: &'static str,
+    compiler: &'static str,
+    flags: &'static [&'static str],
+    library: &'static [&'static str],
+}
+
+pub(crate) const C99: Language = Language {
+    name: "c99",
+    compiler: "cc",
+    flags: &["-std=c99", "-D_POSIX_C_SOURCE=200809L", "-pedantic"],
+    library: &["libpith.so"],
+};
+
+pub(crate) const CPP17: Language = Language {
+    name: "cpp17",
+    compiler: "c++",
+    flags: &["-x", "c++", "-std=c++17", "-pedantic"],
+    // What rustc --print native-static-libs names.
+    library: &[
+        "libpith.a",
+        "-lgcc_s",
+        "-lutil",
+        "-lrt",
+        "-lpthread",
+        "-lm",
+        "-ldl",
+        "-lc",
+    ],
+};
+
+/// A folder of its own for one test, with certificates.
+pub(crate) struct Files(PathBuf);
+
+impl Files {
+    pub(crate) fn new(test: &str) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+        fs::create_dir_all(&folder).unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
+        let pki = Pki::with(Kind::P256, 1);
+        write("ca.pem", &pki.root_pem());
+        let server = pki.leaf_with(
+            Kind::P256,
+            &["server.example", "localhost", "127.0.0.1"],
+            |_| (),
+        );
+        write("chain.pem", &server.chain_pem);
+        write("key.pem", &server.key_pem);
+        let client = pki.leaf("client.example");
+        write("client.pem", &client.chain_pem);
+        write("client.key", &client.key_pem);
+        let other = self_signed(Kind::Ed25519, "other.example");
+        write("other.pem", &other.chain_pem);
+        write("other.key", &other.key_pem);
+        Self(folder)
+    }
+
+    pub(crate) fn folder(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+/// Where cargo put the libraries: beside this test.
+pub(crate) fn libraries() -> PathBuf {
+    std::env::current_exe()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+/// Compiles one file of the crate's folder, and gives the program.
+pub(crate) fn compile(files: &Files, source: &str, language: Language) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let stem = Path::new(source).file_stem().unwrap().to_str().unwrap();
+    let program = PathBuf::from(files.path(&format!("{stem}-{}", language.name)));
+    let mut command = Command::new(language.compiler);
+    command
+        .args(language.flags)
+        .args(["-Wall", "-Wextra", "-Werror", "-g", "-I"])
+        .arg(root.join("include"))
+        .arg(root.join(source))
+        .args(["-x", "none", "-pthread", "-o"])
+        .arg(&program);
+    for part in language.library {
+        match part.starts_with('-') {
+            true => command.arg(part),
+            false => command.arg(libraries().join(part)),
+        };
+    }
+    let output = command.output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{source} as {}:\n{errors}",
+        language.name
+    );
+    program
+}
+
+/// A command that runs a program with the shared library at hand, under valgrind if that is wanted.
+pub(crate) fn command(program: &Path) -> Command {
+    let mut command = match std::env::var_os("PITH_VALGRIND") {
+        None => Command::new(program),
+        Some(_) => {
+            let mut valgrind = Command::new("valgrind");
+            valgrind
+                .args(["--quiet", "--error-exitcode=99", "--leak-check=full"])
+                .args(["--show-leak-kinds=definite,indirect,possible"])
+                .args(["--errors-for-leak-kinds=definite,indirect,possible"])
+                .arg(program);
+            valgrind
+        }
+    };
+    // SONAME is libpith.so.0, under which cargo puts no file.
+    let links = program.parent().unwrap().join("lib");
+    fs::create_dir_all(&links).unwrap();
+    let link = links.join("libpith.so.0");
+    let target = libraries().join("libpith.so");
+    if fs::read_link(&link).ok().as_ref() != Some(&target) {
+        fs::remove_file(&link).ok();
+        std::os::unix::fs::symlink(target, &link).unwrap();
+    }
+    command.env("LD_LIBRARY_PATH", links);
+    command
+}
+
+/// Runs a program that is to end with 0.
+pub(crate) fn run(program: &Path, arguments: &[&str]) {
+    let output = command(program).args(arguments).output().unwrap();
+    let (out, errors) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    let name = program.display();
+    assert!(
+        output.status.success(),
+        "{name}: {}\n{out}{errors}",
+        output.status
+    );
+    assert!(errors.is_empty(), "{name}: {errors}");
+}
