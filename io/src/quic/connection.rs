@@ -32,11 +32,8 @@ impl Connection {
     /// # Errors
     /// The end of the connection.
     pub async fn open_bi(&self) -> Result<(SendStream, RecvStream), Error> {
-        let open = |state: &mut State| {
-            let id = state.connection.open(Dir::Bi)?;
-            Some((self.sender(state, id), self.receiver(state, id)))
-        };
-        self.until(For::Open(true), open).await
+        self.until(For::Open(true), |state| self.opened_bi(state))
+            .await
     }
 
     /// Opens a stream to the peer, as soon as the peer allows one more.
@@ -44,11 +41,8 @@ impl Connection {
     /// # Errors
     /// The end of the connection.
     pub async fn open_uni(&self) -> Result<SendStream, Error> {
-        let open = |state: &mut State| {
-            let id = state.connection.open(Dir::Uni)?;
-            Some(self.sender(state, id))
-        };
-        self.until(For::Open(false), open).await
+        self.until(For::Open(false), |state| self.opened_uni(state))
+            .await
     }
 
     /// The next stream in both directions that the peer opens.
@@ -56,11 +50,8 @@ impl Connection {
     /// # Errors
     /// The end of the connection, when all streams that came before it are taken.
     pub async fn accept_bi(&self) -> Result<(SendStream, RecvStream), Error> {
-        let accept = |state: &mut State| {
-            let id = state.connection.accept(Dir::Bi)?;
-            Some((self.sender(state, id), self.receiver(state, id)))
-        };
-        self.until(For::Accept(true), accept).await
+        self.until(For::Accept(true), |state| self.accepted_bi(state))
+            .await
     }
 
     /// The next stream that the peer opens to this side.
@@ -68,11 +59,8 @@ impl Connection {
     /// # Errors
     /// The end of the connection, when all streams that came before it are taken.
     pub async fn accept_uni(&self) -> Result<RecvStream, Error> {
-        let accept = |state: &mut State| {
-            let id = state.connection.accept(Dir::Uni)?;
-            Some(self.receiver(state, id))
-        };
-        self.until(For::Accept(false), accept).await
+        self.until(For::Accept(false), |state| self.accepted_uni(state))
+            .await
     }
 
     /// Sends a datagram (RFC 9221): once, and maybe in vain. Where too many wait, the oldest is dropped.
@@ -104,13 +92,8 @@ impl Connection {
     /// # Errors
     /// The end of the connection.
     pub async fn read_datagram(&self) -> Result<Bytes, Error> {
-        let read = |state: &mut State| {
-            let connection = &mut state.connection;
-            let early = connection.summary().is_some();
-            let early = early.then(|| connection.read_early_datagram()).flatten();
-            early.or_else(|| connection.read_datagram())
-        };
-        self.until(For::Datagram, read).await
+        self.until(For::Datagram, |state| self.datagram(state))
+            .await
     }
 }
 
@@ -230,6 +213,38 @@ impl Connection {
             None => state.failure().map(Err),
         };
         link.wait(what, either).await
+    }
+
+    #[cfg(feature = "h3")]
+    pub(super) fn hold(&self) -> &Hold {
+        &self.hold
+    }
+
+    pub(super) fn opened_bi(&self, state: &mut State) -> Option<(SendStream, RecvStream)> {
+        let id = state.connection.open(Dir::Bi)?;
+        Some((self.sender(state, id), self.receiver(state, id)))
+    }
+
+    pub(super) fn opened_uni(&self, state: &mut State) -> Option<SendStream> {
+        let id = state.connection.open(Dir::Uni)?;
+        Some(self.sender(state, id))
+    }
+
+    pub(super) fn accepted_bi(&self, state: &mut State) -> Option<(SendStream, RecvStream)> {
+        let id = state.connection.accept(Dir::Bi)?;
+        Some((self.sender(state, id), self.receiver(state, id)))
+    }
+
+    pub(super) fn accepted_uni(&self, state: &mut State) -> Option<RecvStream> {
+        let id = state.connection.accept(Dir::Uni)?;
+        Some(self.receiver(state, id))
+    }
+
+    pub(super) fn datagram(&self, state: &mut State) -> Option<Bytes> {
+        let connection = &mut state.connection;
+        let early = connection.summary().is_some();
+        let early = early.then(|| connection.read_early_datagram()).flatten();
+        early.or_else(|| connection.read_datagram())
     }
 
     fn sender(&self, state: &mut State, id: StreamId) -> SendStream {

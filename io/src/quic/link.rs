@@ -40,6 +40,8 @@ pub(super) struct State {
     /// The endpoint has ended before the connection.
     lost: Option<Error>,
     lines: BTreeMap<For, Line>,
+    /// Those that poll by hand, and so may never come again: all of them are woken, for nobody's turn may depend on one.
+    polling: BTreeMap<For, Line>,
     senders: BTreeMap<StreamId, Sender>,
     readers: BTreeMap<StreamId, Waker>,
 }
@@ -133,6 +135,7 @@ impl Link {
             leaving: None,
             lost: None,
             lines: BTreeMap::new(),
+            polling: BTreeMap::new(),
             senders: BTreeMap::new(),
             readers: BTreeMap::new(),
         };
@@ -265,6 +268,24 @@ impl State {
         self.readers.insert(id, waker.clone())
     }
 
+    /// Stands in the place of this ticket until something happens that a poll waits for.
+    #[must_use]
+    #[cfg(feature = "h3")]
+    pub(super) fn wait_by_polls(
+        &mut self,
+        what: For,
+        ticket: &mut Option<u64>,
+        waker: &Waker,
+    ) -> Option<Waker> {
+        self.polling.entry(what).or_default().stand(ticket, waker)
+    }
+
+    #[must_use]
+    #[cfg(feature = "h3")]
+    pub(super) fn leave_polls(&mut self, what: For, ticket: u64) -> Option<Waker> {
+        self.polling.get_mut(&what)?.leave(ticket)
+    }
+
     pub(super) fn fate(&self, id: StreamId) -> Option<Fate> {
         self.senders.get(&id)?.fate
     }
@@ -294,6 +315,8 @@ impl State {
     fn first(&mut self, what: For, woken: &mut Vec<Waker>) {
         let line = self.lines.get_mut(&what);
         woken.extend(line.and_then(Line::first));
+        let polling = self.polling.get_mut(&what);
+        woken.extend(polling.into_iter().flat_map(Line::all));
     }
 
     fn all(&mut self, what: For, woken: &mut Vec<Waker>) {
@@ -302,7 +325,8 @@ impl State {
     }
 
     fn everybody(&mut self, woken: &mut Vec<Waker>) {
-        woken.extend(self.lines.values_mut().flat_map(Line::all));
+        let lines = self.lines.values_mut().chain(self.polling.values_mut());
+        woken.extend(lines.flat_map(Line::all));
         let writers = self.senders.values_mut();
         woken.extend(writers.filter_map(|sender| sender.writer.take()));
         woken.extend(std::mem::take(&mut self.readers).into_values());

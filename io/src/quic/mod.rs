@@ -13,6 +13,8 @@ mod error;
 mod hub;
 mod incoming;
 mod link;
+#[cfg(feature = "h3")]
+mod polling;
 mod recv;
 mod send;
 #[cfg(test)]
@@ -25,5 +27,7 @@ pub(crate) use endpoint::Endpoint;
 pub use error::Error;
 pub(crate) use hub::endpoint;
 pub use incoming::Incoming;
+#[cfg(feature = "h3")]
+pub(crate) use polling::Polling;
 pub use recv::RecvStream;
 pub use send::SendStream;

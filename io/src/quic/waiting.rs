@@ -27,8 +27,14 @@ impl Line {
         std::mem::take(&mut self.waiting).into_values()
     }
 
+    /// Leaves the line, and gives back what stood there.
+    #[cfg(feature = "h3")]
+    pub(super) fn leave(&mut self, ticket: u64) -> Option<Waker> {
+        self.waiting.remove(&ticket)
+    }
+
     /// Stands in the line, and gives back what stood there for the same waiter.
-    fn stand(&mut self, ticket: &mut Option<u64>, waker: &Waker) -> Option<Waker> {
+    pub(super) fn stand(&mut self, ticket: &mut Option<u64>, waker: &Waker) -> Option<Waker> {
         let ticket = *ticket.get_or_insert_with(|| {
             self.next = self.next.saturating_add(1);
             self.next
