@@ -5,6 +5,7 @@ mod cuts;
 mod data;
 mod early;
 mod frames;
+mod fuzz;
 mod handshake;
 mod ids;
 mod keys;
