@@ -55,8 +55,9 @@ impl Connection {
             Timer::KeepAlive => None,
             // Only a client's address is a NAT's to forget.
             Timer::Silence if self.side == Side::Client && self.state == State::Confirmed => {
+                let waits = self.recovery.path().in_flight() == 0 && !self.signals.is_pending();
                 let timeout = self.recovery.probe_timeout();
-                self.activity.silence_deadline(timeout)
+                waits.then(|| self.activity.silence_deadline(timeout))?
             }
             Timer::Silence => None,
             // rfc9000#8.1-4
@@ -87,10 +88,12 @@ impl Connection {
             Timer::Idle => self.give_up(ConnectionError::IdleTimeout),
             Timer::Silence => {
                 // RFC 9000 section 10.1.2
-                if self.streams.expects_data() {
+                self.streams.repeat_blocked();
+                let expects = self.streams.expects_data() || self.streams.wants_control();
+                if expects {
                     self.signals.owe_ping();
                 }
-                self.activity.stop_listening();
+                self.activity.on_silence(expects);
             }
             Timer::KeepAlive => {
                 self.signals.owe_ping();

@@ -59,8 +59,8 @@ pub(crate) struct Activity {
     sent: bool,
     last_sent: Duration,
     received: Duration,
-    /// Whether the last packet that elicits an acknowledgment was the peer's.
-    listening: bool,
+    /// How often the peer was asked for a sign of life since it spoke last; [`NOTHING`] if nothing is to come.
+    asks: u8,
 }
 
 impl Activity {
@@ -70,7 +70,7 @@ impl Activity {
             sent: false,
             last_sent: now,
             received: now,
-            listening: false,
+            asks: NOTHING,
         }
     }
 
@@ -79,7 +79,9 @@ impl Activity {
         self.since = now;
         self.received = now;
         self.sent = false;
-        self.listening |= eliciting;
+        if eliciting {
+            self.asks = 0;
+        }
     }
 
     /// A packet that elicits an acknowledgment was sent: the first since one came counts, or an idle connection would never time out on
@@ -90,20 +92,26 @@ impl Activity {
         }
         self.sent = true;
         self.last_sent = now;
-        self.listening = false;
+        if self.asks == NOTHING {
+            self.asks = 0;
+        }
     }
 
-    /// When a peer that spoke last has been silent for so long that its own probes, if there are any, do not arrive. Whoever only acknowledges has nothing
-    /// in flight that would time out: behind a NAT that has forgotten it, it would wait until the end.
+    /// When nothing has happened for so long that the peer's own probes, if there are any, do not arrive. Whoever waits for data has nothing in flight
+    /// that would time out: behind a NAT that has forgotten it, it would wait until the end. Four times as long each time, so that this keeps nothing alive.
     pub(crate) fn silence_deadline(&self, probe_timeout: Duration) -> Option<Duration> {
-        let silence = probe_timeout.saturating_mul(PROBES);
-        self.listening
-            .then(|| self.received.saturating_add(silence))
+        let longer = 4_u32.saturating_pow(self.asks.into());
+        let silence = probe_timeout.saturating_mul(PROBES).saturating_mul(longer);
+        (self.asks != NOTHING).then(|| self.last().saturating_add(silence))
     }
 
-    /// Nothing is to come.
-    pub(crate) fn stop_listening(&mut self) {
-        self.listening = false;
+    /// The time has come: the peer is asked, if there is something to come.
+    pub(crate) fn on_silence(&mut self, asks: bool) {
+        self.asks = if asks {
+            self.asks.saturating_add(1).min(MOST_ASKS)
+        } else {
+            NOTHING
+        };
     }
 
     /// When the connection is idle for too long (rfc9000#10.1-1): `probe_timeout` makes short timeouts longer.
@@ -141,6 +149,12 @@ pub(crate) fn idle_timeout(ours: Option<Duration>, theirs: Option<Duration>) -> 
 
 /// So many probes fit into any idle timeout.
 const PROBES: u32 = 3;
+
+/// Nobody is asked.
+const NOTHING: u8 = u8::MAX;
+
+/// From then on the time between two stays: days at the least.
+const MOST_ASKS: u8 = 12;
 
 #[cfg(test)]
 mod tests {
@@ -183,27 +197,28 @@ mod tests {
     }
 
     #[test]
-    fn who_only_listens_speaks_once_in_a_silence() {
+    fn who_waits_for_data_asks_ever_more_rarely() {
         let mut activity = Activity::new(s(0));
         let silence = |activity: &Activity| activity.silence_deadline(s(2));
-        activity.on_received(s(1), false);
-        assert_eq!(
-            silence(&activity),
-            None,
-            "acknowledgments end by themselves"
-        );
-        activity.on_received(s(2), true);
-        activity.on_received(s(3), false);
-        assert_eq!(silence(&activity), Some(s(9)));
-        activity.on_sent(s(4));
-        assert_eq!(
-            silence(&activity),
-            None,
-            "recovery sees to what is in flight"
-        );
-        activity.on_received(s(5), true);
-        activity.stop_listening();
-        assert_eq!(silence(&activity), None);
+        assert_eq!(silence(&activity), None, "nothing was said");
+        activity.on_sent(s(1));
+        activity.on_received(s(2), false);
+        assert_eq!(silence(&activity), Some(s(8)), "a request was acknowledged");
+        activity.on_silence(true);
+        activity.on_sent(s(8));
+        activity.on_received(s(9), false);
+        assert_eq!(silence(&activity), Some(s(9 + 24)));
+        activity.on_silence(true);
+        assert_eq!(silence(&activity), Some(s(9 + 96)));
+        activity.on_received(s(10), true);
+        assert_eq!(silence(&activity), Some(s(16)));
+        activity.on_silence(false);
+        activity.on_received(s(17), false);
+        assert_eq!(silence(&activity), None, "nothing is to come");
+        for _ in 0..300 {
+            activity.on_silence(true);
+        }
+        assert!(silence(&activity) > Some(s(1 << 20)));
     }
 
     #[test]

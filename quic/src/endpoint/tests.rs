@@ -724,6 +724,13 @@ fn a_reset_token_counts_only_from_the_peers_address_and_only_while_it_is_in_use(
     // No token is not a token of zeros (Q06).
     let zeros = [&[0x41; 30][..], &[0; 16]].concat();
     assert_ne!(take(&mut net, server, &zeros), "connection");
+    // Where the peer has moved, and nowhere else.
+    let there = from(8, 1234);
+    net.client.on_event(key, EndpointEvent::Moved(there.remote));
+    assert_eq!(take(&mut net, there, &reset), "connection");
+    assert_ne!(take(&mut net, server, &reset), "connection", "moved");
+    net.client
+        .on_event(key, EndpointEvent::Moved(server.remote));
     let next = crate::wire::ResetToken([0x78; 16]);
     net.client.on_event(key, EndpointEvent::ResetToken(next));
     assert_ne!(take(&mut net, server, &reset), "connection", "replaced");
