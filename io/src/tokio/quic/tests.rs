@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use tokio::{join, try_join};
 
-use super::{Connection, Endpoint, Error, RecvStream, SendStream};
+use super::{Connection, Endpoint, Error, Incoming, RecvStream, SendStream};
 use crate::clock::Clock;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -114,6 +114,17 @@ async fn there_and_back(connection: &Connection, data: &[u8]) -> Result<Vec<u8>,
         send.finish()
     };
     Ok(try_join!(write, recv.read_to_end(data.len()))?.1)
+}
+
+#[test]
+fn handles_go_between_threads() {
+    fn check<T: Send + Sync + 'static>() {}
+    check::<Endpoint>();
+    check::<Incoming>();
+    check::<Connection>();
+    check::<SendStream>();
+    check::<RecvStream>();
+    check::<Error>();
 }
 
 #[test]
