@@ -30,8 +30,9 @@ pub async fn serve(endpoint: Endpoint) {
     while let Some(incoming) = endpoint.accept().await {
         tokio::spawn(async move {
             let client = incoming.remote();
-            if let Err(error) = connection(incoming).await {
-                eprintln!("{client}: {error}");
+            match connection(incoming).await {
+                Err(error) if error.closed_by_peer() != Some(0) => eprintln!("{client}: {error}"),
+                Ok(()) | Err(_) => {}
             }
         });
     }

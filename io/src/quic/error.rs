@@ -48,6 +48,18 @@ pub enum Error {
     Socket(Arc<io::Error>),
 }
 
+impl Error {
+    /// The code with which the peer's application closed the connection, if it did. Where its handles were dropped that is 0: no more will come, and
+    /// nothing is wrong.
+    #[must_use]
+    pub fn closed_by_peer(&self) -> Option<u64> {
+        match self {
+            Self::Connection(ConnectionError::ApplicationClosed { code, .. }) => Some(*code),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -156,7 +156,8 @@ fn what_came_is_read_after_its_sender_has_closed() {
         send.write_all(b"last words").await.unwrap();
     });
     drop(client);
-    world.run(server.closed());
+    let end = world.run(server.closed());
+    assert_eq!(end.closed_by_peer(), Some(0));
     let read = world.run(async {
         let mut recv = server.accept_uni().await?;
         recv.read_to_end(99).await
