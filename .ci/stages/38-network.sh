@@ -7,3 +7,5 @@ cargo test --locked --release -p pith-tests --test quic_network --no-run
 start=$SECONDS
 cargo test --locked --release -p pith-tests --test quic_network
 echo "$PITH_SEEDS networks in $((SECONDS - start)) s"
+# And what a GiB over a bad path holds in memory.
+PITH_BYTES=$((1 << 30)) cargo test --locked --release -p pith-tests --test quic_heap transfer -- --nocapture

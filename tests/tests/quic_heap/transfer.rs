@@ -1,7 +1,7 @@
 //! What a long transfer over a lossy path holds in heap, on both sides together: little more than what is under way, what the receiver
 //! may have to keep until a gap is filled, and what the sender has taken and not sent.
 //!
-//! `PITH_BYTES` is how much is transferred: by default what a build without optimization does in seconds, 1 GiB in the gate.
+//! `PITH_BYTES` is how much is transferred: by default what a build without optimization does in seconds, 1 GiB (`PITH_BYTES=1073741824`) in the gate.
 
 use std::collections::VecDeque;
 use std::time::Duration;
