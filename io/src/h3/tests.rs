@@ -197,6 +197,11 @@ fn fifty_requests_at_once() {
     });
 }
 
+async fn open_next(opener: &mut OpenStreams) -> BidiStream<Bytes> {
+    let opening = std::future::poll_fn(|cx| opener.poll_open_bidi(cx));
+    opening.await.unwrap()
+}
+
 /// A waiter that polls by hand may go away without a word: it takes nobody's turn along.
 #[test]
 fn who_waits_for_a_stream_and_never_polls_again_holds_nobody_up() {
@@ -206,29 +211,20 @@ fn who_waits_for_a_stream_and_never_polls_again_holds_nobody_up() {
             &Connection::new(pair.client.clone()),
         ));
         let mut open = Vec::new();
-        let next = async |opener: &mut OpenStreams| {
-            let opening =
-                std::future::poll_fn(|cx| -> std::task::Poll<Result<BidiStream<Bytes>, _>> {
-                    opener.poll_open_bidi(cx)
-                });
-            opening.await.unwrap()
-        };
         for _ in 0..AT_ONCE {
-            open.push(next(&mut opener).await);
+            open.push(open_next(&mut opener).await);
         }
         let mut idle = opener.clone();
-        let waits = tokio::time::timeout(Duration::from_millis(1), next(&mut idle)).await;
+        let waits = tokio::time::timeout(Duration::from_millis(1), open_next(&mut idle)).await;
         assert!(waits.is_err());
         let mut other = opener.clone();
-        let waiting = async {
-            next(&mut other).await;
-        };
-        let freeing = async {
-            drop(open.remove(0));
-            let (_, mut receive) = pair.server.accept_bi().await.unwrap();
-            assert!(matches!(receive.read(&mut [0]).await, Err(Error::Reset(_))));
-        };
-        join!(waiting, freeing);
+        // A task of its own, or it would be polled with the one that the idle waiter was in.
+        let waiting = tokio::spawn(async move { drop(open_next(&mut other).await) });
+        tokio::task::yield_now().await;
+        drop(open.remove(0));
+        let (_, mut receive) = pair.server.accept_bi().await.unwrap();
+        assert!(matches!(receive.read(&mut [0]).await, Err(Error::Reset(_))));
+        waiting.await.unwrap();
         drop(idle);
     });
 }
