@@ -3,12 +3,18 @@
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
     clippy::panic,
     clippy::disallowed_methods,
     reason = "a test"
 )]
 
 mod compiler;
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+
+use pith_crypto::SignatureScheme;
 
 use compiler::{C99, CPP17, Files, compile, run};
 
@@ -27,6 +33,46 @@ macro_rules! tests_in_c {
 }
 
 tests_in_c! {
+    config,
+    fd,
     kem,
+    sessions,
+    threads,
     tls,
+}
+
+/// The program prints what its key, which is elsewhere, is to sign: here.
+#[test]
+fn questions() {
+    let files = Files::new("questions");
+    for language in [C99, CPP17] {
+        let program = compile(&files, "tests/c/questions.c", language);
+        let mut child = compiler::command(&program)
+            .arg(files.folder())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let message = Vec::from_iter(
+            (0..line.trim_end().len())
+                .step_by(2)
+                .map(|at| u8::from_str_radix(line.get(at..at + 2).unwrap(), 16).unwrap()),
+        );
+        let signature = files
+            .server_key()
+            .sign(SignatureScheme::ECDSA_SECP256R1_SHA256, &message);
+        let hex: String = signature
+            .unwrap()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let mut input = child.stdin.take().unwrap();
+        writeln!(input, "{hex}").unwrap();
+        drop(input);
+        assert!(child.wait().unwrap().success(), "{}", program.display());
+    }
 }

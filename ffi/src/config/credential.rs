@@ -117,7 +117,7 @@ unsafe fn credential(given: &pith_identity_options) -> Result<Credential, Failur
         Arc::new(Elsewhere(schemes))
     };
     Ok(match (chain, key, schemes, public) {
-        ([], [], [], _) => {
+        (_, [], [], _) => {
             return Err(Failure::new(
                 PITH_CONFIG,
                 "an identity has key_pem, or the schemes of a key that is elsewhere",

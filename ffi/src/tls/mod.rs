@@ -305,7 +305,7 @@ pub extern "C" fn pith_tls_receiving(tls: Option<&pith_tls>) -> i32 {
 }
 
 /// Where the direction to the peer stands: PITH_HANDSHAKING, PITH_ASKING, PITH_OPEN, PITH_CLOSED or PITH_FAILED; a negative status for NULL. It may be open
-/// before the other: a client that offers early data, a server that has accepted some.
+/// before the other, where a server has accepted early data. What a client may send early is asked by pith_tls_early_data_left.
 #[unsafe(no_mangle)]
 pub extern "C" fn pith_tls_sending(tls: Option<&pith_tls>) -> i32 {
     contain_or(PITH_FAILED, || match tls {

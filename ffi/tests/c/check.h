@@ -44,14 +44,14 @@ static inline pith_bytes text(const char *string)
 /* The contents of a file of the folder, which live as long as the program. */
 static inline pith_bytes file(const char *name)
 {
-    static uint8_t contents[16][16384];
+    static uint8_t contents[32][16384];
     static size_t files;
     char path[512];
     FILE *f;
     size_t len;
     snprintf(path, sizeof path, "%s/%s", folder, name);
     f = fopen(path, "rb");
-    CHECK(f != NULL && files < 16);
+    CHECK(f != NULL && files < 32);
     len = fread(contents[files], 1, sizeof contents[files], f);
     fclose(f);
     return bytes_of(contents[files++], len);

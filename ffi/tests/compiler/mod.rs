@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use pith_tests::pki::{Kind, Pki, self_signed};
+use pith_crypto::SigningKey;
+use pith_tests::pki::{Identity, Kind, Pki, self_signed};
 
 /// A language that the header is written for, and a library to link.
 #[derive(Clone, Copy)]
@@ -41,7 +42,10 @@ pub(crate) const CPP17: Language = Language {
 };
 
 /// A folder of its own for one test, with certificates.
-pub(crate) struct Files(PathBuf);
+pub(crate) struct Files {
+    folder: PathBuf,
+    server: Identity,
+}
 
 impl Files {
     pub(crate) fn new(test: &str) -> Self {
@@ -57,21 +61,29 @@ impl Files {
         );
         write("chain.pem", &server.chain_pem);
         write("key.pem", &server.key_pem);
+        write("crl.pem", &pki.crl(0, &[], |_| ()).pem().unwrap());
         let client = pki.leaf("client.example");
         write("client.pem", &client.chain_pem);
         write("client.key", &client.key_pem);
         let other = self_signed(Kind::Ed25519, "other.example");
         write("other.pem", &other.chain_pem);
         write("other.key", &other.key_pem);
-        Self(folder)
+        Self { folder, server }
     }
 
     pub(crate) fn folder(&self) -> &str {
-        self.0.to_str().unwrap()
+        self.folder.to_str().unwrap()
     }
 
     pub(crate) fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
+        self.folder.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Files {
+    /// The key of `chain.pem`.
+    pub(crate) fn server_key(&self) -> SigningKey {
+        SigningKey::from_der(&self.server.key).unwrap()
     }
 }
 
@@ -137,6 +149,7 @@ pub(crate) fn command(program: &Path) -> Command {
         std::os::unix::fs::symlink(target, &link).unwrap();
     }
     command.env("LD_LIBRARY_PATH", links);
+    command.env("SSL_CERT_FILE", program.with_file_name("ca.pem"));
     command
 }
 

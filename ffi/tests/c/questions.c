@@ -1,0 +1,247 @@
+/* Questions in place of callbacks: which configuration, is this chain acceptable, sign this. The last is answered by whoever started the test. */
+#include "check.h"
+
+static pith_question q;
+
+static uint32_t asked(pith_tls *tls, int32_t kind)
+{
+    PITH_INIT(q);
+    IS(pith_tls_question(tls, &q), PITH_OK);
+    CHECK(q.kind == kind);
+    return q.number;
+}
+
+/* All that `from` has to say, as far as `to` takes it; what it does not take is kept for the next call. */
+static uint8_t flight[16384];
+static size_t flight_len, flight_at;
+
+static int32_t hand_over(pith_tls *from, pith_tls *to)
+{
+    size_t n;
+    int32_t status;
+    if (flight_at == flight_len) {
+        IS(pith_tls_transmit(from, flight, sizeof flight, &flight_len), PITH_OK);
+        flight_at = 0;
+    }
+    status = pith_tls_receive(to, flight + flight_at, flight_len - flight_at, &n, NULL);
+    flight_at = status < 0 ? flight_len : flight_at + n;
+    return status;
+}
+
+static void which_configuration(void)
+{
+    pith_client_options co;
+    pith_server_options so;
+    pith_client_config *clients;
+    pith_server_config *first, *chosen;
+    pith_bytes protocols[2];
+    pith_info info;
+    pith_tls *c, *s;
+    size_t i, found = 0;
+    uint32_t number;
+    PITH_INIT(co);
+    protocols[0] = text("one");
+    protocols[1] = text("two");
+    co.alpn = protocols;
+    co.alpn_count = 2;
+    clients = client_config(&co);
+    PITH_INIT(so);
+    so.ask_config = 1;
+    first = server_config(&so);
+    PITH_INIT(so);
+    so.alpn = protocols + 1;
+    so.alpn_count = 1;
+    chosen = server_config(&so);
+
+    c = client(clients, NULL);
+    s = server(first);
+    IS(hand_over(c, s), PITH_WANT_ANSWER);
+    CHECK(pith_tls_receiving(s) == PITH_ASKING && pith_tls_sending(s) == PITH_ASKING);
+    number = asked(s, PITH_QUESTION_CONFIG);
+    CHECK(q.server_name.len == 14 && memcmp(q.server_name.data, "server.example", 14) == 0);
+    CHECK(q.item_count == 2 && q.items[1].len == 3 && memcmp(q.items[1].data, "two", 3) == 0);
+    for (i = 0; i < q.group_count; i++)
+        found += q.groups[i] == PITH_GROUP_X25519MLKEM768;
+    for (i = 0; i < q.suite_count; i++)
+        found += q.suites[i] == PITH_SUITE_AES_128_GCM_SHA256;
+    CHECK(found == 2 && q.signature_scheme_count > 5);
+    CHECK(q.client_hello.len > 1200 && q.client_hello.data[0] == 1);
+    CHECK(q.message.len == 0 && q.hello.data == NULL);
+    q.size = 1;
+    IS(pith_tls_question(s, &q), PITH_ARGUMENT);
+    IS(pith_tls_question(s, NULL), PITH_NULL);
+    IS(pith_tls_question(NULL, &q), PITH_NULL);
+
+    /* Nothing but the right answer changes anything. */
+    IS(pith_tls_answer_config(s, number + 1, chosen, NULL), PITH_MISUSE);
+    CHECK(strstr(pith_tls_error(s), "number") != NULL);
+    IS(pith_tls_answer_verify(s, number, 1, bytes_of(NULL, 0), NULL, NULL), PITH_MISUSE);
+    IS(pith_tls_answer_signature(s, number, flight, 5, NULL), PITH_MISUSE);
+    IS(pith_tls_answer_early_data(s, number, 1, NULL), PITH_MISUSE);
+    IS(pith_tls_answer_psks(s, number, NULL, 0, NULL), PITH_MISUSE);
+    IS(pith_tls_answer_kept(s, number, flight, 5, NULL), PITH_MISUSE);
+    IS(pith_tls_answer_session(s, number, 0, NULL, NULL, 0, NULL), PITH_MISUSE);
+    IS(pith_tls_answer_config(NULL, number, chosen, NULL), PITH_NULL);
+    IS(pith_tls_answer_early_data(NULL, number, 1, NULL), PITH_NULL);
+    IS(pith_tls_answer_config(s, number, chosen, NULL), PITH_OK);
+    IS(pith_tls_answer_config(s, number, chosen, NULL), PITH_MISUSE);
+    IS(hand_over(c, s), PITH_OK);
+    shake(s, c, NULL);
+    PITH_INIT(info);
+    IS(pith_tls_info(c, &info), PITH_OK);
+    CHECK(info.alpn.len == 3 && memcmp(info.alpn.data, "two", 3) == 0);
+    pith_tls_free(c);
+    pith_tls_free(s);
+
+    /* NULL refuses the client. */
+    c = client(clients, NULL);
+    s = server(first);
+    IS(hand_over(c, s), PITH_WANT_ANSWER);
+    IS(pith_tls_answer_config(s, asked(s, PITH_QUESTION_CONFIG), NULL, NULL), PITH_LOCAL);
+    CHECK(pith_tls_alert_sent(s) == 49);
+    flight_at = flight_len;
+    IS(hand_over(s, c), PITH_ALERT);
+    CHECK(pith_tls_alert_received(c) == 49);
+    IS(pith_tls_answer_config(s, number, chosen, NULL), PITH_LOCAL);
+    IS(pith_tls_question(s, &q), PITH_NONE);
+    pith_tls_free(c);
+    pith_tls_free(s);
+    pith_client_config_free(clients);
+    pith_server_config_free(first);
+    pith_server_config_free(chosen);
+}
+
+static void is_it_acceptable(int accept)
+{
+    pith_client_options co;
+    pith_server_options so;
+    pith_client_config *clients;
+    pith_server_config *servers;
+    pith_identity *shown = identity("client.pem", "client.key");
+    pith_trust *trust = roots();
+    const pith_identity *list[1];
+    pith_info info;
+    pith_tls *c, *s;
+    int32_t status;
+    list[0] = shown;
+    PITH_INIT(co);
+    co.ask_verify = 1;
+    co.identities = list;
+    co.identity_count = 1;
+    clients = client_config(&co);
+    PITH_INIT(so);
+    so.client_auth = PITH_CLIENT_AUTH_REQUIRED;
+    so.client_trust = trust;
+    so.ask_verify = so.keep_peer_chain = 1;
+    servers = server_config(&so);
+    c = client(clients, NULL);
+    s = server(servers);
+    flight_at = flight_len = 0;
+    IS(hand_over(c, s), PITH_OK);
+    IS(hand_over(s, c), PITH_WANT_ANSWER);
+    asked(c, PITH_QUESTION_VERIFY);
+    CHECK(q.item_count == 2 && q.items[0].data[0] == 0x30 && q.raw_key.len == 0);
+    CHECK(q.server_name.len == 14);
+    IS(pith_tls_answer_verify(c, q.number, 1, bytes_of(NULL, 5), NULL, NULL), PITH_NULL);
+    IS(pith_tls_answer_verify(c, q.number, 0, bytes_of(NULL, 0), "\xff", NULL), PITH_ARGUMENT);
+    IS(pith_tls_answer_verify(NULL, q.number, 1, bytes_of(NULL, 0), NULL, NULL), PITH_NULL);
+    status = pith_tls_answer_verify(c, q.number, accept != 0, bytes_of(NULL, 0), "not today", NULL);
+    if (!accept) {
+        CHECK(status == PITH_CERTIFICATE && strstr(pith_tls_error(c), "not today") != NULL);
+        CHECK(pith_tls_alert_sent(c) > 0);
+    } else {
+        CHECK(status == PITH_OK);
+        while (flight_at < flight_len)
+            IS(hand_over(s, c), PITH_OK);
+        IS(hand_over(c, s), PITH_WANT_ANSWER);
+        asked(s, PITH_QUESTION_VERIFY);
+        CHECK(q.server_name.len == 0 && q.item_count == 2);
+        IS(pith_tls_answer_verify(s, q.number, 1, text("account 7"), NULL, NULL), PITH_OK);
+        while (flight_at < flight_len)
+            IS(hand_over(c, s), PITH_OK);
+        PITH_INIT(info);
+        IS(pith_tls_info(s, &info), PITH_OK);
+        CHECK(info.peer_identity.len == 9 && memcmp(info.peer_identity.data, "account 7", 9) == 0);
+        CHECK(info.client_signature_scheme != 0 && info.peer_chain_count == 2);
+    }
+    pith_tls_free(c);
+    pith_tls_free(s);
+    pith_client_config_free(clients);
+    pith_server_config_free(servers);
+    pith_trust_free(trust);
+    pith_identity_free(shown);
+}
+
+/* Prints what is to be signed, and reads the signature, both in hexadecimal. */
+static size_t sign_elsewhere(uint8_t *signature, size_t room)
+{
+    size_t i;
+    unsigned byte;
+    for (i = 0; i < q.message.len; i++)
+        printf("%02x", q.message.data[i]);
+    printf("\n");
+    fflush(stdout);
+    for (i = 0; i < room && scanf("%2x", &byte) == 1; i++)
+        signature[i] = (uint8_t)byte;
+    return i;
+}
+
+static void a_key_elsewhere(int good)
+{
+    static const uint16_t scheme = 0x0403;
+    uint8_t signature[128];
+    size_t len;
+    pith_identity_options io;
+    pith_identity *shown;
+    const pith_identity *list[1];
+    pith_client_options co;
+    pith_server_options so;
+    pith_client_config *clients;
+    pith_server_config *servers;
+    pith_tls *c, *s;
+    PITH_INIT(io);
+    io.chain_pem = file("chain.pem");
+    io.schemes = &scheme;
+    io.scheme_count = 1;
+    IS(pith_identity_new(&shown, &io, why, sizeof why), PITH_OK);
+    list[0] = shown;
+    PITH_INIT(so);
+    so.identities = list;
+    so.identity_count = 1;
+    IS(pith_server_config_new(&servers, &so, why, sizeof why), PITH_OK);
+    PITH_INIT(co);
+    clients = client_config(&co);
+    c = client(clients, NULL);
+    s = server(servers);
+    flight_at = flight_len = 0;
+    IS(hand_over(c, s), PITH_WANT_ANSWER);
+    asked(s, PITH_QUESTION_SIGN);
+    CHECK(q.scheme == scheme && q.message.len > 64);
+    IS(pith_tls_answer_signature(s, q.number, NULL, 5, NULL), PITH_NULL);
+    IS(pith_tls_answer_signature(NULL, q.number, signature, 5, NULL), PITH_NULL);
+    if (good) {
+        len = sign_elsewhere(signature, sizeof signature);
+        IS(pith_tls_answer_signature(s, q.number, signature, len, NULL), PITH_OK);
+        shake(s, c, NULL);
+    } else {
+        IS(pith_tls_answer_signature(s, q.number, NULL, 0, NULL), PITH_LOCAL);
+        CHECK(pith_tls_receiving(s) == PITH_FAILED && pith_tls_alert_sent(s) > 0);
+    }
+    pith_tls_free(c);
+    pith_tls_free(s);
+    pith_client_config_free(clients);
+    pith_server_config_free(servers);
+    pith_identity_free(shown);
+}
+
+int main(int argc, char **argv)
+{
+    CHECK(argc == 2);
+    folder = argv[1];
+    which_configuration();
+    is_it_acceptable(1);
+    is_it_acceptable(0);
+    a_key_elsewhere(0);
+    a_key_elsewhere(1);
+    return 0;
+}
