@@ -1590,7 +1590,7 @@ int32_t pith_tls_receiving(const struct pith_tls *tls);
 
 /**
  * Where the direction to the peer stands: PITH_HANDSHAKING, PITH_ASKING, PITH_OPEN, PITH_CLOSED or PITH_FAILED; a negative status for NULL. It may be open
- * before the other: a client that offers early data, a server that has accepted some.
+ * before the other, where a server has accepted early data. What a client may send early is asked by pith_tls_early_data_left.
  */
 int32_t pith_tls_sending(const struct pith_tls *tls);
 
