@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "not every test needs all of it")]
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -96,33 +97,52 @@ pub(crate) fn libraries() -> PathBuf {
         .to_owned()
 }
 
-/// Compiles one file of the crate's folder, and gives the program.
-pub(crate) fn compile(files: &Files, source: &str, language: Language) -> PathBuf {
+/// Compiles one file of the crate's folder, and gives the program; none where there is no compiler for it.
+pub(crate) fn compile(files: &Files, source: &str, language: Language) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let stem = Path::new(source).file_stem().unwrap().to_str().unwrap();
     let program = PathBuf::from(files.path(&format!("{stem}-{}", language.name)));
-    let mut command = Command::new(language.compiler);
+    // Under AddressSanitizer, all by clang and against the static library that was built for it.
+    let sanitized = std::env::var_os("PITH_ASAN");
+    let compiler = match (&sanitized, language.compiler) {
+        (None, compiler) => compiler,
+        (Some(_), "c++") => "clang++",
+        (Some(_), _) => "clang",
+    };
+    let (flags, library) = match &sanitized {
+        None => (&[][..], language.library),
+        Some(_) => (&["-fsanitize=address"][..], CPP17.library),
+    };
+    let mut command = Command::new(compiler);
     command
         .args(language.flags)
+        .args(flags)
         .args(["-Wall", "-Wextra", "-Werror", "-g", "-I"])
         .arg(root.join("include"))
         .arg(root.join(source))
         .args(["-x", "none", "-pthread", "-o"])
         .arg(&program);
-    for part in language.library {
-        match part.starts_with('-') {
-            true => command.arg(part),
-            false => command.arg(libraries().join(part)),
+    for part in library {
+        match (part.starts_with('-'), &sanitized) {
+            (true, _) => command.arg(part),
+            (false, Some(archive)) => command.arg(archive),
+            (false, None) => command.arg(libraries().join(part)),
         };
     }
-    let output = command.output().unwrap();
+    let output = match command.output() {
+        Err(error) if error.kind() == ErrorKind::NotFound && language.compiler == "c++" => {
+            println!("SKIPPED: c_plus_plus: there is no C++ compiler");
+            return None;
+        }
+        output => output.unwrap(),
+    };
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(
         output.status.success(),
         "{source} as {}:\n{errors}",
         language.name
     );
-    program
+    Some(program)
 }
 
 /// A command that runs a program with the shared library at hand, under valgrind if that is wanted.
