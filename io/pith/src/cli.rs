@@ -23,12 +23,12 @@ pub(crate) enum Command {
     /// shown on standard error.
     #[command(after_help = EXIT_CODES)]
     Client(ClientOptions),
-    /// Get files over QUIC, in HTTP/0.9 (ALPN hq-interop): all of one server's over one connection, at once.
+    /// Get files over HTTP/3, all of one server's over one connection, at once.
     ///
-    /// A file that was asked for goes to standard output or to where --output says; what was negotiated is shown on standard error.
+    /// A status other than 200 is a failure. A file that was asked for goes to standard output or to where --output says; what was negotiated is shown on standard error.
     #[command(after_help = EXIT_CODES)]
     Get(GetOptions),
-    /// Serve: a page that shows what was negotiated, or an echo; or, with --quic --hq, files over QUIC.
+    /// Serve: a page that shows what was negotiated, or an echo; or, with --quic, files over HTTP/3.
     ///
     /// The first line on standard output is `listening on ADDR:PORT`. A client that fails is named on standard error; serving goes on.
     #[command(after_help = EXIT_CODES)]
@@ -96,9 +96,16 @@ pub(crate) struct GetOptions {
     /// What to get: https://HOST[:PORT]/PATH. The port is 443 if none is given.
     #[arg(value_name = "URL", required = true)]
     pub(crate) urls: Vec<String>,
-    /// Over HTTP/0.9 on QUIC streams, as hq-interop.
-    #[arg(long, required = true)]
+    /// Over HTTP/0.9 on QUIC streams (ALPN hq-interop), in place of HTTP/3.
+    #[arg(long)]
     pub(crate) hq: bool,
+    /// Connect to each server twice: the first connection only gets a ticket, and the second asks for the files before its handshake is complete (0-RTT),
+    /// or after it where the server does not take that. Somebody on the way can have the server get these requests more than once.
+    #[arg(long)]
+    pub(crate) zero_rtt: bool,
+    /// Change the keys of each connection while files come (RFC 9001 section 6), and say whether the server has followed.
+    #[arg(long)]
+    pub(crate) keyupdate: bool,
     /// Where the file goes; with several URLs a directory, which is made if it is not there, for a file of the last part of each path. What is there is
     /// replaced once all of the new file has come. [default: standard output, for one URL]
     #[arg(short, long, value_name = "PATH")]
@@ -164,15 +171,22 @@ pub(crate) struct ServerOptions {
     /// Send back whatever comes, until close_notify.
     #[arg(long)]
     pub(crate) echo: bool,
-    /// Serve over QUIC, on UDP: files, so --hq and --root are needed.
-    #[arg(long, requires = "hq", conflicts_with_all = ["http", "echo"])]
+    /// Serve files over QUIC, on UDP, by --h3, --hq or both.
+    #[arg(long, requires = "root", conflicts_with_all = ["http", "echo"])]
     pub(crate) quic: bool,
+    /// Answer over HTTP/3, and over TCP on the same port by HTTP/1.1, which tells browsers of HTTP/3 (Alt-Svc). Without an index.html `/` is the page that
+    /// shows what was negotiated.
+    #[arg(long, requires = "quic")]
+    pub(crate) h3: bool,
     /// Answer `GET /PATH` on each stream with the file, as HTTP/0.9 (ALPN hq-interop).
-    #[arg(long, requires_all = ["quic", "root"])]
+    #[arg(long, requires = "quic")]
     pub(crate) hq: bool,
     /// The directory of the files that are served; none outside of it is, symbolic links included. `/` is its index.html.
-    #[arg(long, value_name = "DIR", requires = "hq")]
+    #[arg(long, value_name = "DIR", requires = "quic")]
     pub(crate) root: Option<PathBuf>,
+    /// Have each client show that it receives at its address (Retry) before anything is done for it, where QUIC does so under load alone.
+    #[arg(long, requires = "quic")]
+    pub(crate) retry: bool,
     /// Keep a trace of each QUIC connection in a file of this directory, as qvis reads it (qlog). The directory is made if it is not there. Whoever
     /// connects makes another file.
     #[arg(long, value_name = "DIR", requires = "quic")]

@@ -105,7 +105,8 @@ pub(crate) fn tickets(which: &str) -> Result<Tickets, Failure> {
     }
 }
 
-/// What a side is ready to negotiate. [`apply`](crate::input::apply) gives it to a builder of either kind.
+/// What a side is ready to negotiate. [`build`](crate::input::build) gives it to a builder of either kind.
+#[derive(Clone)]
 pub(crate) struct Terms {
     pub(crate) policy: &'static Policy,
     pub(crate) groups: Option<Vec<Group>>,

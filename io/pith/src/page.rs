@@ -1,4 +1,4 @@
-//! The page of `pith server --http`: one HTTP/1.1 response, HTML without scripts or anything fetched.
+//! The page that shows what was negotiated, and responses of HTTP/1.1: HTML without scripts or anything fetched.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -8,8 +8,23 @@ use time::OffsetDateTime;
 
 use crate::{escape, identity, negotiated};
 
-/// The whole response to a GET.
-pub(crate) fn negotiated(summary: &Summary, handshake: Duration, now: OffsetDateTime) -> String {
+/// The whole response to a GET; `header` is whole header lines, or nothing.
+pub(crate) fn negotiated(
+    summary: &Summary,
+    handshake: Duration,
+    now: OffsetDateTime,
+    header: &str,
+) -> String {
+    response(
+        "200 OK",
+        header,
+        "text/html",
+        &body(summary, handshake, now),
+    )
+}
+
+/// The page.
+pub(crate) fn body(summary: &Summary, handshake: Duration, now: OffsetDateTime) -> String {
     let (class, verdict, meaning) = if summary.group.is_post_quantum() {
         (
             "good",
@@ -51,7 +66,7 @@ pub(crate) fn negotiated(summary: &Summary, handshake: Duration, now: OffsetDate
             let _infallible = writeln!(table, "<dt>{name}</dt><dd>{value}</dd>").is_ok();
             table
         });
-    let body = format!(
+    format!(
         r#"<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -68,11 +83,22 @@ pub(crate) fn negotiated(summary: &Summary, handshake: Duration, now: OffsetDate
 </html>
 "#,
         VERSION = negotiated::VERSION,
-    );
-    response("200 OK", "", "text/html", &body)
+    )
 }
 
-/// A response that says no; `header` is a whole header line, or nothing.
+/// The head of a response with a file; `header` is whole header lines, or nothing.
+pub(crate) fn file(length: u64, kind: &str, header: &str) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\n\
+         Content-Type: {kind}\r\n\
+         Content-Length: {length}\r\n\
+         X-Content-Type-Options: nosniff\r\n\
+         Connection: close\r\n\
+         {header}\r\n"
+    )
+}
+
+/// A response that says no; `header` is whole header lines, or nothing.
 pub(crate) fn refusal(status: &str, header: &str) -> String {
     response(status, header, "text/plain", &format!("{status}\n"))
 }
@@ -82,7 +108,7 @@ fn response(status: &str, header: &str, kind: &str, body: &str) -> String {
         "HTTP/1.1 {status}\r\n\
          Content-Type: {kind}; charset=utf-8\r\n\
          Content-Length: {}\r\n\
-         Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n\
+         Content-Security-Policy: {POLICY}\r\n\
          X-Content-Type-Options: nosniff\r\n\
          Cache-Control: no-store\r\n\
          Connection: close\r\n\
@@ -91,6 +117,9 @@ fn response(status: &str, header: &str, kind: &str, body: &str) -> String {
         body.len()
     )
 }
+
+/// Nothing is fetched for the page, and nothing runs on it.
+pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --ink: #1c2024; --quiet: #60646c; --ground: #fbfbf9; --line: #e3e3de; --good: #1a7f4e; --fair: #9a6200 }

@@ -1,4 +1,4 @@
-//! `pith server`: a page that shows what was negotiated, or an echo, for as long as it runs.
+//! `pith server`: a page that shows what was negotiated, or an echo, for as long as it runs; and beside `--quic --h3`, its files over TCP.
 //!
 //! A client costs one thread and the buffers of one stream; there are at most [`CLIENTS`] at once, and each has a deadline for
 //! its handshake, one for its request, and a bound on its silence. No client ends the server: what one does wrong is one line
@@ -6,32 +6,40 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use pith_io::std::{HANDSHAKE_LIMIT, Socket, Stream, Timeouts};
-use pith_tls::{Role, ServerConfig, Summary};
+use pith_tls::{Credential, Role, ServerConfig, Summary};
 use time::OffsetDateTime;
 
 use crate::cli::ServerOptions;
 use crate::failure::{self, Failure};
+use crate::files::find::{Found, Refusal, find, is_root};
 use crate::flights::{Bytes, Counted};
 use crate::input::Terms;
 use crate::negotiated::Report;
 use crate::{escape, input, keys, page, say};
 
 /// What every client gets.
-struct Server {
+pub(crate) struct Server {
     config: Arc<ServerConfig>,
     service: Service,
     json: bool,
 }
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(PartialEq)]
 enum Service {
+    /// The page.
     Http,
     Echo,
+    /// Files, or the page for want of an index. `header` is a header line for every response.
+    Files {
+        root: Arc<Path>,
+        header: String,
+    },
 }
 
 pub(crate) fn run(options: &ServerOptions) -> Result<(), Failure> {
@@ -47,13 +55,14 @@ pub(crate) fn run(options: &ServerOptions) -> Result<(), Failure> {
         .local_addr()
         .map_err(|error| failure::output(&error))?;
     announce(options, address, &format!("pith client {address}"), &pins)?;
-    serve(&listener, &Arc::new(server))
+    serve(&listener, &Arc::new(server));
+    Ok(())
 }
 
 /// The server, and the pin of each of its keys.
 fn prepare(options: &ServerOptions, service: Service) -> Result<(Server, Vec<String>), Failure> {
     let protocols = match service {
-        Service::Http => &["http/1.1"][..],
+        Service::Http | Service::Files { .. } => &["http/1.1"][..],
         Service::Echo => &[],
     };
     let terms = input::terms(&options.terms, protocols)?;
@@ -64,26 +73,55 @@ fn prepare(options: &ServerOptions, service: Service) -> Result<(Server, Vec<Str
             name.escape_ascii()
         )));
     }
-    let (config, pins) = configuration(options, terms)?;
+    let credentials = keys::credentials(&options.identity)?;
+    let pins = pins(&credentials);
     let server = Server {
-        config,
+        config: configuration(options, credentials, terms)?,
         service,
         json: options.json,
     };
     Ok((server, pins))
 }
 
-/// The configuration of a server on these terms, and the pin of each of its keys.
+/// A server of files over TCP.
+pub(crate) fn files(
+    options: &ServerOptions,
+    credentials: Vec<Credential>,
+    terms: Terms,
+    root: Arc<Path>,
+) -> Result<Server, Failure> {
+    let header = String::new();
+    Ok(Server {
+        config: configuration(options, credentials, terms)?,
+        service: Service::Files { root, header },
+        json: options.json,
+    })
+}
+
+impl Server {
+    /// Serves files for ever, with this header line in every response.
+    pub(crate) fn serve(mut self, listener: &TcpListener, line: String) {
+        if let Service::Files { header, .. } = &mut self.service {
+            *header = line;
+        }
+        serve(listener, &Arc::new(self));
+    }
+}
+
+/// The pin of each key.
+pub(crate) fn pins(credentials: &[Credential]) -> Vec<String> {
+    let pins = credentials.iter();
+    pins.map(|credential| escape::hex(&credential.key_pin()))
+        .collect()
+}
+
+/// The configuration of a server on these terms.
 pub(crate) fn configuration(
     options: &ServerOptions,
+    credentials: Vec<Credential>,
     terms: Terms,
-) -> Result<(Arc<ServerConfig>, Vec<String>), Failure> {
-    let credentials = keys::credentials(&options.identity)?;
+) -> Result<Arc<ServerConfig>, Failure> {
     let psks = keys::psks(&options.identity, Role::Server)?;
-    let pins = credentials.iter();
-    let pins = pins
-        .map(|credential| escape::hex(&credential.key_pin()))
-        .collect();
     if credentials.is_empty() && psks.is_empty() {
         return Err(Failure::input(
             "a server expects a certificate and its key, --cert FILE --key FILE, and got none: give them, or make some to try with `pith pki`; or give --raw-key or --psk",
@@ -99,7 +137,7 @@ pub(crate) fn configuration(
         .into_iter()
         .fold(config, |config, credential| config.credential(credential));
     config = psks.into_iter().fold(config, |config, psk| config.psk(psk));
-    Ok((input::build!(config, terms)?, pins))
+    input::build!(config, terms)
 }
 
 /// Says where the server listens, on standard output, and what to know of it.
@@ -134,7 +172,7 @@ pub(crate) fn cannot_listen(options: &ServerOptions, error: &io::Error) -> Failu
 }
 
 /// Accepts for ever.
-fn serve(listener: &TcpListener, server: &Arc<Server>) -> Result<(), Failure> {
+fn serve(listener: &TcpListener, server: &Arc<Server>) {
     let seats = Arc::new(Seats::default());
     loop {
         let seat = Seats::take(&seats);
@@ -215,8 +253,9 @@ impl Visit {
                 "pith: {client}: {count} bytes of early data, which is replayable"
             ));
         }
-        let served = match server.service {
-            Service::Http => http(tls, early, handshake),
+        let served = match &server.service {
+            Service::Http => http(tls, early, handshake, None),
+            Service::Files { root, header } => http(tls, early, handshake, Some((root, header))),
             Service::Echo => echo(tls, &early),
         };
         self.times.push(("total", start.elapsed()));
@@ -248,28 +287,56 @@ fn echo(tls: &mut Stream<Counted<TcpStream>>, early: &[u8]) -> io::Result<()> {
     }
 }
 
-/// One request, one page, goodbye.
+/// One request, one page or file, goodbye. `files` is where they are, and a header line.
 fn http(
     tls: &mut Stream<Counted<TcpStream>>,
     early: Vec<u8>,
     handshake: Duration,
+    files: Option<(&Path, &str)>,
 ) -> io::Result<()> {
-    let response = match request(tls, early)? {
-        Request::Get => match tls.summary() {
-            Some(summary) => page::negotiated(summary, handshake, OffsetDateTime::now_utc()),
-            None => page::refusal("500 Internal Server Error", ""),
+    let request = request(tls, early)?;
+    let header = files.map_or("", |(_, header)| header);
+    let refuse = |status| page::refusal(status, header);
+    let response = match request {
+        Request::Get(target) => match files.map(|(root, _)| find(root, &target)) {
+            Some(Ok(found)) => return send(tls, found, header),
+            Some(Err(refusal)) if refusal != Refusal::NotFound || !is_root(&target) => {
+                refuse(refusal.status())
+            }
+            _ => match tls.summary() {
+                Some(summary) => {
+                    page::negotiated(summary, handshake, OffsetDateTime::now_utc(), header)
+                }
+                None => refuse("500 Internal Server Error"),
+            },
         },
-        Request::Other => page::refusal("405 Method Not Allowed", "Allow: GET\r\n"),
-        Request::TooLong => page::refusal("431 Request Header Fields Too Large", ""),
-        Request::Malformed => page::refusal("400 Bad Request", ""),
+        Request::Other => {
+            page::refusal("405 Method Not Allowed", &format!("Allow: GET\r\n{header}"))
+        }
+        Request::TooLong => refuse("431 Request Header Fields Too Large"),
+        Request::Malformed => refuse("400 Bad Request"),
         Request::None => return tls.close(),
     };
     tls.write_all(response.as_bytes())?;
     tls.close()
 }
 
+/// Sends a file. One that became shorter meanwhile ends without close_notify, so that nobody takes it for whole.
+fn send(tls: &mut Stream<Counted<TcpStream>>, found: Found, header: &str) -> io::Result<()> {
+    let Found { file, length, kind } = found;
+    tls.write_all(page::file(length, kind, header).as_bytes())?;
+    if io::copy(&mut file.take(length), tls)? < length {
+        return Err(io::Error::new(
+            ErrorKind::UnexpectedEof,
+            "a file became shorter while it was sent",
+        ));
+    }
+    tls.close()
+}
+
 enum Request {
-    Get,
+    /// With what is asked for.
+    Get(String),
     Other,
     TooLong,
     Malformed,
@@ -317,13 +384,13 @@ fn request(tls: &mut Stream<Counted<TcpStream>>, mut head: Vec<u8>) -> io::Resul
 fn kind(line: &[u8]) -> Request {
     let mut words = line.split(|byte| *byte == b' ');
     match (words.next(), words.next(), words.next(), words.next()) {
-        (Some(method), Some([b'/', ..]), Some(version), None)
+        (Some(method), Some(target @ [b'/', ..]), Some(version), None)
             if version.starts_with(b"HTTP/1.") =>
         {
-            if method == b"GET" {
-                Request::Get
-            } else {
-                Request::Other
+            match str::from_utf8(target) {
+                Ok(target) if method == b"GET" => Request::Get(target.to_owned()),
+                Ok(_) => Request::Other,
+                Err(_) => Request::Malformed,
             }
         }
         _ => Request::Malformed,
@@ -411,7 +478,7 @@ mod tests {
             ("empty", "", "malformed"),
         ] {
             let got = match kind(line.as_bytes()) {
-                Request::Get => "get",
+                Request::Get(_) => "get",
                 Request::Other => "other",
                 Request::TooLong => "too long",
                 Request::Malformed => "malformed",

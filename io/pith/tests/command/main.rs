@@ -11,6 +11,7 @@
 
 mod client;
 mod early;
+mod http3;
 mod keys;
 mod mutual;
 mod openssl;

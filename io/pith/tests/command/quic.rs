@@ -9,15 +9,19 @@ use pith_tests::pki::Pki;
 use crate::process::{Folder, Made, Server, check, run};
 
 /// Files to serve, and a server that does.
-struct Site {
-    folder: Folder,
-    made: Made,
-    server: Server,
-    large: Vec<u8>,
+pub(crate) struct Site {
+    pub(crate) folder: Folder,
+    pub(crate) made: Made,
+    pub(crate) server: Server,
+    pub(crate) large: Vec<u8>,
 }
 
 impl Site {
     fn new(name: &str, options: &[&str]) -> Self {
+        Self::serving("--hq", name, options)
+    }
+
+    pub(crate) fn serving(protocol: &str, name: &str, options: &[&str]) -> Self {
         let folder = Folder::new(name);
         let made = Made::new(&folder, "pki", &["--name=localhost", "--name=127.0.0.1"]);
         let root = folder.0.join("www");
@@ -33,7 +37,7 @@ impl Site {
         let [cert, key] = &made.server;
         let root = root.to_str().unwrap();
         let given = [
-            "--quic", "--hq", "--root", root, "--cert", cert, "--key", key,
+            "--quic", protocol, "--root", root, "--cert", cert, "--key", key,
         ];
         let server = Server::with(&[&given, options].concat());
         Self {
@@ -44,11 +48,11 @@ impl Site {
         }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("https://{}{path}", self.server.localhost())
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.folder.0.join(name).to_str().unwrap().to_owned()
     }
 }
@@ -319,8 +323,7 @@ fn arguments_that_make_no_sense_are_named() {
     );
     check("a busy port", &output, 1, &["cannot listen on"]);
     for (name, options, part) in [
-        ("no protocol", &["https://localhost/"][..], "--hq"),
-        ("no URL", &["--hq"], "<URL>"),
+        ("no URL", &["--hq"][..], "<URL>"),
         (
             "plain",
             &["--hq", "http://localhost/"],

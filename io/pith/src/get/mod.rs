@@ -1,20 +1,25 @@
-//! `pith get --hq`: files over QUIC, all of one server's over one connection, each on a stream of its own.
+//! `pith get`: files over QUIC, all of one server's over one connection, each on a stream of its own.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pith_io::tokio::quic::{Connection, Endpoint, Error};
 use pith_quic::ClientConfig;
+use pith_tls::{EarlyData, SessionStore};
 use tokio::task::JoinSet;
 
 use crate::cli::GetOptions;
 use crate::failure::{self, Failure};
-use crate::files::{self, GOODBYE, PROTOCOL, Refusal};
+use crate::files::{self, GOODBYE};
 use crate::{escape, input, keys, negotiated, say};
+use sink::Target;
+
+mod h3;
+mod hq;
+mod sink;
 
 /// What to get, and where from.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,23 +29,37 @@ struct Url {
     path: String,
 }
 
-/// Where a file goes.
-enum Target {
-    Output,
-    File(PathBuf),
-}
-
 /// The files that one server has.
 struct Order {
     host: String,
     port: u16,
-    files: Vec<(String, Target)>,
+    files: Vec<Wanted>,
+}
+
+/// A file of a server, and where it goes.
+type Wanted = Arc<(String, Target)>;
+
+/// How to get them.
+struct Client<'a> {
+    config: ClientConfig,
+    /// Where tickets are, for early data.
+    sessions: Option<SessionStore>,
+    options: &'a GetOptions,
 }
 
 pub(crate) fn run(options: &GetOptions) -> Result<(), Failure> {
     let orders = orders(options)?;
-    let config = keys::client(&options.trust, &options.identity)?;
-    let terms = input::terms(&options.terms, &[PROTOCOL])?;
+    let mut config = keys::client(&options.trust, &options.identity)?;
+    let sessions = options.zero_rtt.then(SessionStore::new);
+    if let Some(store) = &sessions {
+        config = config.sessions(store.clone()).early_data(true);
+    }
+    let protocol = if options.hq {
+        files::hq::PROTOCOL
+    } else {
+        files::h3::PROTOCOL
+    };
+    let terms = input::terms(&options.terms, &[protocol])?;
     let tls = input::build!(config, terms)?;
     let mut config = ClientConfig::new(tls);
     if let Some(folder) = &options.qlog {
@@ -49,9 +68,14 @@ pub(crate) fn run(options: &GetOptions) -> Result<(), Failure> {
     let config = config.build().map_err(|error| {
         Failure::input(format!("these options cannot be used together: {error}"))
     })?;
+    let client = Client {
+        config,
+        sessions,
+        options,
+    };
     files::runtime()?.block_on(async {
         for order in orders {
-            fetch(&config, order, options.sni.as_deref()).await?;
+            client.fetch(order).await?;
         }
         Ok(())
     })
@@ -83,11 +107,11 @@ fn orders(options: &GetOptions) -> Result<Vec<Order>, Failure> {
         };
         let same = |order: &&mut Order| order.host == host && order.port == port;
         match orders.iter_mut().find(same) {
-            Some(order) => order.files.push((path, target)),
+            Some(order) => order.files.push(Arc::new((path, target))),
             None => orders.push(Order {
                 host,
                 port,
-                files: vec![(path, target)],
+                files: vec![Arc::new((path, target))],
             }),
         }
     }
@@ -147,37 +171,147 @@ fn parse(url: &str) -> Result<Url, Failure> {
     })
 }
 
-/// Gets the files of one server.
-async fn fetch(config: &ClientConfig, order: Order, sni: Option<&str>) -> Result<(), Failure> {
-    let Order { host, port, files } = order;
-    let server = match host.contains(':') {
-        true => format!("[{host}]:{port}"),
-        false => format!("{host}:{port}"),
-    };
-    let name = input::name(sni.unwrap_or(&host))?;
-    let start = Instant::now();
-    let (endpoint, connection) = connect(config, &server, (&host, port), name).await?;
-    let handshake = start.elapsed();
-    show(&connection, &server, handshake);
-    let mut streams = JoinSet::new();
-    for (path, target) in files {
-        let (connection, server) = (connection.clone(), server.clone());
-        streams.spawn(async move { file(&connection, &server, &path, &target).await });
+impl Client<'_> {
+    /// Gets the files of one server.
+    async fn fetch(&self, order: Order) -> Result<(), Failure> {
+        let Order { host, port, files } = order;
+        let server = match host.contains(':') {
+            true => format!("[{host}]:{port}"),
+            false => format!("{host}:{port}"),
+        };
+        let name = input::name(self.options.sni.as_deref().unwrap_or(&host))?;
+        let start = Instant::now();
+        let (endpoint, connection) = connect(&self.config, &server, (&host, port), name).await?;
+        if self.options.keyupdate && !self.options.zero_rtt {
+            connection.update_keys();
+        }
+        let done = if let Some(sessions) = &self.sessions {
+            soon(|| !sessions.is_empty() || connection.error().is_some()).await;
+            connection.close(0_u8.into(), b"");
+            let start = Instant::now();
+            let connecting = endpoint.connect_early(&self.config, connection.remote(), name);
+            match connecting.await {
+                Ok(connection) => self.early(&connection, &server, name, start, &files).await,
+                Err(error) => Err(failure::quic(&server, name, &error)),
+            }
+        } else {
+            show(&connection, &server, start.elapsed(), None);
+            let (failed, http) = self.transfer(&connection, &server, &files).await;
+            self.end(&connection, http, &server).await;
+            one(failed.into_iter().map(|(_, failure)| failure))
+        };
+        endpoint.shutdown(GOODBYE).await;
+        done
     }
-    let mut done = Ok(());
-    while let Some(ended) = streams.join_next().await {
-        let ended = ended.unwrap_or_else(|_| Err(Failure::connection("a transfer died")));
-        if let Err(failure) = ended {
-            // The first is the one to end with; what else went wrong is said.
-            match &done {
-                Ok(()) => done = Err(failure),
-                Err(_) => say(format_args!("pith: {failure}")),
+
+    /// Gets files before the handshake is complete, and again after it what the server did not take then.
+    async fn early(
+        &self,
+        connection: &Connection,
+        server: &str,
+        name: &str,
+        start: Instant,
+        files: &[Wanted],
+    ) -> Result<(), Failure> {
+        if self.options.keyupdate {
+            connection.update_keys();
+        }
+        let shaking = connection.clone();
+        let shaking = async move { (shaking.handshake().await, start.elapsed()) };
+        let shaking = tokio::spawn(shaking);
+        let (mut failed, mut http) = self.transfer(connection, server, files).await;
+        let (early, handshake) = shaking
+            .await
+            .map_err(|_| Failure::connection("a handshake died"))?;
+        let early = early.map_err(|error| failure::quic(server, name, &error))?;
+        show(connection, server, handshake, Some(early));
+        if early == EarlyData::Rejected {
+            let again: Vec<_> = failed.into_iter().map(|(file, _)| file).collect();
+            (failed, http) = self.transfer(connection, server, &again).await;
+        }
+        self.end(connection, http, server).await;
+        one(failed.into_iter().map(|(_, failure)| failure))
+    }
+
+    /// Gets files all at once, and returns those that did not come, and what keeps HTTP/3 from closing the connection.
+    async fn transfer(
+        &self,
+        connection: &Connection,
+        server: &str,
+        files: &[Wanted],
+    ) -> (Vec<(Wanted, Failure)>, Option<h3::Requests>) {
+        let http = match self.options.hq {
+            true => None,
+            false => match h3::begin(connection, server).await {
+                Ok(begun) => Some(begun),
+                Err(failure) => {
+                    // For each the same: one is shown.
+                    let first = files.first().map(Arc::clone);
+                    return (
+                        first.map(|file| (file, failure)).into_iter().collect(),
+                        None,
+                    );
+                }
+            },
+        };
+        let mut streams = JoinSet::new();
+        for file in files {
+            let (connection, server) = (connection.clone(), server.to_owned());
+            let (file, http) = (Arc::clone(file), http.clone());
+            streams.spawn(async move {
+                let (path, target) = &*file;
+                let got = match http {
+                    Some(mut http) => http.get(&server, path, target).await,
+                    None => hq::get(&connection, &server, path, target).await,
+                };
+                got.map_err(|failure| (Arc::clone(&file), failure))
+            });
+        }
+        let mut failed = Vec::new();
+        while let Some(ended) = streams.join_next().await {
+            match ended {
+                Ok(done) => failed.extend(done.err()),
+                // It cannot be told which: the first stands for it.
+                Err(_) => failed.extend(files.first().map(|file| {
+                    let failure = Failure::connection("a transfer died");
+                    (Arc::clone(file), failure)
+                })),
             }
         }
+        (failed, http)
     }
-    connection.close(0_u8.into(), b"");
-    endpoint.shutdown(GOODBYE).await;
+
+    /// Closes a connection, and says what is left to say of it.
+    async fn end(&self, connection: &Connection, http: Option<h3::Requests>, server: &str) {
+        if self.options.keyupdate {
+            let updated = || connection.stats().key_updates > 0;
+            soon(|| updated() || connection.error().is_some()).await;
+            let said = if updated() { "updated" } else { "not updated" };
+            say(format_args!("keys of the connection to {server}: {said}"));
+        }
+        drop(http);
+        connection.close(0_u8.into(), b"");
+    }
+}
+
+/// The first failure is the one to end with; what else went wrong is said.
+fn one(failures: impl Iterator<Item = Failure>) -> Result<(), Failure> {
+    let mut done = Ok(());
+    for failure in failures {
+        match &done {
+            Ok(()) => done = Err(failure),
+            Err(_) => say(format_args!("pith: {failure}")),
+        }
+    }
     done
+}
+
+/// Waits for what comes behind the handshake, if it does.
+async fn soon(it_came: impl Fn() -> bool) {
+    let until = Instant::now().checked_add(SOON);
+    while !it_came() && until.is_some_and(|until| Instant::now() < until) {
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// The first address of the server at which a handshake works.
@@ -221,7 +355,7 @@ async fn connect(
 }
 
 /// Says what was negotiated, on standard error.
-fn show(connection: &Connection, server: &str, handshake: std::time::Duration) {
+fn show(connection: &Connection, server: &str, handshake: Duration, early: Option<EarlyData>) {
     let Some(summary) = connection.summary() else {
         return;
     };
@@ -231,7 +365,8 @@ fn show(connection: &Connection, server: &str, handshake: std::time::Duration) {
     let identity = identity
         .iter()
         .map(|(name, value)| (name.as_str(), value.clone()));
-    let rows = rows.chain(identity);
+    let early = early.map(|early| ("early data", became(early).to_owned()));
+    let rows = rows.chain(identity).chain(early);
     let rows = rows.chain([("handshake", negotiated::time(handshake))]);
     say(format_args!(
         "connected to {server}\n{}",
@@ -239,101 +374,20 @@ fn show(connection: &Connection, server: &str, handshake: std::time::Duration) {
     ));
 }
 
-/// Gets one file.
-async fn file(
-    connection: &Connection,
-    server: &str,
-    path: &str,
-    target: &Target,
-) -> Result<(), Failure> {
-    let shown = escape::printable(path);
-    let failed = |error: Error| match error {
-        Error::Reset(code) => {
-            let why = Refusal::of(code).map(|refusal| refusal.text().to_owned());
-            let why =
-                why.unwrap_or_else(|| format!("the server gave it up, with the code {code:?}"));
-            Failure::connection(format!("{shown} of {server} did not come: {why}."))
-        }
-        error => Failure::connection(format!(
-            "{shown} of {server} did not come whole: {error}. What came of it was dropped."
-        )),
-    };
-    let (mut send, mut receive) = connection.open_bi().await.map_err(failed)?;
-    let request = format!("GET {path}\r\n");
-    send.write_all(request.as_bytes()).await.map_err(failed)?;
-    send.finish().map_err(failed)?;
-    let mut sink = Sink::open(target)?;
-    while let Some(part) = receive.read_chunk(PART).await.map_err(failed)? {
-        sink.write(&part)?;
-    }
-    sink.finish()
-}
-
-/// What a file is written to. One that is not finished leaves nothing behind.
-enum Sink {
-    Output(io::Stdout),
-    File {
-        file: File,
-        part: Part,
-        path: Arc<Path>,
-    },
-}
-
-/// The path of an unfinished file; it is removed when dropped.
-struct Part(PathBuf);
-
-impl Sink {
-    fn open(target: &Target) -> Result<Self, Failure> {
-        let Target::File(path) = target else {
-            return Ok(Self::Output(io::stdout()));
-        };
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.part", std::process::id()));
-        let part = path.with_file_name(name);
-        let file = File::create(&part).map_err(|error| unwritable(path, &error))?;
-        Ok(Self::File {
-            file,
-            part: Part(part),
-            path: Arc::from(path.as_path()),
-        })
-    }
-
-    fn write(&mut self, part: &[u8]) -> Result<(), Failure> {
-        match self {
-            Self::Output(out) => out.write_all(part).map_err(|error| failure::output(&error)),
-            Self::File { file, path, .. } => file
-                .write_all(part)
-                .map_err(|error| unwritable(path, &error)),
-        }
-    }
-
-    fn finish(self) -> Result<(), Failure> {
-        match self {
-            Self::Output(mut out) => out.flush().map_err(|error| failure::output(&error)),
-            Self::File { file, part, path } => {
-                drop(file);
-                fs::rename(&part.0, &path).map_err(|error| unwritable(&path, &error))
-            }
+/// What became of the requests that were to be early.
+fn became(early: EarlyData) -> &'static str {
+    match early {
+        EarlyData::Accepted => "accepted",
+        EarlyData::Rejected => "rejected, so the requests were sent again after the handshake",
+        EarlyData::NotOffered | EarlyData::Offered => {
+            "not offered: the server gave no ticket for it"
         }
     }
 }
 
-impl Drop for Part {
-    fn drop(&mut self) {
-        // It is not there any more if it was finished.
-        let _removed = fs::remove_file(&self.0).is_ok();
-    }
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    Failure::input(format!(
-        "{} cannot be written ({error}): correct --output, or make room",
-        path.display()
-    ))
-}
-
-/// Bytes that are taken off a stream at once.
-const PART: usize = 1 << 20;
+/// How long what comes behind a handshake may take.
+const SOON: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
 mod tests {
