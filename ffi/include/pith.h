@@ -919,7 +919,8 @@ typedef struct pith_trust_options {
 } pith_trust_options;
 
 /**
- * A question. What is not about its kind is empty. All is lent by the connection until the answer, or the next pith_tls_question.
+ * A question. What is not about its kind is empty. All is lent by the connection until the answer, the next pith_tls_question, or the end of the connection by an
+ * error or pith_tls_free.
  */
 typedef struct pith_question {
     /**
@@ -1148,7 +1149,7 @@ int32_t pith_identity_new(struct pith_identity **out,
  * There are 32 bytes at `pin`.
  */
 int32_t pith_identity_pin(const struct pith_identity *identity,
-                          uint8_t (*pin)[32]);
+                          uint8_t *pin);
 
 /**
  * Frees an identity. NULL is allowed.
@@ -1225,7 +1226,7 @@ size_t pith_sessions_count(const struct pith_sessions *sessions);
  * There are 32 bytes at `key`, and `capacity` bytes to write to at `out`.
  */
 int32_t pith_sessions_save(const struct pith_sessions *sessions,
-                           const uint8_t (*key)[32],
+                           const uint8_t *key,
                            uint8_t *out,
                            size_t capacity,
                            size_t *len);
@@ -1239,7 +1240,7 @@ int32_t pith_sessions_save(const struct pith_sessions *sessions,
  * There are 32 bytes at `key`, and `len` bytes at `saved`.
  */
 int32_t pith_sessions_load(const struct pith_sessions *sessions,
-                           const uint8_t (*key)[32],
+                           const uint8_t *key,
                            const uint8_t *saved,
                            size_t len);
 
@@ -1761,7 +1762,7 @@ int32_t pith_tls_answer_psks(struct pith_tls *tls,
  * There are 32 bytes at `key`, and `capacity` bytes to write to at `out`.
  */
 int32_t pith_tls_question_session(struct pith_tls *tls,
-                                  const uint8_t (*key)[32],
+                                  const uint8_t *key,
                                   uint8_t *out,
                                   size_t capacity,
                                   size_t *len);
@@ -1793,7 +1794,7 @@ int32_t pith_tls_answer_kept(struct pith_tls *tls,
 int32_t pith_tls_answer_session(struct pith_tls *tls,
                                 uint32_t number,
                                 size_t place,
-                                const uint8_t (*key)[32],
+                                const uint8_t *key,
                                 const uint8_t *sealed,
                                 size_t len,
                                 const struct pith_time *now);

@@ -11,8 +11,8 @@ use pith_tls::{
 use zeroize::Zeroizing;
 
 use super::certificates;
-use crate::arguments::{Struct, Why, list, options, pith_bytes};
-use crate::error::{Failure, PITH_CONFIG, PITH_NULL, PITH_OK};
+use crate::arguments::{Struct, Why, list, options, pith_bytes, room};
+use crate::error::{Failure, PITH_CONFIG, PITH_OK};
 use crate::handle::{create, free};
 use crate::panic::contain;
 
@@ -81,16 +81,13 @@ pub unsafe extern "C" fn pith_identity_new(
 /// # Safety
 /// There are 32 bytes at `pin`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn pith_identity_pin(
-    identity: Option<&pith_identity>,
-    pin: Option<&mut MaybeUninit<[u8; 32]>>,
-) -> i32 {
-    contain(|| match (identity, pin) {
-        (Some(identity), Some(pin)) => {
-            pin.write(identity.0.key_pin());
-            Ok(PITH_OK)
-        }
-        _ => Ok(PITH_NULL),
+pub unsafe extern "C" fn pith_identity_pin(identity: Option<&pith_identity>, pin: *mut u8) -> i32 {
+    contain(|| {
+        let identity = identity.ok_or_else(|| Failure::null("the identity"))?;
+        // SAFETY: the caller's duty.
+        let pin = unsafe { room(pin, 32) }?;
+        pin.copy_from_slice(&identity.0.key_pin());
+        Ok(PITH_OK)
     })
     .unwrap_or_else(|failure| failure.status)
 }

@@ -200,3 +200,17 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Failure> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The header promises C programs that threads may share these.
+    #[test]
+    fn what_configurations_are_made_of_may_be_shared_by_threads() {
+        fn shared<T: Send + Sync>() {}
+        shared::<(pith_client_config, pith_server_config)>();
+        shared::<(pith_trust, pith_identity, pith_psk)>();
+        shared::<(pith_sessions, pith_tickets, pith_strikes)>();
+    }
+}

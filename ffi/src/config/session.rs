@@ -86,7 +86,7 @@ pub extern "C" fn pith_sessions_count(sessions: Option<&pith_sessions>) -> usize
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pith_sessions_save(
     sessions: Option<&pith_sessions>,
-    key: Option<&[u8; 32]>,
+    key: *const u8,
     out: *mut u8,
     capacity: usize,
     len: Option<&mut MaybeUninit<usize>>,
@@ -94,7 +94,8 @@ pub unsafe extern "C" fn pith_sessions_save(
     status(|| {
         let mut len = Count::new(len)?;
         let sessions = sessions.ok_or_else(|| Failure::null("the store"))?;
-        let key = SessionKey::new(key.ok_or_else(|| Failure::null("the key"))?);
+        // SAFETY: the caller's duty.
+        let key = unsafe { session_key(key) }?;
         // SAFETY: the caller's duty.
         let out = unsafe { room(out, capacity) }?;
         let sealed = sessions.0.drain().into_iter().map(|one| one.seal(&key));
@@ -125,13 +126,14 @@ pub unsafe extern "C" fn pith_sessions_save(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pith_sessions_load(
     sessions: Option<&pith_sessions>,
-    key: Option<&[u8; 32]>,
+    key: *const u8,
     saved: *const u8,
     len: usize,
 ) -> i32 {
     status(|| {
         let sessions = sessions.ok_or_else(|| Failure::null("the store"))?;
-        let key = SessionKey::new(key.ok_or_else(|| Failure::null("the key"))?);
+        // SAFETY: the caller's duty.
+        let key = unsafe { session_key(key) }?;
         // SAFETY: the caller's duty.
         let mut rest = unsafe { list(saved, len) }?;
         let bad = || Failure::new(PITH_NOT_AUTHENTIC, "these are not sessions under this key");
@@ -154,6 +156,19 @@ pub unsafe extern "C" fn pith_sessions_load(
 #[unsafe(no_mangle)]
 pub extern "C" fn pith_sessions_free(sessions: Option<Box<pith_sessions>>) {
     free(sessions);
+}
+
+/// A key of the caller, under which sessions are sealed.
+///
+/// # Safety
+/// Unless `key` is NULL, there are 32 bytes at it.
+pub(crate) unsafe fn session_key(key: *const u8) -> Result<SessionKey, Failure> {
+    // SAFETY: as for this function.
+    let bytes = unsafe { list(key, 32) }?;
+    let key = bytes
+        .first_chunk()
+        .ok_or_else(|| Failure::argument("a key is not of 32 bytes"))?;
+    Ok(SessionKey::new(key))
 }
 
 /// How a server issues and accepts tickets. Give configurations that follow one another the same, so that clients go on resuming. Shared by threads.

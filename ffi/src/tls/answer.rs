@@ -6,12 +6,12 @@ use core::ptr;
 
 use ::pith_tls::{
     Answer, CertificateError, ImportedIdentity, KeptSession, PeerText, Question, Reason, Session,
-    SessionKey, Topic, Which,
+    Topic, Which,
 };
 
 use super::{Tls, pith_tls};
 use crate::arguments::{Count, Struct, copy_whole, fill, list, pith_bytes, room, string};
-use crate::config::{objects, pith_psk, pith_server_config};
+use crate::config::{objects, pith_psk, pith_server_config, session_key};
 use crate::error::{Failure, PITH_NONE, PITH_NOT_AUTHENTIC, PITH_OK};
 use crate::handle::enter;
 use crate::time::pith_time;
@@ -35,7 +35,8 @@ pub const PITH_QUESTION_FIND_SESSION: i32 = 7;
 /// A question that this version of the header does not know. The connection can only be freed.
 pub const PITH_QUESTION_UNKNOWN: i32 = 99;
 
-/// A question. What is not about its kind is empty. All is lent by the connection until the answer, or the next pith_tls_question.
+/// A question. What is not about its kind is empty. All is lent by the connection until the answer, the next pith_tls_question, or the end of the connection by an
+/// error or pith_tls_free.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 pub struct pith_question {
@@ -244,14 +245,15 @@ pub unsafe extern "C" fn pith_tls_answer_psks(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pith_tls_question_session(
     tls: Option<&mut pith_tls>,
-    key: Option<&[u8; 32]>,
+    key: *const u8,
     out: *mut u8,
     capacity: usize,
     len: Option<&mut MaybeUninit<usize>>,
 ) -> i32 {
     enter(tls, |tls| {
         let mut len = Count::new(len)?;
-        let key = SessionKey::new(key.ok_or_else(|| Failure::null("the key"))?);
+        // SAFETY: the caller's duty.
+        let key = unsafe { session_key(key) }?;
         // SAFETY: the caller's duty.
         let out = unsafe { room(out, capacity) }?;
         let Some(Topic::KeepSession(session)) =
@@ -301,7 +303,7 @@ pub unsafe extern "C" fn pith_tls_answer_session(
     tls: Option<&mut pith_tls>,
     number: u32,
     place: usize,
-    key: Option<&[u8; 32]>,
+    key: *const u8,
     sealed: *const u8,
     len: usize,
     now: Option<&pith_time>,
@@ -313,7 +315,8 @@ pub unsafe extern "C" fn pith_tls_answer_session(
             if sealed.is_empty() {
                 return Ok(Answer::session(question, None));
             }
-            let key = SessionKey::new(key.ok_or_else(|| Failure::null("the key"))?);
+            // SAFETY: the caller's duty.
+            let key = unsafe { session_key(key) }?;
             let session = Session::open(&key, sealed).map_err(|_| {
                 Failure::new(PITH_NOT_AUTHENTIC, "this is no session under this key")
             })?;

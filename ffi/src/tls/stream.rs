@@ -7,6 +7,8 @@ use core::ops::Range;
 
 use ::pith_tls::{Connection, Error, Flow, Local, Now, Received};
 
+use zeroize::Zeroize;
+
 use crate::arguments::pith_bytes;
 use crate::error::{
     Failure, PITH_END, PITH_OK, PITH_WANT_ANSWER, PITH_WANT_INPUT, PITH_WANT_OUTPUT,
@@ -96,8 +98,7 @@ impl Tls {
                 }
                 self.plaintext.start = self.plaintext.start.saturating_add(length);
                 if self.plaintext.is_empty() {
-                    // What was read is not left lying around.
-                    zeroize::Zeroize::zeroize(&mut self.record);
+                    self.forget_record();
                 }
                 (length, Ok(PITH_OK))
             }
@@ -128,6 +129,11 @@ impl Tls {
             return (0, Ok(PITH_WANT_OUTPUT));
         }
         let some = bytes.get(..bound).unwrap_or_default();
+        // What is sent already makes room, before it is more than what waits.
+        if self.sent >= waiting {
+            self.sealed.drain(..self.sent);
+            self.sent = 0;
+        }
         let start = self.sealed.len();
         let room = self.connection.sealed_len(some.len());
         self.sealed.resize(start.saturating_add(room), 0);
@@ -235,7 +241,7 @@ impl Tls {
             Received::Blocked => return Ok(Step::Blocked),
             Received::Handled { .. } => (false, &[][..]),
             Received::Closed { .. } => {
-                self.record = Vec::new();
+                self.forget_record();
                 return Ok(Step::Closed);
             }
             Received::Data { bytes, .. } => (false, bytes),
@@ -244,11 +250,18 @@ impl Tls {
         };
         let start = bytes.as_ptr().addr().saturating_sub(base);
         match bytes.len() {
-            0 => self.record.clear(),
+            0 => self.forget_record(),
             length => self.plaintext = start..start.saturating_add(length),
         }
         self.is_early = early;
         Ok(Step::Again)
+    }
+
+    /// What was read is not left lying around, and an idle connection holds no buffer.
+    fn forget_record(&mut self) {
+        self.record.zeroize();
+        self.record = Vec::new();
+        self.plaintext = 0..0;
     }
 
     /// After the peer's alert nothing more is to be sent (rfc9846#6-1).

@@ -99,15 +99,15 @@ static void identities(void)
     o.ocsp_response = text("whatever");
     o.must_match_issuer = 1;
     IS(pith_identity_new(&made, &o, why, sizeof why), PITH_OK);
-    IS(pith_identity_pin(made, &pin), PITH_OK);
+    IS(pith_identity_pin(made, pin), PITH_OK);
     IS(pith_identity_pin(made, NULL), PITH_NULL);
-    IS(pith_identity_pin(NULL, &pin), PITH_NULL);
+    IS(pith_identity_pin(NULL, pin), PITH_NULL);
     pith_identity_free(made);
     /* The same key, raw, has the same pin. */
     PITH_INIT(o);
     o.key_pem = file("key.pem");
     IS(pith_identity_new(&made, &o, why, sizeof why), PITH_OK);
-    IS(pith_identity_pin(made, &other), PITH_OK);
+    IS(pith_identity_pin(made, other), PITH_OK);
     CHECK(memcmp(pin, other, 32) == 0);
     pith_identity_free(made);
     o.schemes = &p256;

@@ -102,18 +102,13 @@ pub(crate) fn compile(files: &Files, source: &str, language: Language) -> Option
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let stem = Path::new(source).file_stem().unwrap().to_str().unwrap();
     let program = PathBuf::from(files.path(&format!("{stem}-{}", language.name)));
-    // Under AddressSanitizer, all by clang and against the static library that was built for it.
+    // Under AddressSanitizer, all is linked with the static library that was built for it.
     let sanitized = std::env::var_os("PITH_ASAN");
-    let compiler = match (&sanitized, language.compiler) {
-        (None, compiler) => compiler,
-        (Some(_), "c++") => "clang++",
-        (Some(_), _) => "clang",
-    };
     let (flags, library) = match &sanitized {
         None => (&[][..], language.library),
         Some(_) => (&["-fsanitize=address"][..], CPP17.library),
     };
-    let mut command = Command::new(compiler);
+    let mut command = Command::new(language.compiler);
     command
         .args(language.flags)
         .args(flags)
