@@ -170,6 +170,12 @@ pub const ATTEMPT_BYTES: usize = 16 * 1024;
 /// Datagrams that are kept for one of them; a post-quantum hello needs two.
 pub const ATTEMPT_DATAGRAMS: usize = 4;
 
+/// Bytes of datagrams that are kept for all of them together, those included about which the application decides. Clients that have not shown their
+/// address take at most half of it while [`RETRY_FROM`] is as it is.
+pub const ADMISSION_BYTES: usize = 2 * 1024 * 1024;
+
+const _: () = assert!(RETRY_FROM * ATTEMPT_BYTES * 2 <= ADMISSION_BYTES);
+
 /// For how long they are kept.
 pub const ATTEMPT_TIME: Duration = Duration::from_secs(10);
 
@@ -194,7 +200,8 @@ pub const TOKEN_TIME: Duration = Duration::from_secs(3 * 24 * 3600);
 /// Used tokens that are remembered, 16 bytes each. When there are as many, all that were issued until then are good no more.
 pub const USED_TOKENS: usize = 4096;
 
-/// Answers without a connection, of one kind, that go out at once: Stateless Resets, Version Negotiation.
+/// Answers without a connection, of one kind, that go out at once: Stateless Resets, Version Negotiation, and CONNECTION_CLOSE to clients about which
+/// nobody is asked.
 pub const ANSWERS: u32 = 64;
 
 /// The time after which one more may.

@@ -22,12 +22,15 @@ pub(super) struct First<'a> {
     pub(super) dcid: ConnectionId,
     pub(super) scid: ConnectionId,
     pub(super) token: &'a [u8],
-    pub(super) small: bool,
+    /// Bytes of the datagram.
+    pub(super) length: usize,
 }
 
 pub(super) enum Admitted {
     Yes(Admission),
     Reply(usize),
+    /// Another worker has made the id.
+    Elsewhere(u16),
     No,
 }
 
@@ -43,7 +46,9 @@ impl Endpoint {
         let known = self.table.waits(first.route.remote, first.dcid);
         // rfc9000#7.2-1: whoever chooses a shorter id is no client.
         let long_enough = first.dcid.len() >= limits::FIRST_ID_LEAST;
-        if !self.config.serves || first.small || !long_enough || !self.may_answer(first.route) {
+        // rfc9000#14.1-3
+        let small = first.length < limits::DATAGRAM;
+        if !self.config.serves || small || !long_enough || !self.may_answer(first.route) {
             return Admitted::No;
         }
         let mut admission = Admission {
@@ -58,13 +63,22 @@ impl Endpoint {
             // The attempt itself knows what its first datagram has shown.
             return Admitted::Yes(admission);
         }
+        let remote = first.route.remote;
+        // Before anything is computed for it: not even what its token is good for (attack A37).
+        let crowded =
+            self.table.attempts() >= limits::ATTEMPTS || !self.table.has_room(first.length);
+        if crowded || self.is_full(remote) {
+            return Admitted::No;
+        }
+        match self.other_worker(&first.dcid) {
+            Ok(None) => {}
+            Ok(Some(worker)) => return Admitted::Elsewhere(worker),
+            Err(_) => return Admitted::No,
+        }
         if self.ends.is_some() {
             let code = Code::CONNECTION_REFUSED;
-            let length = self.close(&admission, first.scid, code, reply);
-            self.decided(Some(first.route.remote), Decision::Refused);
-            return Admitted::reply(length);
+            return self.turn_away(&admission, first.scid, code, now, reply);
         }
-        let remote = first.route.remote;
         match self
             .tokens
             .check(first.token, remote, &first.dcid, now.unix)
@@ -77,9 +91,7 @@ impl Endpoint {
             // It would take no other Retry (RFC 9000 section 8.1.2).
             Shown::BadRetry => {
                 let code = Code::INVALID_TOKEN;
-                let length = self.close(&admission, first.scid, code, reply);
-                self.decided(Some(remote), Decision::InvalidToken);
-                return Admitted::reply(length);
+                return self.turn_away(&admission, first.scid, code, now, reply);
             }
             Shown::Nothing if self.asks_retry() => {
                 return Admitted::reply(self.send_retry(&admission, first.scid, now, reply));
@@ -87,11 +99,29 @@ impl Endpoint {
             // Without a token that counts it may be sent three times what it sends (rfc9000#8.1.4-4).
             Shown::Nothing => {}
         }
-        // Before any key is derived for it (attack A37).
-        if self.table.attempts() >= limits::ATTEMPTS || self.is_full(remote) {
+        Admitted::Yes(admission)
+    }
+
+    /// Closes the connection that there will not be, at a rate: whoever sends from addresses that are not his own gets no more work done than that.
+    fn turn_away(
+        &mut self,
+        admission: &Admission,
+        peer: ConnectionId,
+        code: Code,
+        now: Now,
+        reply: &mut [u8],
+    ) -> Admitted {
+        if !self.close_bucket.take(now.monotonic) {
             return Admitted::No;
         }
-        Admitted::Yes(admission)
+        let length = self.close(admission, peer, code, reply);
+        let decision = if code == Code::INVALID_TOKEN {
+            Decision::InvalidToken
+        } else {
+            Decision::Refused
+        };
+        self.decided(Some(admission.route.remote), decision);
+        Admitted::reply(length)
     }
 
     /// The second stage, once the hello is complete.
@@ -117,17 +147,16 @@ impl Endpoint {
                     }
                     Routed::Nothing
                 }
-                Progress::Complete if self.table.ask(remote, dcid, now.monotonic) => {
+                Progress::Complete
+                    if self.table.ask(remote, dcid, now.monotonic, attempt.bytes()) =>
+                {
                     Routed::Incoming(attempt.into_incoming())
                 }
                 Progress::Complete => self.dropped(admission.route),
             };
         }
-        let progress = self
-            .table
-            .attempt(remote, dcid)
-            .map_or(Progress::Nothing, |attempt| attempt.receive(ecn, datagram));
-        if progress != Progress::Complete {
+        let progress = self.table.feed(remote, dcid, ecn, datagram);
+        if progress != Some(Progress::Complete) {
             return Routed::Nothing;
         }
         // Many may have begun while there was room for one.
@@ -143,7 +172,7 @@ impl Endpoint {
 
     /// Whether as many handshakes are open as may be, and then says so.
     fn is_full(&mut self, remote: SocketAddr) -> bool {
-        let full = self.table.may_be_half_open() >= self.config.half_open;
+        let full = self.table.may_be_half_open() >= self.config.share(self.config.half_open);
         if full {
             self.decided(Some(remote), Decision::Full);
         }
@@ -155,7 +184,7 @@ impl Endpoint {
             Retrying::Always => true,
             Retrying::From(many) => {
                 let open = self.table.half_open();
-                open.saturating_add(self.table.attempts()) >= many
+                open.saturating_add(self.table.attempts()) >= self.config.share(many)
             }
         }
     }

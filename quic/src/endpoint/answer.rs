@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use bytes::BytesMut;
+use pith_crypto::Error;
 use pith_tls::Now;
 
 use super::incoming::Admission;
@@ -52,7 +53,7 @@ impl Endpoint {
         reply: &mut [u8],
     ) -> Option<usize> {
         // Random, so not what the client has chosen (rfc9000#17.2.5.1-1).
-        let retried = self.mint().ok()?.id;
+        let retried = self.mint_id().ok()?;
         let remote = admission.route.remote;
         let token = self
             .tokens
@@ -75,7 +76,7 @@ impl Endpoint {
         code: Code,
         reply: &mut [u8],
     ) -> Option<usize> {
-        let scid = self.mint().ok()?.id;
+        let scid = self.mint_id().ok()?;
         let (_, server) = PacketSecret::initial(admission.version, &admission.dcid).ok()?;
         let mut keys = server.sealer(1).ok()?;
         let header = NewHeader::Long {
@@ -96,6 +97,16 @@ impl Endpoint {
         draft.seal(&mut builder, &mut keys).ok()
     }
 
+    /// The worker that has made an id, if that is another.
+    pub(super) fn other_worker(&self, dcid: &ConnectionId) -> Result<Option<u16>, Error> {
+        let (own, workers) = (self.config.worker, self.config.workers);
+        if workers < 2 {
+            return Ok(None);
+        }
+        let worker = self.ids.worker(dcid)?;
+        Ok(worker.filter(|worker| *worker != own && *worker < workers))
+    }
+
     /// A packet with a short header to an id that nobody has here. Only these are reset (rfc9000#11-1).
     pub(super) fn on_unknown_short(
         &mut self,
@@ -111,11 +122,9 @@ impl Endpoint {
             return Routed::Connection(key, datagram);
         }
         // Another worker may have the connection, so it is for him to say (rfc9000#21.11-1, rfc9000#21.11-2, rfc9000#5.2.3-1).
-        match self.ids.worker(dcid) {
-            Ok(Some(worker)) if worker != self.config.worker && worker < self.config.workers => {
-                return Routed::Forward(worker, datagram);
-            }
-            Ok(_) => {}
+        match self.other_worker(dcid) {
+            Ok(Some(worker)) => return Routed::Forward(worker, datagram),
+            Ok(None) => {}
             Err(_) => return self.dropped(route),
         }
         if self.config.resets && self.may_answer(route) && self.reset_bucket.take(now) {

@@ -84,8 +84,8 @@ impl EndpointConfig {
         Ok(self)
     }
 
-    /// Which of how many workers this is, and the key with which their number is hidden in connection ids. They also have to share the key
-    /// of resets.
+    /// Which of how many workers this is, and the key with which their number is hidden in connection ids. They also have to share the keys of
+    /// resets and of tokens. [`workers`](Self::workers) does that for those of one process.
     ///
     /// # Errors
     /// If the backend fails.
@@ -96,13 +96,48 @@ impl EndpointConfig {
         Ok(self)
     }
 
+    /// The configurations of so many workers, at least one, that serve one address together, with these options: a socket each, and datagrams for another are handed
+    /// to it. They share the keys, and what may be unfinished ([`retrying`](Self::retrying), [`half_open`](Self::half_open)). An observer stays with the first; the others
+    /// can be given theirs. A token of a NEW_TOKEN frame is good once at each worker.
+    ///
+    /// # Errors
+    /// If the backend fails.
+    pub fn workers(self, workers: u16) -> Result<Vec<Self>, Error> {
+        let workers = workers.max(1);
+        let key = |key: &Wiped<32>| Wiped::new(key.expose());
+        let mut all = Vec::new();
+        for worker in 1..workers {
+            all.push(Self {
+                reset_key: key(&self.reset_key)?,
+                token_key: key(&self.token_key)?,
+                id_key: key(&self.id_key)?,
+                worker,
+                workers,
+                observer: None,
+                ..self
+            });
+        }
+        let first = Self {
+            worker: 0,
+            workers,
+            ..self
+        };
+        all.insert(0, first);
+        Ok(all)
+    }
+
+    /// What one worker has of a bound that they share.
+    pub(super) fn share(&self, all: usize) -> usize {
+        all.div_ceil(usize::from(self.workers.max(1)))
+    }
+
     /// Whether packets to unknown connection ids are answered by a Stateless Reset; true by default.
     pub fn resets(mut self, resets: bool) -> Self {
         self.resets = resets;
         self
     }
 
-    /// Who is sent a Retry; while 64 attempts and handshakes are unfinished, by default.
+    /// Who is sent a Retry; those without a token while 64 attempts and handshakes are unfinished, by default.
     pub fn retrying(mut self, retrying: Retrying) -> Self {
         self.retrying = retrying;
         self

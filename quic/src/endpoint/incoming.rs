@@ -121,7 +121,7 @@ impl Attempt {
         })
     }
 
-    #[cfg(test)]
+    /// Of the datagrams that are kept.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }

@@ -58,6 +58,7 @@ pub struct Endpoint {
     strays: Strays,
     reset_bucket: Bucket,
     version_bucket: Bucket,
+    close_bucket: Bucket,
     /// Until when connections may finish, once no more are let in.
     ends: Option<Duration>,
     stats: EndpointStats,
@@ -121,6 +122,36 @@ pub struct EndpointStats {
     pub half_open: usize,
     /// Clients whose hello is on its way, or about which the application has not decided.
     pub attempts: usize,
+    /// Bytes of datagrams that are kept for them.
+    pub attempt_bytes: usize,
+}
+
+/// What several workers have counted together.
+impl core::iter::Sum for EndpointStats {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            received: sum.received.saturating_add(one.received),
+            routed: sum.routed.saturating_add(one.routed),
+            forwarded: sum.forwarded.saturating_add(one.forwarded),
+            empty: sum.empty.saturating_add(one.empty),
+            dropped: sum.dropped.saturating_add(one.dropped),
+            resets: sum.resets.saturating_add(one.resets),
+            negotiations: sum.negotiations.saturating_add(one.negotiations),
+            retries: sum.retries.saturating_add(one.retries),
+            connected: sum.connected.saturating_add(one.connected),
+            asked: sum.asked.saturating_add(one.asked),
+            accepted: sum.accepted.saturating_add(one.accepted),
+            refused: sum.refused.saturating_add(one.refused),
+            invalid_tokens: sum.invalid_tokens.saturating_add(one.invalid_tokens),
+            ignored: sum.ignored.saturating_add(one.ignored),
+            full: sum.full.saturating_add(one.full),
+            expired: sum.expired.saturating_add(one.expired),
+            connections: sum.connections.saturating_add(one.connections),
+            half_open: sum.half_open.saturating_add(one.half_open),
+            attempts: sum.attempts.saturating_add(one.attempts),
+            attempt_bytes: sum.attempt_bytes.saturating_add(one.attempt_bytes),
+        })
+    }
 }
 
 impl Endpoint {
@@ -145,6 +176,7 @@ impl Endpoint {
             strays: Strays::default(),
             reset_bucket: Bucket::new(now.monotonic),
             version_bucket: Bucket::new(now.monotonic),
+            close_bucket: Bucket::new(now.monotonic),
             ends: None,
             stats: EndpointStats::default(),
             watch: Watch::new(config.observer.take(), now.monotonic, Standing::default()),
@@ -425,6 +457,7 @@ impl Endpoint {
             connections: self.table.len(),
             half_open: self.table.half_open(),
             attempts: self.table.attempts(),
+            attempt_bytes: self.table.bytes(),
             ..self.stats
         }
     }
@@ -460,6 +493,13 @@ impl Endpoint {
                 None => self.dropped(route),
             };
         }
+        // A client's first id is its own, and is looked at where the client is let in.
+        let is_first = header.packet == PacketType::Initial && self.config.serves;
+        if !is_first && !self.table.waits(route.remote, header.dcid) {
+            if let Ok(Some(worker)) = self.other_worker(&header.dcid) {
+                return Routed::Forward(worker, datagram);
+            }
+        }
         match header.packet {
             PacketType::Initial => {
                 let token = datagram.get(header.token.clone()).unwrap_or_default();
@@ -469,22 +509,20 @@ impl Endpoint {
                     dcid: header.dcid,
                     scid,
                     token,
-                    // rfc9000#14.1-3
-                    small: datagram.len() < limits::DATAGRAM,
+                    length: datagram.len(),
                 };
                 match self.admit(&first, now, reply) {
                     Admitted::Yes(admission) => self.on_attempt(now, ecn, admission, datagram),
                     Admitted::Reply(length) => Routed::Reply(length),
+                    Admitted::Elsewhere(worker) => Routed::Forward(worker, datagram),
                     Admitted::No => self.unknown(route, datagram),
                 }
             }
-            PacketType::ZeroRtt => match self.table.attempt(route.remote, header.dcid) {
-                Some(attempt) => {
-                    let _ = attempt.receive(ecn, datagram);
-                    Routed::Nothing
-                }
-                None => self.on_stray(now.monotonic, route, ecn, header.dcid, datagram),
-            },
+            PacketType::ZeroRtt if self.table.is_attempt(route.remote, header.dcid) => {
+                let _ = self.table.feed(route.remote, header.dcid, ecn, datagram);
+                Routed::Nothing
+            }
+            PacketType::ZeroRtt => self.on_stray(now.monotonic, route, ecn, header.dcid, datagram),
             // rfc9000#5.2.2-2
             PacketType::Handshake | PacketType::OneRtt => self.unknown(route, datagram),
         }
@@ -510,9 +548,10 @@ impl Endpoint {
     }
 
     fn hand_over(&mut self, dcid: &ConnectionId, route: Route, datagram: BytesMut) -> Routed {
-        match self.table.find(dcid) {
-            Some(key) => Routed::Connection(key, datagram),
-            None => self.unknown(route, datagram),
+        match (self.table.find(dcid), self.other_worker(dcid)) {
+            (Some(key), _) => Routed::Connection(key, datagram),
+            (None, Ok(Some(worker))) => Routed::Forward(worker, datagram),
+            (None, _) => self.unknown(route, datagram),
         }
     }
 
@@ -551,11 +590,16 @@ impl Endpoint {
 
     /// An id that is new to the table, and its reset token.
     fn mint(&mut self) -> Result<NewId, pith_crypto::Error> {
+        let id = self.mint_id()?;
+        let reset_token = self.resets.token(&id)?;
+        Ok(NewId { id, reset_token })
+    }
+
+    fn mint_id(&mut self) -> Result<ConnectionId, pith_crypto::Error> {
         for _ in 0..MINTED {
             let id = self.ids.mint(&mut self.random)?;
             if self.table.find(&id).is_none() {
-                let reset_token = self.resets.token(&id)?;
-                return Ok(NewId { id, reset_token });
+                return Ok(id);
             }
         }
         Err(pith_crypto::Error::Internal("no new connection id"))

@@ -4,8 +4,11 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, HashMap};
 
-use super::incoming::Attempt;
+use bytes::BytesMut;
+
+use super::incoming::{Attempt, Progress};
 use crate::limits;
+use crate::recovery::Ecn;
 use crate::wire::{ConnectionId, ResetToken};
 
 /// Names a connection of an endpoint, and never another.
@@ -23,6 +26,10 @@ pub(super) struct Table {
     first: BTreeMap<(SocketAddr, ConnectionId), ConnectionKey>,
     /// Clients without a connection, by the same: at most [`limits::ATTEMPTS`], so that they can be looked through (attack A41).
     waiting: BTreeMap<(SocketAddr, ConnectionId), Waiting>,
+    /// Those of them about which the application decides.
+    asked: usize,
+    /// Bytes of datagrams that are kept for them.
+    bytes: usize,
     half_open: usize,
     /// Only tokens that peers have issued stand here: none is none, and not zeros (attack Q06). The hash has a random key.
     resets: HashMap<(SocketAddr, ResetToken), ConnectionKey>,
@@ -32,8 +39,8 @@ pub(super) struct Table {
 enum Waiting {
     /// Its hello is not complete.
     Attempt(Box<Attempt>),
-    /// The application decides, since then.
-    Asked(Duration),
+    /// The application decides, and holds so many bytes.
+    Asked { since: Duration, bytes: usize },
 }
 
 struct Entry {
@@ -149,7 +156,10 @@ impl Table {
             self.ids.remove(id);
         }
         if let Some(first) = entry.first {
-            self.first.remove(&first);
+            // Who let the same client in twice has another connection there.
+            if self.first.get(&first) == Some(&key) {
+                self.first.remove(&first);
+            }
         }
         if let Some(token) = entry.reset {
             self.resets.remove(&(entry.remote, token));
@@ -176,7 +186,7 @@ impl Table {
             && self.first.is_empty()
             && self.resets.is_empty()
             && self.waiting.is_empty()
-            && self.half_open == 0
+            && (self.asked, self.bytes, self.half_open) == (0, 0, 0)
     }
 
     pub(super) fn half_open(&self) -> usize {
@@ -200,15 +210,40 @@ impl Table {
         self.waiting.contains_key(&(remote, dcid))
     }
 
-    pub(super) fn attempt(
+    /// Gives an attempt a datagram of its client. `None` if there is no attempt.
+    pub(super) fn feed(
         &mut self,
         remote: SocketAddr,
         dcid: ConnectionId,
-    ) -> Option<&mut Attempt> {
-        match self.waiting.get_mut(&(remote, dcid)) {
-            Some(Waiting::Attempt(attempt)) => Some(attempt),
-            Some(Waiting::Asked(_)) | None => None,
+        ecn: Ecn,
+        datagram: BytesMut,
+    ) -> Option<Progress> {
+        let fits = self.has_room(datagram.len());
+        let Some(Waiting::Attempt(attempt)) = self.waiting.get_mut(&(remote, dcid)) else {
+            return None;
+        };
+        if !fits {
+            return Some(Progress::Nothing);
         }
+        let before = attempt.bytes();
+        let progress = attempt.receive(ecn, datagram);
+        let more = attempt.bytes().saturating_sub(before);
+        self.bytes = self.bytes.saturating_add(more);
+        Some(progress)
+    }
+
+    #[cfg(test)]
+    pub(super) fn attempt(&self, remote: SocketAddr, dcid: ConnectionId) -> Option<&Attempt> {
+        match self.waiting.get(&(remote, dcid)) {
+            Some(Waiting::Attempt(attempt)) => Some(attempt),
+            Some(Waiting::Asked { .. }) | None => None,
+        }
+    }
+
+    /// Whether the rest of a client's hello is waited for.
+    pub(super) fn is_attempt(&self, remote: SocketAddr, dcid: ConnectionId) -> bool {
+        let waiting = self.waiting.get(&(remote, dcid));
+        matches!(waiting, Some(Waiting::Attempt(_)))
     }
 
     /// Those that wait.
@@ -216,11 +251,19 @@ impl Table {
         self.waiting.len()
     }
 
+    /// Whether a datagram of this length may be kept for a client that waits.
+    pub(super) fn has_room(&self, length: usize) -> bool {
+        self.bytes.saturating_add(length) <= limits::ADMISSION_BYTES
+    }
+
+    /// Bytes of datagrams of those that wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Handshakes that are open, and those that will be if the application lets everybody in.
     pub(super) fn may_be_half_open(&self) -> usize {
-        let asked = |waiting: &&Waiting| matches!(waiting, Waiting::Asked(_));
-        let asked = self.waiting.values().filter(asked).count();
-        self.half_open.saturating_add(asked)
+        self.half_open.saturating_add(self.asked)
     }
 
     /// False, and not kept, if there are too many.
@@ -233,9 +276,15 @@ impl Table {
         self.insert(remote, dcid, Waiting::Attempt(Box::new(attempt)))
     }
 
-    /// Notes that the application decides about a client. False if there are too many.
-    pub(super) fn ask(&mut self, remote: SocketAddr, dcid: ConnectionId, now: Duration) -> bool {
-        self.insert(remote, dcid, Waiting::Asked(now))
+    /// Notes that the application decides about a client of which so much came. False if there are too many.
+    pub(super) fn ask(
+        &mut self,
+        remote: SocketAddr,
+        dcid: ConnectionId,
+        since: Duration,
+        bytes: usize,
+    ) -> bool {
+        self.insert(remote, dcid, Waiting::Asked { since, bytes })
     }
 
     /// Takes an attempt that is complete, and notes that the application decides about it.
@@ -243,30 +292,45 @@ impl Table {
         &mut self,
         remote: SocketAddr,
         dcid: ConnectionId,
-        now: Duration,
+        since: Duration,
     ) -> Option<Attempt> {
         let waiting = self.waiting.get_mut(&(remote, dcid))?;
-        match core::mem::replace(waiting, Waiting::Asked(now)) {
-            Waiting::Attempt(attempt) => Some(*attempt),
-            asked @ Waiting::Asked(_) => {
-                *waiting = asked;
-                None
+        let Waiting::Attempt(attempt) = waiting else {
+            return None;
+        };
+        let bytes = attempt.bytes();
+        match core::mem::replace(waiting, Waiting::Asked { since, bytes }) {
+            Waiting::Attempt(attempt) => {
+                self.asked = self.asked.saturating_add(1);
+                Some(*attempt)
             }
+            Waiting::Asked { .. } => None,
         }
     }
 
     pub(super) fn forget_attempt(&mut self, remote: SocketAddr, dcid: ConnectionId) {
-        self.waiting.remove(&(remote, dcid));
+        if let Some(waiting) = self.waiting.remove(&(remote, dcid)) {
+            self.forgotten(&waiting);
+        }
     }
 
     pub(super) fn forget_attempts(&mut self) {
         self.waiting.clear();
+        (self.asked, self.bytes) = (0, 0);
     }
 
     /// Forgets those that have taken too long, and says how many.
     pub(super) fn expire(&mut self, now: Duration) -> u64 {
         let before = self.waiting.len();
-        self.waiting.retain(|_, waiting| waiting.expires() > now);
+        let mut waiting = core::mem::take(&mut self.waiting);
+        waiting.retain(|_, waiting| {
+            let stays = waiting.expires() > now;
+            if !stays {
+                self.forgotten(waiting);
+            }
+            stays
+        });
+        self.waiting = waiting;
         let expired = before.saturating_sub(self.waiting.len());
         u64::try_from(expired).unwrap_or(u64::MAX)
     }
@@ -276,11 +340,20 @@ impl Table {
     }
 
     fn insert(&mut self, remote: SocketAddr, dcid: ConnectionId, waiting: Waiting) -> bool {
-        let fits = self.waiting.len() < limits::ATTEMPTS;
+        let fits = self.waiting.len() < limits::ATTEMPTS && self.has_room(waiting.bytes());
         if fits {
-            self.waiting.insert((remote, dcid), waiting);
+            self.bytes = self.bytes.saturating_add(waiting.bytes());
+            self.asked = self.asked.saturating_add(waiting.asked());
+            if let Some(before) = self.waiting.insert((remote, dcid), waiting) {
+                self.forgotten(&before);
+            }
         }
         fits
+    }
+
+    fn forgotten(&mut self, waiting: &Waiting) {
+        self.bytes = self.bytes.saturating_sub(waiting.bytes());
+        self.asked = self.asked.saturating_sub(waiting.asked());
     }
 }
 
@@ -288,9 +361,20 @@ impl Waiting {
     fn expires(&self) -> Duration {
         let began = match self {
             Self::Attempt(attempt) => attempt.began,
-            Self::Asked(at) => *at,
+            Self::Asked { since, .. } => *since,
         };
         began.saturating_add(limits::ATTEMPT_TIME)
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Attempt(attempt) => attempt.bytes(),
+            Self::Asked { bytes, .. } => *bytes,
+        }
+    }
+
+    fn asked(&self) -> usize {
+        usize::from(matches!(self, Self::Asked { .. }))
     }
 }
 

@@ -755,6 +755,62 @@ fn a_datagram_of_another_worker_is_forwarded_and_never_reset() {
     }
 }
 
+/// Its handshake packets and what a server answers to its own clients go to the worker who has the connection, and clients' own ids nowhere.
+#[test]
+fn long_headers_are_forwarded_too_unless_the_id_is_the_clients() {
+    let mut all = serving().workers(2).unwrap().into_iter();
+    let first = all.next().unwrap();
+    let mut second = Endpoint::new(all.next().unwrap(), at(START)).unwrap();
+    assert!(all.next().is_none());
+    let mut net = Net::new(first);
+    net.connect();
+    let hello = net.hello();
+    let (route, now) = (from(CLIENT.0, CLIENT.1), at(net.now));
+    let hear = |endpoint: &mut Endpoint, datagram: &[u8]| {
+        let datagram = BytesMut::from(datagram);
+        endpoint.receive(now, route, Ecn::NotEct, datagram, &mut [0; 1200])
+    };
+    let own = second.mint().unwrap().id;
+    // (name, the first byte, the destination, whether it is for the second)
+    for (name, first, dcid, forwards) in [
+        ("initial", 0xc3, &own[..], true),
+        ("0-RTT", 0xd3, &own[..], true),
+        ("handshake", 0xe3, &own[..], true),
+        ("retry", 0xf3, &own[..], true),
+        ("handshake to another length", 0xe3, &hello[0][6..22], false),
+        ("initial to a client's id", 0xc3, &hello[0][6..22], false),
+    ] {
+        let length = u8::try_from(dcid.len()).unwrap();
+        let mut datagram = [&[first, 0, 0, 0, 1, length][..], dcid, &[0]].concat();
+        if first == 0xc3 {
+            datagram.push(0);
+        }
+        datagram.extend_from_slice(&[0x44, 0x00]);
+        datagram.resize(1200, 7);
+        match hear(&mut net.server, &datagram) {
+            Routed::Forward(worker, _) => assert_eq!((worker, forwards), (1, true), "{name}"),
+            other => assert!(!forwards, "{name}: {}", kind(&other)),
+        }
+        let there = hear(&mut second, &datagram);
+        assert!(!matches!(there, Routed::Forward(..)), "{name}");
+    }
+}
+
+/// Bounds of a service are shared by its workers.
+#[test]
+fn workers_share_what_may_be_unfinished() {
+    let configs = serving().retrying(Retrying::From(5)).workers(2).unwrap();
+    for config in configs {
+        let mut net = Net::new(config);
+        let hello = net.hello();
+        for port in 0..4 {
+            let (routed, _) = net.server_takes(from(4, 30_000 + port), &hello[0]);
+            let want = if port < 3 { "nothing" } else { "reply" };
+            assert_eq!(kind(&routed), want, "{port}");
+        }
+    }
+}
+
 #[test]
 fn a_shutdown_lets_nobody_in_and_connections_finish_until_its_deadline() {
     let mut net = Net::new(serving());

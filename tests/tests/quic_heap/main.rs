@@ -1,4 +1,4 @@
-//! What QUIC holds in heap: idle connections, an endpoint without any, a long transfer over a lossy path.
+//! What QUIC holds in heap: idle connections, an endpoint without any and one under attack, a long transfer over a lossy path.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 #![allow(
     clippy::arithmetic_side_effects,
@@ -14,4 +14,5 @@
 mod endpoint;
 mod idle;
 mod pair;
+mod spoofed;
 mod transfer;

@@ -349,3 +349,67 @@ fn pieces_of_a_hello_cost_no_more_than_a_whole_one() {
         "incoming"
     );
 }
+
+/// What is kept for clients that were not let in has one bound for all of them (attack Q08).
+#[test]
+fn what_is_kept_for_all_attempts_is_bounded_in_bytes() {
+    let mut net = Net::new(serving().retrying(Retrying::From(usize::MAX)));
+    let hello = net.hello();
+    let route = |port: usize| from(4, 10_000 + u16::try_from(port).unwrap());
+    let fits = limits::ADMISSION_BYTES / limits::ATTEMPT_BYTES;
+    let early = zero_rtt(&hello[0], limits::ATTEMPT_BYTES - hello[0].len());
+    for port in 0..fits {
+        assert_eq!(
+            net.server.stats().attempt_bytes,
+            port * limits::ATTEMPT_BYTES
+        );
+        drop(net.server_takes(route(port), &hello[0]));
+        if port + 1 < fits {
+            drop(net.server_takes(route(port), &early));
+        }
+    }
+    // There is room for one datagram that is so long, and none that is longer.
+    drop(net.server_takes(route(fits - 1), &zero_rtt(&hello[0], early.len() + 1)));
+    assert!(net.server.stats().attempt_bytes < limits::ADMISSION_BYTES);
+    drop(net.server_takes(route(fits - 1), &early));
+    assert_eq!(net.server.stats().attempt_bytes, limits::ADMISSION_BYTES);
+    drop(net.server_takes(route(fits), &hello[0]));
+    assert_eq!(net.server.stats().attempts, fits);
+    // The rest of a hello finds no room either; once another is gone it does, and is held until the application has decided.
+    let (routed, _) = net.server_takes(route(0), &hello[1]);
+    assert_eq!(kind(&routed), "nothing");
+    net.server
+        .table
+        .forget_attempt(route(1).remote, first_id(&hello[0]));
+    drop(net.server_takes(route(fits), &hello[0]));
+    let Routed::Incoming(incoming) = net.server_takes(route(fits), &hello[1]).0 else {
+        panic!("no room");
+    };
+    assert_eq!(
+        net.server.stats().attempt_bytes,
+        limits::ADMISSION_BYTES - limits::ATTEMPT_BYTES + hello[0].len() + hello[1].len()
+    );
+    net.server.ignore(&incoming);
+    net.server.on_deadline(at(net.now + limits::ATTEMPT_TIME));
+    assert!(net.server.table.is_bare());
+}
+
+/// A flood of clients that are turned away is answered at a rate.
+#[test]
+fn who_comes_after_a_shutdown_is_told_so_at_a_rate() {
+    let mut net = Net::new(serving());
+    let hello = net.hello();
+    net.server.shutdown(net.now + Duration::from_secs(1));
+    for port in 0..=limits::ANSWERS {
+        let (routed, _) = net.server_takes(from(4, 10_000 + port as u16), &hello[0]);
+        let want = if port < limits::ANSWERS {
+            "reply"
+        } else {
+            "nothing"
+        };
+        assert_eq!(kind(&routed), want, "{port}");
+    }
+    net.now += limits::ANSWER_REFILL;
+    let (routed, _) = net.server_takes(from(5, 10_000), &hello[0]);
+    assert_eq!(kind(&routed), "reply");
+}
