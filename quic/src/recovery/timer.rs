@@ -136,8 +136,8 @@ impl Timer {
         // rfc9002#6.2.1-4
         self.count = self.count.saturating_add(1);
         for (other, sending) in spaces.iter() {
-            let confirmed = other != Space::Application || self.is_confirmed();
-            if other != space && sending.sent.has_eliciting() && confirmed {
+            // The Application space too, whose own timeout does not count yet: data that was lost with the end of the handshake goes with it.
+            if other != space && sending.sent.has_eliciting() {
                 self.owe(other, 1);
             }
         }

@@ -466,3 +466,21 @@ fn a_client_that_only_listens_asks_a_silent_server_for_a_sign_of_life() {
         }
     }
 }
+
+/// The server is done and takes no Handshake packet from there: what moves it is the data that the client sends along.
+#[test]
+fn a_client_that_a_nat_moves_before_it_knows_that_all_is_confirmed_is_followed() {
+    let mut pair = Pair::new(straight());
+    let complete = |pair: &mut Pair| pair.client.state == State::Complete;
+    assert!(pair.run_until(Duration::from_secs(1), complete));
+    let stream = pair.client.open(Dir::Uni).unwrap();
+    pair.client.send(stream, &mut pattern(100)).unwrap();
+    let confirmed = |pair: &mut Pair| pair.server().state == State::Confirmed;
+    assert!(pair.run_until(Duration::from_secs(1), confirmed));
+    let there = elsewhere(2, 4433);
+    pair.seen_at = there;
+    pair.flying.clear();
+    let confirmed = |pair: &mut Pair| pair.client.state == State::Confirmed;
+    assert!(pair.run_until(Duration::from_secs(2), confirmed));
+    assert_eq!(pair.server().route(), there);
+}
