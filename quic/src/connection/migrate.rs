@@ -149,12 +149,9 @@ impl Connection {
         Some(Box::new(self.recovery.switch_path(known, now)))
     }
 
-    /// A PATH_CHALLENGE frame came: the answer goes where it came from (rfc9000#8.2.2-3). On the path in use it says that the peer has heard of this side
-    /// elsewhere, if not from this side itself: then something that is no probe says where it is (RFC 9000 section 9.3.3).
+    /// A PATH_CHALLENGE frame came: the answer goes where it came from (rfc9000#8.2.2-3). On the path in use an ACK frame goes with it, which is no probe: a
+    /// peer that has heard of this side elsewhere, and not from this side itself, knows by it where this side is (RFC 9000 section 9.3.3).
     pub(super) fn on_path_challenge(&mut self, data: [u8; 8], path: PathId) -> bool {
-        if path == self.paths.active.id {
-            self.signals.owe_ping();
-        }
         let path = self.paths.get_mut(path);
         path.is_some_and(|path| path.responses.on_challenge(data))
     }
