@@ -65,7 +65,7 @@ mod wire;
 pub use config::{
     ClientConfig, ClientConfigBuilder, ConfigError, Congestion, ServerConfig, ServerConfigBuilder,
 };
-pub use connection::{Accepted, Connection, EndpointEvent, Event, Stats, Transmit};
+pub use connection::{Accepted, Connection, EndpointEvent, Event, MigrateError, Stats, Transmit};
 pub use endpoint::{
     ConnectionKey, Endpoint, EndpointConfig, EndpointStats, Incoming, Retrying, Routed, Unread,
 };

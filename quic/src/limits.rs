@@ -104,6 +104,9 @@ pub const ISSUED_IDS: usize = 5;
 /// Paths of a connection: the one in use, the one to return to if that fails, and those that the peer has left or tries.
 pub const PATHS: usize = 4;
 
+/// Paths that a client may try to move to at one time.
+pub const MOVES: usize = 2;
+
 /// For how long nothing may come on a path that is not in use before it is forgotten.
 pub const PATH_TIME: Duration = Duration::from_secs(5);
 

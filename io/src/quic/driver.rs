@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -104,6 +105,23 @@ impl Driver {
         };
         let waits = !self.ready.is_empty() || !self.stalled.is_empty() || self.kept.is_some();
         !waits && links.iter().all(|link| link.lock().failure().is_some())
+    }
+
+    /// The socket is another now, at this address. What the one before did not take is lost, and connections move, or end if they must not.
+    pub(crate) fn on_rebound(&mut self, local: SocketAddr) {
+        let now = self.hub.now();
+        self.hub.set_local(local);
+        (self.kept, self.errors, self.pause) = (None, 0, None);
+        let links: Vec<_> = self.hub.core().links.values().cloned().collect();
+        for link in links {
+            let mut state = link.lock();
+            // Whoever may not move hears of it as of any other end.
+            let _moved = state.connection.rebind(now);
+            if !std::mem::replace(&mut state.is_called, true) {
+                drop(state);
+                self.ready.push_back(link);
+            }
+        }
     }
 
     /// Does what there is to do, within bounds.

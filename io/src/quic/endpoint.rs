@@ -1,6 +1,7 @@
 //! The part of an endpoint's handle that is the same in every adapter.
 
 use std::future::Ready;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Waker;
@@ -96,7 +97,31 @@ impl Endpoint {
     }
 
     pub(crate) fn local_addr(&self) -> SocketAddr {
-        self.hub.local
+        self.hub.local()
+    }
+
+    /// Whether the endpoint may have another socket, at this address: only one that lets nobody in, and of the same kind.
+    ///
+    /// # Errors
+    /// Says why not.
+    pub(crate) fn may_rebind(&self, local: SocketAddr) -> io::Result<()> {
+        let refuse = |why| Err(io::Error::new(ErrorKind::InvalidInput, why));
+        if self.hub.core().config.is_some() {
+            return refuse(
+                "the endpoint of a server keeps its socket: its clients would not find it at another",
+            );
+        }
+        if self.hub.local().is_ipv6() && local.is_ipv4() {
+            return refuse(
+                "the endpoint's socket speaks IPv6, and connections may need that; bind the other to [::]:0",
+            );
+        }
+        Ok(())
+    }
+
+    /// Has the driver take the other socket.
+    pub(crate) fn nudge(&self) {
+        self.hub.nudge();
     }
 
     pub(crate) fn stats(&self) -> EndpointStats {
@@ -174,7 +199,7 @@ impl Endpoint {
                 "this is no host's address; a server on this host has a loopback address",
             );
         }
-        if canonical.is_ipv6() && self.hub.local.is_ipv4() {
+        if canonical.is_ipv6() && self.hub.local().is_ipv4() {
             return refuse("the endpoint's socket speaks IPv4 only; bind it to [::]:0 for both");
         }
         Ok(canonical)

@@ -25,7 +25,7 @@ pub(super) struct Hub {
     nudged: AtomicBool,
     clock: Clock,
     /// The socket's own address.
-    pub(super) local: SocketAddr,
+    local: Mutex<SocketAddr>,
 }
 
 /// What the lock guards.
@@ -78,7 +78,7 @@ pub(crate) fn endpoint(
         core: Mutex::new(core),
         nudged: AtomicBool::new(false),
         clock,
-        local,
+        local: Mutex::new(local),
     });
     Ok((Endpoint::first(Arc::clone(&hub)), Driver::new(hub)))
 }
@@ -94,6 +94,15 @@ impl Hub {
 
     pub(super) fn now(&self) -> Now {
         self.clock.now()
+    }
+
+    pub(super) fn local(&self) -> SocketAddr {
+        *lock(&self.local)
+    }
+
+    /// The socket is another from now on.
+    pub(super) fn set_local(&self, local: SocketAddr) {
+        *lock(&self.local) = local;
     }
 
     /// Has the driver take a turn.

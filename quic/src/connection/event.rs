@@ -37,6 +37,10 @@ pub enum Event {
     EarlyDataRejected,
     /// The peer's address has changed, and it has shown that it receives at the new one. Only clients move.
     Moved(Route),
+    /// This client has moved: packets go out on this path now.
+    Migrated(Route),
+    /// The server did not answer on this path: the connection stays where it is.
+    MigrationFailed(Route),
     /// The connection is over. Nothing is told after this.
     Closed(ConnectionError),
 }
@@ -51,7 +55,7 @@ pub enum EndpointEvent {
     Retired(ConnectionId),
     /// A datagram that ends in this token resets the connection. It replaces the one before.
     ResetToken(ResetToken),
-    /// The peer is at this address now: its Stateless Resets come from there.
+    /// The peer is addressed there now: its Stateless Resets come from there.
     Moved(SocketAddr),
     /// All state of the connection may go.
     Over,

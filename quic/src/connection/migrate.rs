@@ -2,7 +2,7 @@
 //!
 //! Only a server follows its peer. A genuine packet from a new address makes a path, which is asked whether the peer is there; the newest packet that is
 //! no probe decides where the server sends from now on, within the factor 3 until the answer comes. The path before is asked too, so that a peer that never
-//! left says so, and is returned to if the new one is silent. Clients stay where they are, and so do their servers.
+//! left says so, and is returned to if the new one is silent. Servers stay where they are, and clients move when they want to: see `moving`.
 
 use core::time::Duration;
 
@@ -22,15 +22,16 @@ impl Connection {
     /// Whether a datagram may come from there. A client takes nothing from an unknown address (rfc9000#9-5), and a server nothing before the handshake is
     /// over, for which addresses stay as they are.
     pub(super) fn is_from_path(&self, route: Route) -> Option<PathId> {
-        let route = match self.side {
-            // The server answers where it saw this client, whatever this host calls the address.
-            Side::Client => Route {
-                local: None,
-                ..route
-            },
-            Side::Server => route,
+        if self.side == Side::Server {
+            return self.paths.find(&route);
+        }
+        // The server answers where it saw this client, whatever this host calls the address.
+        let anywhere = Route {
+            local: None,
+            ..route
         };
-        self.paths.find(&route)
+        let exact = self.paths.find_exact(&route);
+        exact.or_else(|| self.paths.find(&anywhere))
     }
 
     /// Whether the peer may turn up elsewhere.
@@ -91,7 +92,8 @@ impl Connection {
         probing: bool,
         now: Duration,
     ) -> Result<(), ConnectionError> {
-        if opened.packet.space() != Space::Application || probing {
+        let follows = self.side == Side::Server && opened.packet.space() == Space::Application;
+        if !follows || probing {
             return Ok(());
         }
         if !self.paths.on_newest(opened.number) {
@@ -129,7 +131,7 @@ impl Connection {
 
     /// Has recovery send on the path in use, and gives back what it knew of the one before. Another port of the same host is most likely the same
     /// path; on any other, window and round trip begin anew (rfc9000#9.4-2) or go on as they were left.
-    fn take_up(
+    pub(super) fn take_up(
         &mut self,
         before: Option<Route>,
         now: Duration,
@@ -175,6 +177,13 @@ impl Connection {
                     .for_each(|v| v.ask_whole(data, fails_at));
             }
         }
+        let moves = self
+            .paths
+            .get_mut(proven.path)
+            .is_some_and(|path| path.moves);
+        if moves && proven.whole {
+            self.arrive(proven.path, now);
+        }
         if proven.path == self.paths.active.id {
             self.recovery.guess_rtt(proven.took);
             self.tell_place();
@@ -186,8 +195,10 @@ impl Connection {
     /// What is due on paths: challenges again, the end of those that nobody answered, the end of paths that nobody needs.
     pub(super) fn on_path_timer(&mut self, now: Duration) -> Result<(), ConnectionError> {
         while let Some(failed) = self.paths.failed(now) {
-            if failed == Failed::Active {
-                self.revert(now);
+            match failed {
+                Failed::Active => self.revert(now),
+                Failed::Tried(route) => self.events.push(Event::MigrationFailed(route)),
+                Failed::Aside => {}
             }
         }
         while let Some(path) = self.paths.due(now) {
@@ -241,7 +252,7 @@ impl Connection {
     }
 
     /// When a validation that begins now has failed: after three probe timeouts of the slower path, as RFC 9000 section 8.2.4 recommends.
-    fn fails_at(&self, now: Duration) -> Duration {
+    pub(super) fn fails_at(&self, now: Duration) -> Duration {
         now.saturating_add(self.slow_timeout().saturating_mul(TIMEOUTS))
     }
 
@@ -297,7 +308,7 @@ impl Connection {
 }
 
 /// What nobody can guess, from the system's generator (rfc9000#8.2.1-1).
-fn unpredictable() -> Result<[u8; 8], ConnectionError> {
+pub(super) fn unpredictable() -> Result<[u8; 8], ConnectionError> {
     let mut data = [0; 8];
     pith_crypto::random::fill(&mut data).map_err(local)?;
     Ok(data)

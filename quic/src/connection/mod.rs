@@ -18,6 +18,7 @@ mod handshake;
 mod held;
 mod key_update;
 mod migrate;
+mod moving;
 mod packet;
 mod parameters;
 mod receive;
@@ -62,6 +63,7 @@ use crate::token_store::Shelf;
 use crate::wire::{ConnectionId, Side, Version};
 
 pub use event::{EndpointEvent, Event};
+pub use moving::MigrateError;
 pub use stats::Stats;
 pub use transmit::Transmit;
 

@@ -1,5 +1,6 @@
 //! Transport parameters of a connection: what this side says, and what follows from what the peer says (RFC 9000 section 7.4).
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use crate::config::Transport;
 use crate::error::{ConnectionError, TransportError};
 use crate::limits;
 use crate::observe::{Party, Seen};
-use crate::path::Ids;
+use crate::path::{Ids, Route};
 use crate::random::Random;
 use crate::streams::PeerLimits;
 use crate::wire::params::Parameters;
@@ -23,6 +24,8 @@ pub(super) struct Peer {
     /// In milliseconds.
     idle_timeout: Option<u64>,
     pub(super) grease_quic_bit: bool,
+    /// From where a client must not move, if it must not: the server's address of the handshake.
+    stays: Option<SocketAddr>,
 }
 
 impl Transport {
@@ -86,11 +89,17 @@ impl Transport {
 }
 
 impl Peer {
-    pub(super) fn of(parameters: &Parameters) -> Self {
+    pub(super) fn of(parameters: &Parameters, remote: SocketAddr) -> Self {
         Self {
             idle_timeout: Some(parameters.max_idle_timeout.get()).filter(|timeout| *timeout > 0),
             grease_quic_bit: parameters.grease_quic_bit,
+            stays: parameters.disable_active_migration.then_some(remote),
         }
+    }
+
+    /// Whether this side must keep to its address on this path. Not at another address that the server prefers.
+    pub(super) fn stays(&self, route: &Route) -> bool {
+        self.stays == Some(route.remote)
     }
 }
 
@@ -117,7 +126,7 @@ impl Connection {
         let payload = parameters.max_udp_payload_size.get();
         let path = &mut self.paths.active;
         path.mtu = path.mtu.min(u16::try_from(payload).unwrap_or(u16::MAX));
-        self.peer = Some(Peer::of(&parameters));
+        self.peer = Some(Peer::of(&parameters, self.paths.active.route.remote));
         self.on_limits(parameters)
     }
 

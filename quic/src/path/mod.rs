@@ -1,7 +1,7 @@
 //! What belongs to a path and not to a connection: addresses, what may be sent there, whether it is the peer's, and the connection ids in use.
 //!
 //! A connection has one path that packets go out on, and may know a few others ([`Paths`]): where the peer was before, and where it tries whether it
-//! could be. Only who has the keys makes a path known. Clients do not move by themselves yet, so a client has one path for life.
+//! could be, or where this side tries to move to. Only who has the keys makes a path known.
 
 mod amplification;
 mod challenge;
@@ -57,6 +57,8 @@ pub(crate) struct Path {
     pub(crate) whole: bool,
     /// Whether the application heard last that the peer is here.
     pub(crate) is_told: bool,
+    /// Whether this side moves here once the peer has answered.
+    pub(crate) moves: bool,
     /// Counts the answers to challenges, and begins anew after 255: only whether it has changed is asked.
     pub(crate) answers: u8,
     /// What this side asks to find out whether the peer is there, while it wants to know.
@@ -81,6 +83,7 @@ impl Path {
             // As those of a handshake are.
             whole: true,
             is_told: true,
+            moves: false,
             answers: 0,
             validation: None,
             remote: Some(0),

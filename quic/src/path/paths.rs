@@ -50,6 +50,8 @@ pub(crate) enum Failed {
     Aside,
     /// That of the path in use.
     Active,
+    /// That of a path that this side would have moved to: it stays.
+    Tried(Route),
 }
 
 impl Paths {
@@ -68,6 +70,23 @@ impl Paths {
     pub(crate) fn find(&self, route: &Route) -> Option<PathId> {
         let like = |path: &&Path| path.route.is_like(route);
         self.iter().find(like).map(|path| path.id)
+    }
+
+    /// The path between these addresses, where this side's is the same by name.
+    pub(crate) fn find_exact(&self, route: &Route) -> Option<PathId> {
+        let same = |path: &&Path| path.route == *route;
+        self.iter().find(same).map(|path| path.id)
+    }
+
+    /// Whether this path is in use or tried.
+    pub(crate) fn is_there(&self, route: &Route) -> bool {
+        let mut paths = self.iter();
+        paths.any(|path| path.route == *route && (path.moves || path.id == self.active.id))
+    }
+
+    /// How many paths are tried that this side would move to.
+    pub(crate) fn tried(&self) -> usize {
+        self.iter().filter(|path| path.moves).count()
     }
 
     pub(crate) fn get_mut(&mut self, id: PathId) -> Option<&mut Path> {
@@ -109,6 +128,36 @@ impl Paths {
         };
         self.keep(path, now);
         id
+    }
+
+    /// Makes a path known that this side will move to if the peer answers there, at its id number `remote`.
+    pub(crate) fn try_out(
+        &mut self,
+        route: Route,
+        remote: u64,
+        validation: Validation,
+        now: Duration,
+    ) -> PathId {
+        let id = PathId(self.next);
+        self.next = self.next.saturating_add(1);
+        let path = Path {
+            local: self.active.local,
+            remote: Some(remote),
+            mtu: self.active.mtu,
+            whole: false,
+            moves: true,
+            validation: Some(Box::new(validation)),
+            // The peer has chosen where it is, or was there before.
+            ..Path::new(id, route, Amplification::Validated)
+        };
+        self.keep(path, now);
+        id
+    }
+
+    /// Forgets all paths but the one in use.
+    pub(crate) fn forget_others(&mut self) {
+        self.others = Vec::new();
+        self.fallback = None;
     }
 
     /// A packet that is no probe came. Whether it is newer than all before: only such a one moves the peer.
@@ -197,8 +246,8 @@ impl Paths {
         if id == self.active.id {
             return Some(Failed::Active);
         }
-        let _forgotten = self.take(id);
-        Some(Failed::Aside)
+        let tried = self.take(id).filter(|path| path.moves);
+        Some(tried.map_or(Failed::Aside, |path| Failed::Tried(path.route)))
     }
 
     /// Forgets paths that are not in use, not on trial, and have been silent for long.

@@ -148,6 +148,20 @@ impl Endpoint {
         self.inner.stats()
     }
 
+    /// Goes on with another socket, at another address of this host or on another network: the connections of this client move there, each by a
+    /// connection id that was not seen before. One that must not move ends with [`Error::Connection`]: its server has asked for that, has given no id to move
+    /// with, or the handshake is not confirmed yet. What is on its way to the old socket is lost, and sent again where it matters.
+    ///
+    /// # Errors
+    /// Those of the socket; [`InvalidInput`](io::ErrorKind::InvalidInput) for the endpoint of a server, and for an IPv4 socket in place of an IPv6 one.
+    pub fn rebind(&self, socket: UdpSocket) -> io::Result<()> {
+        let local = socket.local_addr()?;
+        self.inner.may_rebind(local)?;
+        self.thread.rebind(socket, local)?;
+        self.inner.nudge();
+        Ok(())
+    }
+
     /// Lets nobody in any more, and waits until all connections are over. Those that are not within `limit` are closed. The socket is closed when
     /// the last handle has been dropped after that.
     pub fn shutdown(&self, limit: Duration) {

@@ -565,3 +565,39 @@ fn a_socket_of_the_callers_serves_both_families() {
         });
     }
 }
+
+#[test]
+fn connections_go_on_when_their_socket_is_replaced() {
+    let world = World::new();
+    let (client, server) = world.connected();
+    let long = data(500_000);
+    let there = |client: &Connection, server: &Connection| {
+        thread::scope(|scope| {
+            let long = &long;
+            scope.spawn(move || {
+                let mut send = client.open_uni().unwrap();
+                send.write_all(long).unwrap();
+                send.finish().unwrap();
+                send.flush().unwrap();
+            });
+            let mut receive = server.accept_uni().unwrap();
+            let mut got = vec![0; 1000];
+            Read::read_exact(&mut receive, &mut got).unwrap();
+            // In the middle of it.
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            world.client.rebind(socket).unwrap();
+            Read::read_to_end(&mut receive, &mut got).unwrap();
+            assert!(got == *long);
+        });
+    };
+    for round in 1..=2 {
+        there(&client, &server);
+        assert_eq!((client.stats().moves, server.stats().moves), (round, round));
+        assert_eq!(server.remote(), world.client.local_addr());
+    }
+    let refused = world
+        .server
+        .rebind(UdpSocket::bind("127.0.0.1:0").unwrap())
+        .unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+}

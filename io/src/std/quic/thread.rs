@@ -21,6 +21,8 @@ struct Shared {
     stage: Mutex<Stage>,
     news: Condvar,
     waker: mio::Waker,
+    /// A socket that the thread is to take in place of its own.
+    next: Mutex<Option<(Socket, SocketAddr)>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +58,7 @@ impl Thread {
             stage: Mutex::new(Stage::Serving),
             news: Condvar::new(),
             waker: mio::Waker::new(registry, NUDGE)?,
+            next: Mutex::new(None),
         });
         driver.set_waker(&Waker::from(Arc::clone(&shared)));
         let end = End(Arc::clone(&shared));
@@ -63,6 +66,19 @@ impl Thread {
             .name("pith-quic".to_owned())
             .spawn(move || drive(driver, socket, poll, &clock, &end))?;
         Ok(Arc::new(Self(shared)))
+    }
+
+    /// Has the thread take another socket.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub(super) fn rebind(&self, socket: std::net::UdpSocket, local: SocketAddr) -> io::Result<()> {
+        let socket = Socket {
+            udp: Udp::new(&socket, local)?,
+            socket: UdpSocket::from_std(socket),
+        };
+        *self.0.next() = Some((socket, local));
+        Ok(())
     }
 }
 
@@ -89,6 +105,10 @@ impl Drop for Thread {
 impl Shared {
     fn stage(&self) -> std::sync::MutexGuard<'_, Stage> {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next(&self) -> std::sync::MutexGuard<'_, Option<(Socket, SocketAddr)>> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn done(&self) {
@@ -121,6 +141,19 @@ fn drive(mut driver: Driver, mut socket: Socket, mut poll: Poll, clock: &Clock, 
     let mut events = Events::with_capacity(EVENTS);
     let mut asks_for_room = false;
     loop {
+        let next = end.0.next().take();
+        if let Some((mut next, local)) = next {
+            let registered = poll
+                .registry()
+                .register(&mut next.socket, SOCKET, Interest::READABLE);
+            if registered.is_err() {
+                return;
+            }
+            // The one before is closed, and with it its registration.
+            socket = next;
+            asks_for_room = false;
+            driver.on_rebound(local);
+        }
         let (takes, deadline) = match driver.turn(&mut socket) {
             Turn::Over => return,
             Turn::Again => continue,

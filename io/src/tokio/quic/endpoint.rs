@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -27,7 +28,11 @@ use crate::udp::Udp;
 #[derive(Clone)]
 pub struct Endpoint {
     inner: quic::Endpoint,
+    next: Next,
 }
+
+/// A socket that the driver is to take in place of its own.
+type Next = Arc<Mutex<Option<(Socket, SocketAddr)>>>;
 
 /// What makes an endpoint needs a runtime around it, with its time and I/O enabled: without them tokio panics.
 impl Endpoint {
@@ -72,13 +77,15 @@ impl Endpoint {
         let local = socket.io.local_addr()?;
         let (began, clock) = (Instant::now(), Clock::system());
         let (inner, driver) = quic::endpoint(config, server, local, clock)?;
+        let next = Next::default();
         runtime.spawn(Drive {
             driver,
             socket,
+            next: Arc::clone(&next),
             began,
             alarm: None,
         });
-        Ok(Self { inner })
+        Ok(Self { inner, next })
     }
 }
 
@@ -159,6 +166,21 @@ impl Endpoint {
         self.inner.stats()
     }
 
+    /// Goes on with another socket, at another address of this host or on another network: the connections of this client move there, each by a
+    /// connection id that was not seen before. One that must not move ends with [`Error::Connection`]: its server has asked for that, has given no id to move
+    /// with, or the handshake is not confirmed yet. What is on its way to the old socket is lost, and sent again where it matters.
+    ///
+    /// # Errors
+    /// Those of the socket; [`InvalidInput`](io::ErrorKind::InvalidInput) for the endpoint of a server, and for an IPv4 socket in place of an IPv6 one.
+    pub fn rebind(&self, socket: std::net::UdpSocket) -> io::Result<()> {
+        let local = socket.local_addr()?;
+        self.inner.may_rebind(local)?;
+        let socket = Socket::new(socket)?;
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some((socket, local));
+        self.inner.nudge();
+        Ok(())
+    }
+
     /// Lets nobody in any more, and waits until all connections are over; those that are not within `limit` are closed with code 0. Connections
     /// whose handles are dropped end when what was sent has arrived. The shutdown goes on if the future is dropped.
     pub async fn shutdown(&self, limit: Duration) {
@@ -186,6 +208,7 @@ pub(super) fn bind(local: impl ToSocketAddrs) -> io::Result<std::net::UdpSocket>
 struct Drive {
     driver: Driver,
     socket: Socket,
+    next: Next,
     /// When the driver's clock was at zero.
     began: Instant,
     /// When it goes off, as the driver's deadline was.
@@ -232,6 +255,15 @@ impl Future for Drive {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         this.driver.set_waker(cx.waker());
+        let next = this
+            .next
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some((socket, local)) = next {
+            this.socket = socket;
+            this.driver.on_rebound(local);
+        }
         let again = match this.driver.turn(&mut this.socket) {
             Turn::Over => return Poll::Ready(()),
             Turn::Again => true,

@@ -526,3 +526,33 @@ fn whoever_waits_hears_that_the_runtime_has_ended() {
     let error = Endpoint::client("127.0.0.1:0").err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Other);
 }
+
+#[test]
+fn connections_go_on_when_their_socket_is_replaced() {
+    on_both(|| async {
+        let configs = configs();
+        let server = echoing(&configs);
+        let client = Endpoint::client("127.0.0.1:0").unwrap();
+        let first = client.local_addr();
+        let remote = server.local_addr();
+        let one = client.connect(&configs.client, remote, NAME).await.unwrap();
+        let two = client.connect(&configs.client, remote, NAME).await.unwrap();
+        let data = pattern(300_000, 1);
+        for connection in [&one, &two] {
+            assert_eq!(there_and_back(connection, &data).await.unwrap(), data);
+        }
+        for round in 1..=2 {
+            // In the middle of a transfer, too.
+            let moving = async { client.rebind(super::endpoint::bind("127.0.0.1:0").unwrap()) };
+            let (moved, got) = join!(moving, there_and_back(&one, &data));
+            moved.unwrap();
+            assert_eq!(got.unwrap(), data, "{round}");
+            assert_eq!(there_and_back(&two, &data).await.unwrap(), data);
+            assert_eq!(one.stats().moves, round);
+            assert_eq!(two.stats().moves, round);
+        }
+        assert_ne!(client.local_addr(), first);
+        let refused = server.rebind(super::endpoint::bind("127.0.0.1:0").unwrap());
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput);
+    });
+}

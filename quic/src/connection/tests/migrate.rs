@@ -10,11 +10,11 @@ fn elsewhere(host: u8, port: u16) -> Route {
     }
 }
 
-const PING: &[u8] = &[1];
+pub(super) const PING: &[u8] = &[1];
 const CHALLENGE: &[u8] = &[0x1a, 8, 7, 6, 5, 4, 3, 2, 1];
 
 /// A pair that is connected and quiet, with ids to spare on both sides.
-fn quiet(pair: &mut Pair) {
+pub(super) fn quiet(pair: &mut Pair) {
     pair.connect();
     let minted = |first: u8| (first..first + 3).map(new_id).collect::<Vec<_>>();
     pair.client.issue_ids(&minted(0xc1));
@@ -29,7 +29,7 @@ fn quiet(pair: &mut Pair) {
     pair.log.clear();
 }
 
-fn moving() -> Pair {
+pub(super) fn moving() -> Pair {
     let mut pair = Pair::new(straight());
     quiet(&mut pair);
     pair
@@ -37,7 +37,7 @@ fn moving() -> Pair {
 
 impl Pair {
     /// A packet of the client with this payload, which the server sees come from there.
-    fn come(&mut self, route: Route, payload: &[u8]) -> usize {
+    pub(super) fn come(&mut self, route: Route, payload: &[u8]) -> usize {
         let now = self.now;
         let datagram = self.client.forge(Space::Application, payload, now);
         self.deliver_from(Side::Server, route, Ecn::NotEct, &datagram);
@@ -45,7 +45,7 @@ impl Pair {
     }
 
     /// What the server sends now, and where; nothing of it arrives.
-    fn server_sends(&mut self) -> Vec<(Route, Vec<u8>)> {
+    pub(super) fn server_sends(&mut self) -> Vec<(Route, Vec<u8>)> {
         let now = at(self.now);
         let mut buffer = vec![0; 16 * 1500];
         let mut all = Vec::new();
@@ -57,20 +57,25 @@ impl Pair {
     }
 
     fn moves(events: &[Event]) -> Vec<Route> {
-        let moved = events.iter().filter_map(|event| match event {
-            Event::Moved(route) => Some(*route),
-            _ => None,
-        });
-        moved.collect()
+        moved_to(events)
     }
 
-    fn sent_to(&self, route: Route) -> usize {
+    pub(super) fn sent_to(&self, route: Route) -> usize {
         let there = self.went.iter().filter(|(_, to, _)| *to == route);
         there.map(|(_, _, length)| length).sum()
     }
 }
 
-fn short_dcid(datagram: &[u8]) -> ConnectionId {
+/// Where the server's client has gone, as the application heard it.
+pub(super) fn moved_to(events: &[Event]) -> Vec<Route> {
+    let moved = events.iter().filter_map(|event| match event {
+        Event::Moved(route) => Some(*route),
+        _ => None,
+    });
+    moved.collect()
+}
+
+pub(super) fn short_dcid(datagram: &[u8]) -> ConnectionId {
     match header::decode(datagram, 8, QuicBit::Any) {
         Ok(Packet::Protected(header)) if header.packet == PacketType::OneRtt => header.dcid,
         _ => panic!("no short header"),

@@ -12,6 +12,7 @@ mod keys;
 mod loss;
 mod malformed;
 mod migrate;
+mod moving;
 mod observers;
 mod order;
 mod parameters;
@@ -19,6 +20,7 @@ mod questions;
 mod rules;
 mod streams;
 
+use core::net::{IpAddr, SocketAddr};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +39,7 @@ use crate::wire::{Dir, ResetToken, StreamId, VarInt};
 
 const CLIENT: Route = Route {
     local: None,
-    remote: core::net::SocketAddr::new(core::net::IpAddr::V4(core::net::Ipv4Addr::LOCALHOST), 4433),
+    remote: SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::LOCALHOST), 4433),
 };
 const START: Duration = Duration::from_secs(100);
 
@@ -55,6 +57,11 @@ struct Pair {
     flying: BTreeMap<(Duration, u64), (Side, Route, Ecn, Vec<u8>)>,
     /// Where the server sees the client: a NAT may change it. What goes anywhere else is lost.
     seen_at: Route,
+    /// Other addresses of the client's host.
+    homes: Vec<IpAddr>,
+    /// The server's address, where a test wants it to know it, and another one of it.
+    server_at: Option<IpAddr>,
+    preferred: Option<SocketAddr>,
     sent: u64,
     client_events: Vec<Event>,
     server_events: Vec<Event>,
@@ -142,6 +149,9 @@ impl Pair {
             fate,
             flying: BTreeMap::new(),
             seen_at: CLIENT,
+            homes: Vec::new(),
+            server_at: None,
+            preferred: None,
             went: Vec::new(),
             sent: 0,
             client_events: Vec::new(),
@@ -186,14 +196,13 @@ impl Pair {
             }
             let now = at(self.now);
             while let Some(batch) = self.side(side).transmit(now, &mut buffer) {
-                assert!(side == Side::Server || batch.route == CLIENT);
                 assert!(batch.segment > 0 && batch.length > 0);
                 for datagram in buffer[..batch.length].chunks(batch.segment) {
                     if side == Side::Server {
                         self.went.push((self.now, batch.route, datagram.len()));
                     }
-                    if side == Side::Client || batch.route.remote == self.seen_at.remote {
-                        self.fly_marked(side, batch.ecn, datagram.to_vec());
+                    if let Some(route) = self.carried(side, batch.route) {
+                        self.fly_by(side, route, batch.ecn, datagram.to_vec());
                     }
                 }
             }
@@ -205,15 +214,48 @@ impl Pair {
         self.fly_marked(from, Ecn::NotEct, datagram);
     }
 
-    fn fly_marked(&mut self, from: Side, ecn: Ecn, mut datagram: Vec<u8>) {
+    fn fly_marked(&mut self, from: Side, ecn: Ecn, datagram: Vec<u8>) {
+        let route = match from {
+            Side::Client => self.seen_at,
+            Side::Server => CLIENT,
+        };
+        self.fly_by(from, route, ecn, datagram);
+    }
+
+    /// How a datagram that is sent on `route` is received, if it is.
+    fn carried(&self, from: Side, route: Route) -> Option<Route> {
+        match from {
+            Side::Client => {
+                let to_first = route.remote == CLIENT.remote;
+                assert!(to_first || Some(route.remote) == self.preferred);
+                let home = route.local.filter(|ip| self.homes.contains(ip));
+                Some(Route {
+                    local: if to_first {
+                        self.server_at
+                    } else {
+                        Some(route.remote.ip())
+                    },
+                    remote: home.map_or(self.seen_at.remote, |ip| (ip, 4433).into()),
+                })
+            }
+            Side::Server => {
+                let preferred = self.preferred.filter(|_| route.local.is_some());
+                let preferred = preferred.filter(|address| route.local == Some(address.ip()));
+                let home = Some(route.remote.ip()).filter(|ip| self.homes.contains(ip));
+                let arrives = home.is_some() || route.remote == self.seen_at.remote;
+                arrives.then(|| Route {
+                    local: home,
+                    remote: preferred.unwrap_or(CLIENT.remote),
+                })
+            }
+        }
+    }
+
+    fn fly_by(&mut self, from: Side, route: Route, ecn: Ecn, mut datagram: Vec<u8>) {
         self.log.push((from, datagram.clone()));
         for delay in (self.fate)(from, &mut datagram) {
             self.sent += 1;
             let key = (self.now + delay, self.sent);
-            let route = match from {
-                Side::Client => self.seen_at,
-                Side::Server => CLIENT,
-            };
             self.flying
                 .insert(key, (from.peer(), route, ecn, datagram.clone()));
         }
@@ -254,7 +296,10 @@ impl Pair {
             return;
         };
         let accepted = Accepted {
-            route: CLIENT,
+            route: Route {
+                local: self.server_at,
+                ..CLIENT
+            },
             original: header.dcid,
             retried: None,
             peer,
