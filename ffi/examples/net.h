@@ -14,12 +14,12 @@ static inline pith_bytes read_file(const char *path, uint8_t *space, size_t size
     return bytes;
 }
 
-static inline int connect_to(const char *host, const char *port)
+static inline int connect_by(const char *host, const char *port, int type)
 {
     struct addrinfo hints, *list = NULL, *one;
     int fd = -1;
     memset(&hints, 0, sizeof hints);
-    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_socktype = type;
     if (getaddrinfo(host, port, &hints, &list) != 0)
         return -1;
     for (one = list; one != NULL && fd < 0; one = one->ai_next) {
@@ -31,6 +31,11 @@ static inline int connect_to(const char *host, const char *port)
     }
     freeaddrinfo(list);
     return fd;
+}
+
+static inline int connect_to(const char *host, const char *port)
+{
+    return connect_by(host, port, SOCK_STREAM);
 }
 
 /* Sends all that waits. */

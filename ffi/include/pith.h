@@ -1,4 +1,4 @@
-/* pith.h: libpith, TLS 1.3 and key encapsulation, post-quantum by default. Made from the crate pith-ffi: do not edit.
+/* pith.h: libpith, TLS 1.3, QUIC and key encapsulation, post-quantum by default. Made from the crate pith-ffi: do not edit.
  *
  * Objects are opaque. What a function makes (pith_..._new, pith_tls_client, pith_tls_server, pith_kem_keygen) is the caller's, who frees it once by the function of
  * its type; freeing NULL does nothing. Bytes and strings that are given are read during the call and never kept. Those that come
@@ -167,6 +167,16 @@
 #define PITH_NOT_AUTHENTIC -13
 
 /**
+ * The peer's program gave the stream or the connection up, with a code of its own (pith_quic_code).
+ */
+#define PITH_RESET -14
+
+/**
+ * Nothing came of the peer for too long.
+ */
+#define PITH_TIMEOUT -15
+
+/**
  * The number of this interface. It grows when something is added; the name of the shared library changes when something is taken away.
  */
 #define PITH_ABI_VERSION 1
@@ -327,6 +337,141 @@
 #define PITH_SECP384R1MLKEM1024_SECRET 80
 
 /**
+ * No address.
+ */
+#define PITH_ADDRESS_NONE 0
+
+/**
+ * An address of IPv4, in the first four bytes of `ip`.
+ */
+#define PITH_ADDRESS_IPV4 4
+
+/**
+ * An address of IPv6.
+ */
+#define PITH_ADDRESS_IPV6 6
+
+/**
+ * Bytes that a buffer for datagrams to be sent has at least.
+ */
+#define PITH_QUIC_DATAGRAM 1200
+
+/**
+ * CUBIC (RFC 9438).
+ */
+#define PITH_CONGESTION_CUBIC 0
+
+/**
+ * NewReno (RFC 9002).
+ */
+#define PITH_CONGESTION_NEW_RENO 1
+
+/**
+ * For times and counts where 0 stands for the default: none at all.
+ */
+#define PITH_QUIC_NO UINT64_MAX
+
+/**
+ * Clients have to show that they receive at their address while many handshakes are unfinished (`retry_from`).
+ */
+#define PITH_RETRY_UNDER_LOAD 0
+
+/**
+ * Clients always have to show it, but for those with a token of an earlier connection.
+ */
+#define PITH_RETRY_ALWAYS 1
+
+/**
+ * Nothing is to be done about the datagram.
+ */
+#define PITH_ROUTED_NOTHING 0
+
+/**
+ * It is kept for a connection: call pith_quic_receive with that.
+ */
+#define PITH_ROUTED_CONNECTION 1
+
+/**
+ * A client asks for a connection: pith_quic_accept, _refuse, _retry or, to ignore it, pith_quic_incoming_free.
+ */
+#define PITH_ROUTED_INCOMING 2
+
+/**
+ * The answer is in the reply buffer: send it to where the datagram came from.
+ */
+#define PITH_ROUTED_REPLY 3
+
+/**
+ * The handshake is complete: the peer is who it has to be.
+ */
+#define PITH_EVENT_CONNECTED 1
+
+/**
+ * Both sides know that the handshake is complete.
+ */
+#define PITH_EVENT_CONFIRMED 2
+
+/**
+ * The peer has opened streams (`is_uni` says which kind): call pith_quic_accept_stream until there is none, and read each at once.
+ */
+#define PITH_EVENT_OPENED 3
+
+/**
+ * The peer allows more streams (`is_uni` says which kind) after one was refused: open again.
+ */
+#define PITH_EVENT_AVAILABLE 4
+
+/**
+ * There is something new to read on `stream`: data, the end or a reset.
+ */
+#define PITH_EVENT_READABLE 5
+
+/**
+ * `stream`, which took less than it was given, takes more.
+ */
+#define PITH_EVENT_WRITABLE 6
+
+/**
+ * The peer does not want what is sent on `stream`, for the reason in `code`.
+ */
+#define PITH_EVENT_STOPPED 7
+
+/**
+ * Everything that was written to `stream` has arrived, and its end.
+ */
+#define PITH_EVENT_FINISHED 8
+
+/**
+ * There are datagrams for pith_quic_read_datagram.
+ */
+#define PITH_EVENT_DATAGRAM 9
+
+/**
+ * There are datagrams for pith_quic_read_early_datagram.
+ */
+#define PITH_EVENT_EARLY_DATAGRAM 10
+
+/**
+ * The server has accepted this client's early data.
+ */
+#define PITH_EVENT_EARLY_ACCEPTED 11
+
+/**
+ * The server has not seen this client's early data. All streams and datagrams so far are gone: open others, if it may be sent again.
+ */
+#define PITH_EVENT_EARLY_REJECTED 12
+
+/**
+ * The client is at `remote` now.
+ */
+#define PITH_EVENT_MOVED 13
+
+/**
+ * The connection is over, with `status` and, for PITH_RESET, `code`. Nothing comes after it. pith_quic_error has the text.
+ */
+#define PITH_EVENT_CLOSED 14
+
+/**
  * The handshake is not complete.
  */
 #define PITH_HANDSHAKING 0
@@ -445,6 +590,33 @@ typedef struct pith_kem_key pith_kem_key;
  * you like. The key is wiped then.
  */
 typedef struct pith_psk pith_psk;
+
+/**
+ * A QUIC connection. It belongs to one thread at a time, which need not be that of its endpoint. After each call transmit until nothing is left, and ask for the deadline.
+ */
+typedef struct pith_quic pith_quic;
+
+/**
+ * How clients speak QUIC. Threads may share it. It keeps the tokens by which a server knows a client's address (NEW_TOKEN) in memory, for the
+ * connections that follow.
+ */
+typedef struct pith_quic_client_config pith_quic_client_config;
+
+/**
+ * What a UDP socket serves: it says which connection a datagram is for, lets clients in, and answers for connections that are no more there. One thread at a
+ * time uses it, and its connections may be used by others meanwhile.
+ */
+typedef struct pith_quic_endpoint pith_quic_endpoint;
+
+/**
+ * A client that asks for a connection. It is accepted, refused or sent a Retry once, on the thread of its endpoint. One that is freed before is ignored.
+ */
+typedef struct pith_quic_incoming pith_quic_incoming;
+
+/**
+ * How servers speak QUIC. Threads may share it.
+ */
+typedef struct pith_quic_server_config pith_quic_server_config;
 
 /**
  * A server's configuration. It never changes, and any number of threads may use it at once. Connections keep what they need: free it whenever you
@@ -919,6 +1091,454 @@ typedef struct pith_trust_options {
 } pith_trust_options;
 
 /**
+ * What both roles may choose. 0 stands for the default everywhere. Times are in milliseconds.
+ */
+typedef struct pith_quic_options {
+    /**
+     * sizeof(pith_quic_options).
+     */
+    size_t size;
+    /**
+     * How long nothing may come before a connection is given up; 0 stands for 30 seconds, PITH_QUIC_NO for as long as the peer likes.
+     */
+    uint64_t idle_timeout_ms;
+    /**
+     * How long a handshake may take; 0 stands for 30 seconds.
+     */
+    uint64_t handshake_timeout_ms;
+    /**
+     * After how long a silence something is sent, so that nobody takes the connection for dead; 0 stands for never.
+     */
+    uint64_t keep_alive_ms;
+    /**
+     * What stands in for the round trip before the first is measured; 0 stands for 333.
+     */
+    uint64_t initial_rtt_ms;
+    /**
+     * How many bidirectional streams the peer may have open at once; 0 stands for 100, PITH_QUIC_NO for none.
+     */
+    uint64_t streams_bidi;
+    /**
+     * How many unidirectional streams the peer may have open at once; 0 stands for 100, PITH_QUIC_NO for none.
+     */
+    uint64_t streams_uni;
+    /**
+     * How many bytes of one stream the peer may send before they are read. 0 stands for a default that grows where the program reads fast.
+     */
+    uint64_t stream_window;
+    /**
+     * The same for all streams of a connection together.
+     */
+    uint64_t connection_window;
+    /**
+     * The largest DATAGRAM frame that is taken (RFC 9221), with the up to 3 bytes in front; 0 stands for none.
+     */
+    uint64_t datagrams;
+    /**
+     * One of PITH_CONGESTION_.
+     */
+    uint8_t congestion;
+    /**
+     * Not 0: nothing is marked for ECN. For programs that cannot set the mark of what they send.
+     */
+    uint8_t no_ecn;
+    /**
+     * Not 0: clients of a server are asked not to move to another address by themselves.
+     */
+    uint8_t no_migration;
+} pith_quic_options;
+
+/**
+ * An address of UDP.
+ */
+typedef struct pith_address {
+    /**
+     * One of PITH_ADDRESS_.
+     */
+    uint16_t family;
+    /**
+     * The port, in the order of this machine (ntohs of what a socket says).
+     */
+    uint16_t port;
+    /**
+     * The scope of a link-local address of IPv6 (sin6_scope_id), else 0.
+     */
+    uint32_t scope;
+    /**
+     * The address, as it is on the wire.
+     */
+    uint8_t ip[16];
+} pith_address;
+
+/**
+ * Datagrams that lie one behind the other in a buffer.
+ */
+typedef struct pith_quic_batch {
+    /**
+     * sizeof(pith_quic_batch). Set it before the call.
+     */
+    size_t size;
+    /**
+     * Where they go.
+     */
+    struct pith_address remote;
+    /**
+     * The address to send from; PITH_ADDRESS_NONE for any. Its port is 0.
+     */
+    struct pith_address local;
+    /**
+     * Bytes of each datagram but the last, which may have fewer (UDP_SEGMENT).
+     */
+    size_t segment;
+    /**
+     * Bytes of all.
+     */
+    size_t len;
+    /**
+     * The two lowest bits of their traffic class.
+     */
+    uint8_t ecn;
+} pith_quic_batch;
+
+/**
+ * What an endpoint does. 0 stands for the default everywhere.
+ */
+typedef struct pith_quic_endpoint_options {
+    /**
+     * sizeof(pith_quic_endpoint_options).
+     */
+    size_t size;
+    /**
+     * Not 0: clients are let in. An endpoint that serves can connect as well.
+     */
+    uint8_t serves;
+    /**
+     * One of PITH_RETRY_.
+     */
+    uint8_t retry;
+    /**
+     * Not 0: packets to unknown connections are not answered by a Stateless Reset.
+     */
+    uint8_t no_resets;
+    /**
+     * From how many unfinished handshakes on clients have to show their address; 0 stands for 64.
+     */
+    uint32_t retry_from;
+    /**
+     * How many handshakes may be unfinished; 0 stands for 1024.
+     */
+    uint32_t half_open;
+    /**
+     * The key of Stateless Resets, 32 bytes, so that a server that was started again can reset connections from before; empty for a random one.
+     */
+    struct pith_bytes reset_key;
+    /**
+     * The key of tokens, 32 bytes, which servers at one address share; empty for a random one.
+     */
+    struct pith_bytes token_key;
+} pith_quic_endpoint_options;
+
+/**
+ * What becomes of a datagram.
+ */
+typedef struct pith_quic_routed {
+    /**
+     * sizeof(pith_quic_routed). Set it before the call.
+     */
+    size_t size;
+    /**
+     * One of PITH_ROUTED_.
+     */
+    int32_t kind;
+    /**
+     * PITH_ROUTED_CONNECTION: the pointer that was given when the connection was made.
+     */
+    void *user;
+    /**
+     * PITH_ROUTED_INCOMING: the client, yours to free with pith_quic_incoming_free, whatever is done with it before.
+     */
+    struct pith_quic_incoming *incoming;
+    /**
+     * PITH_ROUTED_REPLY: bytes of the answer.
+     */
+    size_t reply_len;
+} pith_quic_routed;
+
+/**
+ * What an endpoint holds now, and has counted since it began.
+ */
+typedef struct pith_quic_endpoint_status {
+    /**
+     * sizeof(pith_quic_endpoint_status). Set it before the call.
+     */
+    size_t size;
+    /**
+     * Connections that are not over.
+     */
+    size_t connections;
+    /**
+     * Those of them that were let in and whose handshake is not complete.
+     */
+    size_t half_open;
+    /**
+     * Clients whose hello is on its way, or about which was not decided.
+     */
+    size_t attempts;
+    /**
+     * Datagrams that came.
+     */
+    uint64_t received;
+    /**
+     * Those of them that were for connections.
+     */
+    uint64_t routed;
+    /**
+     * Those that belong nowhere and were not answered.
+     */
+    uint64_t dropped;
+    /**
+     * Clients let in.
+     */
+    uint64_t accepted;
+    /**
+     * Clients refused.
+     */
+    uint64_t refused;
+    /**
+     * Retry packets sent.
+     */
+    uint64_t retries;
+    /**
+     * Stateless Resets sent.
+     */
+    uint64_t resets;
+    /**
+     * 1 if the deadline of pith_quic_endpoint_shutdown has come: connections that are still there are to be closed.
+     */
+    uint8_t is_overdue;
+    /**
+     * 1 if nothing is left after pith_quic_endpoint_shutdown.
+     */
+    uint8_t is_over;
+} pith_quic_endpoint_status;
+
+/**
+ * Something that happened. Fields that `kind` does not speak of are 0.
+ */
+typedef struct pith_quic_event {
+    /**
+     * sizeof(pith_quic_event). Set it before the call.
+     */
+    size_t size;
+    /**
+     * One of PITH_EVENT_. Pass over those that you do not know.
+     */
+    int32_t kind;
+    /**
+     * PITH_EVENT_CLOSED: a negative status; PITH_MISUSE where this side closed it.
+     */
+    int32_t status;
+    /**
+     * The stream.
+     */
+    uint64_t stream;
+    /**
+     * A code of the peer's program.
+     */
+    uint64_t code;
+    /**
+     * PITH_EVENT_MOVED: the address.
+     */
+    struct pith_address remote;
+    /**
+     * 1 for streams on which only one side sends.
+     */
+    uint8_t is_uni;
+} pith_quic_event;
+
+/**
+ * What is known of a client before it is let in. Nothing of it is authenticated. Bytes are lent by the client until it is accepted or freed.
+ */
+typedef struct pith_quic_incoming_info {
+    /**
+     * sizeof(pith_quic_incoming_info). Set it before the call.
+     */
+    size_t size;
+    /**
+     * Where the client is, if it is where it says.
+     */
+    struct pith_address remote;
+    /**
+     * 1 if it has shown that it receives there.
+     */
+    uint8_t is_validated;
+    /**
+     * The DNS name that it asks for; empty if it does not, or nobody can read its hello.
+     */
+    struct pith_bytes server_name;
+    /**
+     * Its ClientHello, with the header; empty if nobody can read it.
+     */
+    struct pith_bytes client_hello;
+} pith_quic_incoming_info;
+
+/**
+ * What was negotiated. Bytes are lent by the connection until it is freed.
+ */
+typedef struct pith_info {
+    /**
+     * sizeof(pith_info). Set it before the call.
+     */
+    size_t size;
+    /**
+     * The cipher suite, PITH_SUITE_.
+     */
+    uint16_t suite;
+    /**
+     * The group of the key exchange, PITH_GROUP_.
+     */
+    uint16_t group;
+    /**
+     * The code of the scheme of the server's signature; 0 where a pre-shared key stood for it.
+     */
+    uint16_t signature_scheme;
+    /**
+     * The code of the scheme of the client's signature; 0 where it showed nothing.
+     */
+    uint16_t client_signature_scheme;
+    /**
+     * What became of early data: PITH_EARLY_.
+     */
+    int32_t early_data;
+    /**
+     * 1 if what is recorded stays secret from a quantum computer.
+     */
+    uint8_t is_post_quantum;
+    /**
+     * 1 if it took a HelloRetryRequest.
+     */
+    uint8_t retried;
+    /**
+     * 1 if the connection resumes an earlier one.
+     */
+    uint8_t resumed;
+    /**
+     * 1 if `peer_key` is there.
+     */
+    uint8_t has_peer_key;
+    /**
+     * The pin of the peer's key: SHA-256 of its SubjectPublicKeyInfo. A resumed connection has it from the first of its line.
+     */
+    uint8_t peer_key[32];
+    /**
+     * The application protocol (ALPN); empty if none was negotiated.
+     */
+    struct pith_bytes alpn;
+    /**
+     * The DNS name that the client asked for; empty if it did not.
+     */
+    struct pith_bytes server_name;
+    /**
+     * The OCSP response that was stapled; nobody has looked into it.
+     */
+    struct pith_bytes ocsp_response;
+    /**
+     * The identity of the pre-shared key in use, if it is not a ticket's.
+     */
+    struct pith_bytes psk_identity;
+    /**
+     * What pith_tls_answer_verify said that the peer is known as.
+     */
+    struct pith_bytes peer_identity;
+    /**
+     * The raw public key that the peer showed, if the configuration keeps what peers show.
+     */
+    struct pith_bytes peer_raw_key;
+    /**
+     * How many certificates there are for pith_tls_peer_certificate.
+     */
+    size_t peer_chain_count;
+} pith_info;
+
+/**
+ * What a connection has counted, and what is known of its path now. Bytes are those of UDP's payload; times are in microseconds.
+ */
+typedef struct pith_quic_stats {
+    /**
+     * sizeof(pith_quic_stats). Set it before the call.
+     */
+    size_t size;
+    /**
+     * The peer's address.
+     */
+    struct pith_address remote;
+    /**
+     * Datagrams that were sent.
+     */
+    uint64_t datagrams_sent;
+    /**
+     * Their bytes.
+     */
+    uint64_t bytes_sent;
+    /**
+     * Datagrams that came.
+     */
+    uint64_t datagrams_received;
+    /**
+     * Their bytes.
+     */
+    uint64_t bytes_received;
+    /**
+     * Packets that were sent.
+     */
+    uint64_t packets_sent;
+    /**
+     * Packets of the peer that opened.
+     */
+    uint64_t packets_received;
+    /**
+     * Packets that were taken for lost.
+     */
+    uint64_t packets_lost;
+    /**
+     * Packets that did not open.
+     */
+    uint64_t undecryptable;
+    /**
+     * Updates of the keys that this side sends with.
+     */
+    uint64_t key_updates;
+    /**
+     * Probe timeouts.
+     */
+    uint64_t probe_timeouts;
+    /**
+     * How often the window was made smaller.
+     */
+    uint64_t congestion_events;
+    /**
+     * The smoothed round trip.
+     */
+    uint64_t rtt_us;
+    /**
+     * The smallest round trip.
+     */
+    uint64_t min_rtt_us;
+    /**
+     * The congestion window in bytes.
+     */
+    uint64_t window;
+    /**
+     * Bytes in flight.
+     */
+    uint64_t in_flight;
+    /**
+     * Bytes of the largest datagram that is sent.
+     */
+    uint16_t mtu;
+} pith_quic_stats;
+
+/**
  * A question. What is not about its kind is empty. All is lent by the connection until the answer, the next pith_tls_question, or the end of the connection by an
  * error or pith_tls_free.
  */
@@ -1022,84 +1642,6 @@ typedef struct pith_opened {
      */
     uint8_t is_early;
 } pith_opened;
-
-/**
- * What was negotiated. Bytes are lent by the connection until it is freed.
- */
-typedef struct pith_info {
-    /**
-     * sizeof(pith_info). Set it before the call.
-     */
-    size_t size;
-    /**
-     * The cipher suite, PITH_SUITE_.
-     */
-    uint16_t suite;
-    /**
-     * The group of the key exchange, PITH_GROUP_.
-     */
-    uint16_t group;
-    /**
-     * The code of the scheme of the server's signature; 0 where a pre-shared key stood for it.
-     */
-    uint16_t signature_scheme;
-    /**
-     * The code of the scheme of the client's signature; 0 where it showed nothing.
-     */
-    uint16_t client_signature_scheme;
-    /**
-     * What became of early data: PITH_EARLY_.
-     */
-    int32_t early_data;
-    /**
-     * 1 if what is recorded stays secret from a quantum computer.
-     */
-    uint8_t is_post_quantum;
-    /**
-     * 1 if it took a HelloRetryRequest.
-     */
-    uint8_t retried;
-    /**
-     * 1 if the connection resumes an earlier one.
-     */
-    uint8_t resumed;
-    /**
-     * 1 if `peer_key` is there.
-     */
-    uint8_t has_peer_key;
-    /**
-     * The pin of the peer's key: SHA-256 of its SubjectPublicKeyInfo. A resumed connection has it from the first of its line.
-     */
-    uint8_t peer_key[32];
-    /**
-     * The application protocol (ALPN); empty if none was negotiated.
-     */
-    struct pith_bytes alpn;
-    /**
-     * The DNS name that the client asked for; empty if it did not.
-     */
-    struct pith_bytes server_name;
-    /**
-     * The OCSP response that was stapled; nobody has looked into it.
-     */
-    struct pith_bytes ocsp_response;
-    /**
-     * The identity of the pre-shared key in use, if it is not a ticket's.
-     */
-    struct pith_bytes psk_identity;
-    /**
-     * What pith_tls_answer_verify said that the peer is known as.
-     */
-    struct pith_bytes peer_identity;
-    /**
-     * The raw public key that the peer showed, if the configuration keeps what peers show.
-     */
-    struct pith_bytes peer_raw_key;
-    /**
-     * How many certificates there are for pith_tls_peer_certificate.
-     */
-    size_t peer_chain_count;
-} pith_info;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1449,6 +1991,520 @@ int32_t pith_kem_decapsulate(struct pith_kem_key *key,
  * Frees a key and wipes it. NULL is allowed.
  */
 void pith_kem_free(struct pith_kem_key *key);
+
+/**
+ * Makes a client's configuration of one of TLS, which has to name application protocols. `options` may be NULL for the defaults. `*out` is
+ * yours to free with pith_quic_client_config_free; `tls` may be freed before.
+ *
+ * What a TLS configuration asks the program (pith_tls_question) cannot be answered on a QUIC connection: it fails then with PITH_CONFIG.
+ *
+ * Errors: PITH_CONFIG for a number that no connection can have; the text is in `why`, as for pith_trust_new.
+ *
+ * Needs:
+ * `options` points to as many bytes as its size says, and there are `why_size` bytes at `why`.
+ */
+int32_t pith_quic_client_config_new(struct pith_quic_client_config **out,
+                                    const struct pith_client_config *tls,
+                                    const struct pith_quic_options *options,
+                                    char *why,
+                                    size_t why_size);
+
+/**
+ * Frees a configuration; connections that were made by it go on. NULL is allowed.
+ */
+void pith_quic_client_config_free(struct pith_quic_client_config *config);
+
+/**
+ * Makes a server's configuration of one of TLS, as pith_quic_client_config_new does. `*out` is yours to free with pith_quic_server_config_free.
+ *
+ * Needs:
+ * `options` points to as many bytes as its size says, and there are `why_size` bytes at `why`.
+ */
+int32_t pith_quic_server_config_new(struct pith_quic_server_config **out,
+                                    const struct pith_server_config *tls,
+                                    const struct pith_quic_options *options,
+                                    char *why,
+                                    size_t why_size);
+
+/**
+ * Frees a configuration; connections that were made by it go on. NULL is allowed.
+ */
+void pith_quic_server_config_free(struct pith_quic_server_config *config);
+
+/**
+ * Frees a connection and wipes its keys. Nothing is sent: close it, transmit, and wait for pith_quic_is_over if the peer is to hear of it. NULL
+ * is allowed.
+ */
+void pith_quic_free(struct pith_quic *quic);
+
+/**
+ * The text of the last error of a function with this connection, until the next; NULL if there was none.
+ */
+const char *pith_quic_error(const struct pith_quic *quic);
+
+/**
+ * The alert of TLS with which this side closed the connection, such as 40 for handshake_failure; -1 if there is none.
+ */
+int32_t pith_quic_alert_sent(const struct pith_quic *quic);
+
+/**
+ * The alert of TLS with which the peer closed the connection; -1 if there is none.
+ */
+int32_t pith_quic_alert_received(const struct pith_quic *quic);
+
+/**
+ * Sets `*reason` to what the peer said when it closed the connection: any bytes at all, lent until the connection is freed.
+ *
+ * Returns PITH_OK, or PITH_NONE if the peer did not close it.
+ */
+int32_t pith_quic_close_reason(struct pith_quic *quic,
+                               struct pith_bytes *reason);
+
+/**
+ * The code that came with the last PITH_RESET, of a stream or of the connection.
+ */
+uint64_t pith_quic_code(const struct pith_quic *quic);
+
+/**
+ * Takes what pith_quic_endpoint_receive keeps for this connection. Ask for events afterwards, and transmit.
+ *
+ * Errors: PITH_CONFIG if the configuration asks the program something; what the connection ends by is an event.
+ */
+int32_t pith_quic_receive(struct pith_quic *quic,
+                          const struct pith_time *now);
+
+/**
+ * Writes datagrams of one size that are to be sent now to `buffer`: as many as have room and the network can take, at least one. Send each, and call it again until nothing is left.
+ * `capacity` is at least PITH_QUIC_DATAGRAM.
+ *
+ * Returns PITH_OK; PITH_NONE if there is nothing to send before the deadline, and `out->len` is 0; or PITH_TOO_SMALL.
+ *
+ * Needs:
+ * There are `capacity` bytes to write to at `buffer`, and `out` points to as many as its size says.
+ */
+int32_t pith_quic_transmit(struct pith_quic *quic,
+                           uint8_t *buffer,
+                           size_t capacity,
+                           struct pith_quic_batch *out,
+                           const struct pith_time *now);
+
+/**
+ * Sets `*at_us` to when pith_quic_on_deadline is to be called, as pith_quic_endpoint_deadline does. Ask anew after every other call.
+ */
+int32_t pith_quic_deadline(struct pith_quic *quic,
+                           uint64_t *at_us);
+
+/**
+ * Does what time has made due; transmit afterwards. Harmless at any time.
+ */
+int32_t pith_quic_on_deadline(struct pith_quic *quic,
+                              const struct pith_time *now);
+
+/**
+ * Closes the connection with a code and a reason of the program, at once: what has not arrived never will (pith_quic_undelivered). Transmit
+ * afterwards, and go on until pith_quic_is_over. Nothing if it is closed already.
+ *
+ * Needs:
+ * There are `len` bytes at `reason`.
+ */
+int32_t pith_quic_close(struct pith_quic *quic,
+                        uint64_t code,
+                        const uint8_t *reason,
+                        size_t len,
+                        const struct pith_time *now);
+
+/**
+ * How much would be lost if the connection closed now: bytes and ends of streams that have not arrived, and datagrams not sent. 0 for NULL.
+ */
+uint64_t pith_quic_undelivered(const struct pith_quic *quic);
+
+/**
+ * 1 once the connection has nothing more to send or to wait for, and may be freed without the peer missing anything; 1 for NULL, else 0.
+ */
+int32_t pith_quic_is_over(const struct pith_quic *quic);
+
+/**
+ * Asks the peer for a sign of life.
+ */
+int32_t pith_quic_ping(struct pith_quic *quic);
+
+/**
+ * Takes new keys for what this side sends, as soon as the handshake and the last update are done. It happens by itself before a key is used up.
+ */
+int32_t pith_quic_update_keys(struct pith_quic *quic);
+
+/**
+ * Sends a datagram, once: it may be lost. Where too many wait, the oldest is dropped.
+ *
+ * Errors: PITH_ARGUMENT for one over pith_quic_largest_datagram; PITH_MISUSE if the peer takes none, or it is not known yet; how the connection ended.
+ *
+ * Needs:
+ * There are `len` bytes at `bytes`.
+ */
+int32_t pith_quic_send_datagram(struct pith_quic *quic,
+                                const uint8_t *bytes,
+                                size_t len);
+
+/**
+ * The most bytes that a datagram may have now; 0 if the peer takes none, or it is not known yet.
+ */
+size_t pith_quic_largest_datagram(const struct pith_quic *quic);
+
+/**
+ * Writes the oldest datagram that came to `out`, and its length to `*len`.
+ *
+ * Returns PITH_OK; PITH_NONE if there is none; or PITH_TOO_SMALL: it waits, and `*len` says how long it is.
+ *
+ * Needs:
+ * There are `capacity` bytes to write to at `out`.
+ */
+int32_t pith_quic_read_datagram(struct pith_quic *quic,
+                                uint8_t *out,
+                                size_t capacity,
+                                size_t *len);
+
+/**
+ * As pith_quic_read_datagram, of datagrams that came as early data: a copy of it may have come before, or come later.
+ *
+ * Needs:
+ * There are `capacity` bytes to write to at `out`.
+ */
+int32_t pith_quic_read_early_datagram(struct pith_quic *quic,
+                                      uint8_t *out,
+                                      size_t capacity,
+                                      size_t *len);
+
+/**
+ * Makes an endpoint. `options` may be NULL for one that only connects. `*out` is yours to free with pith_quic_endpoint_free.
+ *
+ * Errors: PITH_ARGUMENT for a key of another length, PITH_LOCAL; the text is in `why`, as for pith_trust_new.
+ *
+ * Needs:
+ * `options` points to as many bytes as its size says, and there are `why_size` bytes at `why`.
+ */
+int32_t pith_quic_endpoint_new(struct pith_quic_endpoint **out,
+                               const struct pith_quic_endpoint_options *options,
+                               const struct pith_time *now,
+                               char *why,
+                               size_t why_size);
+
+/**
+ * Frees an endpoint. Its connections and clients stay until they are freed too, but hear no more. NULL is allowed.
+ */
+void pith_quic_endpoint_free(struct pith_quic_endpoint *endpoint);
+
+/**
+ * The text of the last error of a function with this endpoint, until the next; NULL if there was none.
+ */
+const char *pith_quic_endpoint_error(const struct pith_quic_endpoint *endpoint);
+
+/**
+ * Takes a datagram that came from `remote`, and says what is to be done. `local` is the address of this side that it came to, and may be NULL
+ * where that is not known; `ecn` the two lowest bits of the packet's traffic class, or 0. `reply` has room for an answer:
+ * at least PITH_QUIC_DATAGRAM bytes.
+ *
+ * Errors: PITH_ARGUMENT, PITH_NULL, PITH_TOO_SMALL for the reply buffer; the datagram is lost then.
+ *
+ * Needs:
+ * There are `len` bytes at `bytes`, `reply_size` to write to at `reply`, and `out` points to as many as its size says.
+ */
+int32_t pith_quic_endpoint_receive(struct pith_quic_endpoint *endpoint,
+                                   const struct pith_address *remote,
+                                   const struct pith_address *local,
+                                   uint8_t ecn_bits,
+                                   const uint8_t *bytes,
+                                   size_t len,
+                                   uint8_t *reply,
+                                   size_t reply_size,
+                                   struct pith_quic_routed *out,
+                                   const struct pith_time *now);
+
+/**
+ * Sets `*at_us` to when pith_quic_endpoint_on_deadline is to be called, in the time of pith_time.monotonic_us. Ask anew after every other call.
+ *
+ * Returns PITH_OK, or PITH_NONE if there is nothing to wait for: `*at_us` is UINT64_MAX then.
+ */
+int32_t pith_quic_endpoint_deadline(struct pith_quic_endpoint *endpoint,
+                                    uint64_t *at_us);
+
+/**
+ * Does what time has made due. Harmless at any time.
+ */
+int32_t pith_quic_endpoint_on_deadline(struct pith_quic_endpoint *endpoint,
+                                       const struct pith_time *now);
+
+/**
+ * Lets no more clients in, and makes no more connections. Those that are there may finish until `deadline_us`, in the time of pith_time.monotonic_us:
+ * pith_quic_endpoint_info says when it is time to close them, and when nothing is left.
+ */
+int32_t pith_quic_endpoint_shutdown(struct pith_quic_endpoint *endpoint,
+                                    uint64_t deadline_us);
+
+/**
+ * Says what the endpoint holds and has counted.
+ *
+ * Needs:
+ * `out` points to as many bytes as its size says.
+ */
+int32_t pith_quic_endpoint_info(struct pith_quic_endpoint *endpoint,
+                                struct pith_quic_endpoint_status *out,
+                                const struct pith_time *now);
+
+/**
+ * Begins a connection to the server of this name, a DNS name or an IP address in text, at `remote`. `local` is the address to send from, or NULL for any.
+ * `user` comes back in pith_quic_routed. Transmit next. `*out` is yours to free with pith_quic_free, and NULL if it fails.
+ *
+ * Errors: PITH_ARGUMENT for a name or an address that is none, PITH_MISUSE without application protocols or after pith_quic_endpoint_shutdown, PITH_LOCAL.
+ *
+ * Needs:
+ * `server_name` ends in NUL, and there are `why_size` bytes at `why`.
+ */
+int32_t pith_quic_connect(struct pith_quic **out,
+                          struct pith_quic_endpoint *endpoint,
+                          const struct pith_quic_client_config *config,
+                          const char *server_name,
+                          const struct pith_address *remote,
+                          const struct pith_address *local,
+                          void *user,
+                          const struct pith_time *now,
+                          char *why,
+                          size_t why_size);
+
+/**
+ * Takes the next thing that happened. Call it until PITH_NONE, after pith_quic_receive and pith_quic_on_deadline.
+ *
+ * Returns PITH_OK, or PITH_NONE: `out->kind` is 0 then.
+ *
+ * Needs:
+ * `out` points to as many bytes as its size says.
+ */
+int32_t pith_quic_next_event(struct pith_quic *quic,
+                             struct pith_quic_event *out);
+
+/**
+ * Says what is known of a client.
+ *
+ * Errors: PITH_MISUSE after it was accepted, refused or sent a Retry.
+ *
+ * Needs:
+ * `out` points to as many bytes as its size says.
+ */
+int32_t pith_quic_incoming_get(struct pith_quic_incoming *incoming,
+                               struct pith_quic_incoming_info *out);
+
+/**
+ * The text of the last error of a function with this client, until the next; NULL if there was none.
+ */
+const char *pith_quic_incoming_error(const struct pith_quic_incoming *incoming);
+
+/**
+ * Frees a client; NULL is allowed. One that nothing was done with is ignored: if it sends its hello again, it is asked about again.
+ */
+void pith_quic_incoming_free(struct pith_quic_incoming *incoming);
+
+/**
+ * Lets a client in. `user` comes back in pith_quic_routed. Transmit next. `*out` is yours to free with pith_quic_free, and NULL if it fails.
+ *
+ * Errors: PITH_MISUSE if something was done with the client before, PITH_LOCAL.
+ *
+ * Needs:
+ * There are `why_size` bytes at `why`.
+ */
+int32_t pith_quic_accept(struct pith_quic **out,
+                         struct pith_quic_incoming *incoming,
+                         const struct pith_quic_server_config *config,
+                         void *user,
+                         const struct pith_time *now,
+                         char *why,
+                         size_t why_size);
+
+/**
+ * Tells a client that it is not let in: send what is written to `reply`, `*written` bytes, to where it is. `reply` has room for PITH_QUIC_DATAGRAM bytes.
+ *
+ * Errors: PITH_TOO_SMALL; PITH_MISUSE if something was done with the client before.
+ *
+ * Needs:
+ * There are `size` bytes to write to at `reply`.
+ */
+int32_t pith_quic_refuse(struct pith_quic_incoming *incoming,
+                         uint8_t *reply,
+                         size_t size,
+                         size_t *written);
+
+/**
+ * Has a client show first that it receives at its address: send what is written to `reply`, as for pith_quic_refuse. It asks again then.
+ *
+ * Errors: as pith_quic_refuse; PITH_MISUSE too for a client that has followed a Retry, which may still be accepted.
+ *
+ * Needs:
+ * There are `size` bytes to write to at `reply`.
+ */
+int32_t pith_quic_retry(struct pith_quic_incoming *incoming,
+                        uint8_t *reply,
+                        size_t size,
+                        size_t *written,
+                        const struct pith_time *now);
+
+/**
+ * Says what was negotiated, as pith_tls_info does.
+ *
+ * Errors: PITH_MISUSE before the handshake is complete, PITH_ARGUMENT if `info->size` is not set.
+ *
+ * Needs:
+ * `info` points to as many bytes as its size says.
+ */
+int32_t pith_quic_info(struct pith_quic *quic,
+                       struct pith_info *info);
+
+/**
+ * Lends the certificate at this place of the peer's chain, as pith_tls_peer_certificate does.
+ */
+int32_t pith_quic_peer_certificate(struct pith_quic *quic,
+                                   size_t place,
+                                   struct pith_bytes *der);
+
+/**
+ * Fills `out` with keying material for a label and a context, as pith_tls_export does.
+ *
+ * Needs:
+ * Pointers are valid for the lengths beside them.
+ */
+int32_t pith_quic_export(struct pith_quic *quic,
+                         struct pith_bytes label,
+                         struct pith_bytes context,
+                         uint8_t *out,
+                         size_t len);
+
+/**
+ * What became of early data: one of PITH_EARLY_, or a negative status. A client in PITH_EARLY_OFFERED may open streams before the handshake is complete.
+ */
+int32_t pith_quic_early_data(struct pith_quic *quic);
+
+/**
+ * Remembers bytes with the sessions that come from now on, for early data under them, as pith_tls_remember does.
+ *
+ * Needs:
+ * There are `len` bytes at `bytes`.
+ */
+int32_t pith_quic_remember(struct pith_quic *quic,
+                           const uint8_t *bytes,
+                           size_t len);
+
+/**
+ * Sets `*out` to what was remembered with the session that this connection resumes, while there is early data to send. Lent until the next call with this
+ * connection.
+ *
+ * Returns PITH_OK, or PITH_NONE if there is nothing.
+ */
+int32_t pith_quic_remembered(struct pith_quic *quic,
+                             struct pith_bytes *out);
+
+/**
+ * Says what the connection has counted.
+ *
+ * Needs:
+ * `out` points to as many bytes as its size says.
+ */
+int32_t pith_quic_get_stats(struct pith_quic *quic,
+                            struct pith_quic_stats *out);
+
+/**
+ * Opens a stream, in both directions or with `is_uni` only to the peer, and sets `*stream` to its id. Before the handshake is complete that is for a client's early data.
+ *
+ * Returns PITH_OK; PITH_WANT_INPUT if the peer allows no more now, until PITH_EVENT_AVAILABLE; or how the connection ended.
+ */
+int32_t pith_quic_open_stream(struct pith_quic *quic,
+                              uint8_t is_uni,
+                              uint64_t *stream);
+
+/**
+ * Takes the next stream that the peer has opened, and sets `*stream` to its id. It may have data already, and there may be no event for that.
+ *
+ * Returns PITH_OK, or PITH_NONE.
+ */
+int32_t pith_quic_accept_stream(struct pith_quic *quic,
+                                uint8_t is_uni,
+                                uint64_t *stream);
+
+/**
+ * Copies what came on a stream to `out`, at most `capacity` bytes and at least 1, and sets `*got` to how many. Transmit afterwards: the peer may have waited for it.
+ * Bytes that a client sent as early data are here once its handshake is complete.
+ *
+ * Returns PITH_OK; PITH_END with the last bytes of the stream, of which there may be none; PITH_WANT_INPUT if nothing is there now; PITH_RESET if the peer
+ * gave the stream up, once (pith_quic_code says why); PITH_MISUSE for a stream that is not there, or no more; or how the connection ended.
+ *
+ * Needs:
+ * There are `capacity` bytes to write to at `out`.
+ */
+int32_t pith_quic_read(struct pith_quic *quic,
+                       uint64_t stream,
+                       uint8_t *out,
+                       size_t capacity,
+                       size_t *got);
+
+/**
+ * As pith_quic_read, and gives a server early data at once. Whoever sent it may not be there, and a copy of it may come again: do nothing by it that must
+ * not happen twice.
+ *
+ * Needs:
+ * There are `capacity` bytes to write to at `out`.
+ */
+int32_t pith_quic_read_early(struct pith_quic *quic,
+                             uint64_t stream,
+                             uint8_t *out,
+                             size_t capacity,
+                             size_t *got);
+
+/**
+ * Takes bytes to send on a stream, and sets `*taken` to how many: less than `len` where the peer or this side's buffers take no more, until PITH_EVENT_WRITABLE. Transmit
+ * afterwards.
+ *
+ * Returns PITH_OK; PITH_WANT_OUTPUT if nothing was taken; PITH_RESET if the peer does not want it (pith_quic_code says why); PITH_MISUSE for a stream that is
+ * finished, reset or not there; or how the connection ended.
+ *
+ * Needs:
+ * There are `len` bytes at `bytes`.
+ */
+int32_t pith_quic_write(struct pith_quic *quic,
+                        uint64_t stream,
+                        const uint8_t *bytes,
+                        size_t len,
+                        size_t *taken);
+
+/**
+ * Ends a stream behind what was written. Transmit afterwards; PITH_EVENT_FINISHED tells when all has arrived.
+ *
+ * Errors: PITH_RESET, PITH_MISUSE and others as pith_quic_write.
+ */
+int32_t pith_quic_finish(struct pith_quic *quic,
+                         uint64_t stream);
+
+/**
+ * Gives up sending on a stream with a code for the peer: what has not arrived never will. Transmit afterwards.
+ *
+ * Errors: as pith_quic_finish; PITH_ARGUMENT for a code of 2^62 or more.
+ */
+int32_t pith_quic_reset(struct pith_quic *quic,
+                        uint64_t stream,
+                        uint64_t code);
+
+/**
+ * Gives up reading a stream, and asks the peer by a code to send no more. Transmit afterwards.
+ *
+ * Errors: PITH_MISUSE if there is nothing to stop; PITH_ARGUMENT for a code of 2^62 or more.
+ */
+int32_t pith_quic_stop(struct pith_quic *quic,
+                       uint64_t stream,
+                       uint64_t code);
+
+/**
+ * Says whose data goes first: streams of a lower urgency before those of a higher, and those of the same in turn. New streams have 3.
+ *
+ * Errors: as pith_quic_finish.
+ */
+int32_t pith_quic_set_urgency(struct pith_quic *quic,
+                              uint64_t stream,
+                              uint8_t urgency);
 
 /**
  * Begins a client's connection with the server of this name: a DNS name, or an IP address in text. Its ClientHello waits to be transmitted. `now` may be NULL

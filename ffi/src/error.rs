@@ -48,6 +48,10 @@ pub const PITH_PANIC: i32 = -11;
 pub const PITH_IO: i32 = -12;
 /// Stored bytes were sealed under another key, altered, or made by another version: go on without them.
 pub const PITH_NOT_AUTHENTIC: i32 = -13;
+/// The peer's program gave the stream or the connection up, with a code of its own (pith_quic_code).
+pub const PITH_RESET: i32 = -14;
+/// Nothing came of the peer for too long.
+pub const PITH_TIMEOUT: i32 = -15;
 
 /// The name of a status, such as "PITH_MISUSE"; "unknown" for a number that is none. The string is never freed.
 #[unsafe(no_mangle)]
@@ -74,6 +78,8 @@ pub extern "C" fn pith_status_name(status: i32) -> *const c_char {
         PITH_PANIC => c"PITH_PANIC",
         PITH_IO => c"PITH_IO",
         PITH_NOT_AUTHENTIC => c"PITH_NOT_AUTHENTIC",
+        PITH_RESET => c"PITH_RESET",
+        PITH_TIMEOUT => c"PITH_TIMEOUT",
         _ => c"unknown",
     };
     name.as_ptr()

@@ -34,5 +34,6 @@ mod handle;
 pub mod info;
 pub mod kem;
 mod panic;
+pub mod quic;
 pub mod time;
 pub mod tls;

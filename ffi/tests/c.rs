@@ -39,6 +39,7 @@ tests_in_c! {
     config,
     fd,
     kem,
+    quic,
     sessions,
     threads,
     tls,

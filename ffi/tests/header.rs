@@ -69,7 +69,7 @@ fn tidy(header: &str) -> String {
     header.replace(" * # Safety\n", " * Needs:\n")
 }
 
-const HEADER: &str = "/* pith.h: libpith, TLS 1.3 and key encapsulation, post-quantum by default. Made from the crate pith-ffi: do not edit.
+const HEADER: &str = "/* pith.h: libpith, TLS 1.3, QUIC and key encapsulation, post-quantum by default. Made from the crate pith-ffi: do not edit.
  *
  * Objects are opaque. What a function makes (pith_..._new, pith_tls_client, pith_tls_server, pith_kem_keygen) is the caller's, who frees it once by the function of
  * its type; freeing NULL does nothing. Bytes and strings that are given are read during the call and never kept. Those that come

@@ -22,8 +22,8 @@ use crate::time::{Clock, pith_time};
 pub use answer::*;
 pub use opened::*;
 pub(crate) use stream::Tls;
-use summary::early_data as told_early;
 pub use summary::*;
+pub(crate) use summary::{early_data, told, too_early};
 
 /// A TLS 1.3 connection over a byte stream that the caller owns: a socket, a pipe, memory. It belongs to one thread at a time; different connections of
 /// one configuration are independent. After an error it can do two things: pith_tls_transmit, since the alert is to be sent, and pith_tls_free.
@@ -247,7 +247,7 @@ pub unsafe extern "C" fn pith_tls_write_early(
 /// What became of early data: one of PITH_EARLY_, or a negative status.
 #[unsafe(no_mangle)]
 pub extern "C" fn pith_tls_early_data(tls: Option<&mut pith_tls>) -> i32 {
-    enter(tls, |tls| Ok(told_early(tls.connection.early_data())))
+    enter(tls, |tls| Ok(early_data(tls.connection.early_data())))
 }
 
 /// How many bytes of early data a client may still send; 0 for NULL.
@@ -414,7 +414,7 @@ pub unsafe extern "C" fn pith_tls_export_early(
 }
 
 /// What HKDF-Expand-Label can take, and give under SHA-256.
-fn check_export(label: &[u8], out: &[u8]) -> Result<(), Failure> {
+pub(crate) fn check_export(label: &[u8], out: &[u8]) -> Result<(), Failure> {
     match label.len() <= 249 && out.len() <= 255 * 32 {
         true => Ok(()),
         false => Err(Failure::argument(

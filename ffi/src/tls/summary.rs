@@ -89,7 +89,7 @@ pub extern "C" fn pith_tls_peer_certificate(
     })
 }
 
-fn told(size: usize, summary: &Summary) -> pith_info {
+pub(crate) fn told(size: usize, summary: &Summary) -> pith_info {
     let lent = |bytes: Option<&[u8]>| pith_bytes::of(bytes.unwrap_or_default());
     let chain = summary.peer_chain.as_deref().unwrap_or_default();
     let psk_identity = match &summary.psk {
@@ -118,7 +118,7 @@ fn told(size: usize, summary: &Summary) -> pith_info {
     }
 }
 
-pub(super) fn early_data(what: EarlyData) -> i32 {
+pub(crate) fn early_data(what: EarlyData) -> i32 {
     match what {
         EarlyData::NotOffered => PITH_EARLY_NOT_OFFERED,
         EarlyData::Offered => PITH_EARLY_OFFERED,
@@ -127,6 +127,6 @@ pub(super) fn early_data(what: EarlyData) -> i32 {
     }
 }
 
-fn too_early() -> Failure {
+pub(crate) fn too_early() -> Failure {
     Failure::misuse("nothing is negotiated before the handshake is complete")
 }

@@ -1,0 +1,332 @@
+//! A connection: what comes, what goes, when, and how it ends.
+
+use core::ffi::c_char;
+use core::mem::MaybeUninit;
+use core::ptr;
+
+use ::pith_quic::{Connection, ConnectionError, ConnectionKey};
+use bytes::Bytes;
+use pith_tls::Now;
+
+use super::endpoint::tell_deadline;
+use super::shared::Shared;
+use super::{PITH_QUIC_DATAGRAM, ecn_bits, local, number, pith_address, time};
+use crate::arguments::{Struct, fill, list, pith_bytes, room};
+use crate::error::{Failure, PITH_CONFIG, PITH_NONE, PITH_OK};
+use crate::handle::{Guarded, Handle, enter, free};
+use crate::panic::contain_or;
+use crate::time::pith_time;
+use crate::tls::lend;
+
+/// A QUIC connection. It belongs to one thread at a time, which need not be that of its endpoint. After each call transmit until nothing is left, and ask for the deadline.
+pub struct pith_quic(Guarded<Quic>);
+
+pub(crate) struct Quic {
+    pub(super) connection: Connection,
+    key: ConnectionKey,
+    shared: Shared,
+    /// What the peer said by the last PITH_RESET.
+    pub(super) code: u64,
+    /// A datagram for which the buffer was too small.
+    pub(super) datagram: Option<Bytes>,
+    pub(super) early_datagram: Option<Bytes>,
+}
+
+impl Handle for pith_quic {
+    type Inner = Quic;
+    fn guarded(&mut self) -> &mut Guarded<Quic> {
+        &mut self.0
+    }
+}
+
+impl pith_quic {
+    pub(super) fn new(quic: Quic) -> Self {
+        Self(Guarded::new(quic))
+    }
+
+    /// The connection, to look at. None after a panic.
+    pub(super) fn peek(&self) -> Option<&Quic> {
+        self.0.peek()
+    }
+}
+
+impl Quic {
+    pub(super) fn new(made: (ConnectionKey, Connection), shared: Shared) -> Self {
+        Self {
+            connection: made.1,
+            key: made.0,
+            shared,
+            code: 0,
+            datagram: None,
+            early_datagram: None,
+        }
+    }
+
+    /// Tells the endpoint what it has to know.
+    pub(super) fn settle(&mut self, now: Now) -> Result<(), Failure> {
+        if self.connection.question().is_some() && self.connection.error().is_none() {
+            let nothing = ::pith_quic::VarInt::ZERO;
+            self.connection.close(nothing, Bytes::new(), now);
+            self.shared.settle(self.key, &mut self.connection, now)?;
+            return Err(Failure::new(
+                PITH_CONFIG,
+                "the configuration of TLS asks the program something, which a QUIC connection cannot yet: it was closed",
+            ));
+        }
+        self.shared.settle(self.key, &mut self.connection, now)
+    }
+
+    /// Why the connection is over, if it is.
+    pub(super) fn over(&self) -> Option<Failure> {
+        self.connection.error().map(Failure::from)
+    }
+
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        self.over().map_or(Ok(()), Err)
+    }
+}
+
+impl Drop for Quic {
+    fn drop(&mut self) {
+        self.shared.leave(self.key);
+    }
+}
+
+/// Frees a connection and wipes its keys. Nothing is sent: close it, transmit, and wait for pith_quic_is_over if the peer is to hear of it. NULL
+/// is allowed.
+#[unsafe(no_mangle)]
+pub extern "C" fn pith_quic_free(quic: Option<Box<pith_quic>>) {
+    free(quic);
+}
+
+/// The text of the last error of a function with this connection, until the next; NULL if there was none.
+#[unsafe(no_mangle)]
+pub extern "C" fn pith_quic_error(quic: Option<&pith_quic>) -> *const c_char {
+    contain_or(ptr::null(), || {
+        quic.map_or(ptr::null(), |quic| quic.0.text())
+    })
+}
+
+/// The alert of TLS with which this side closed the connection, such as 40 for handshake_failure; -1 if there is none.
+#[unsafe(no_mangle)]
+pub extern "C" fn pith_quic_alert_sent(quic: Option<&pith_quic>) -> i32 {
+    alert(quic, |error| match error {
+        ConnectionError::Tls(error) => error.alert().map(|alert| alert.0),
+        _ => None,
+    })
+}
+
+/// The alert of TLS with which the peer closed the connection; -1 if there is none.
+#[unsafe(no_mangle)]
+pub extern "C" fn pith_quic_alert_received(quic: Option<&pith_quic>) -> i32 {
+    alert(quic, |error| match error {
+        ConnectionError::PeerClosed { code, .. } => code.alert().map(|alert| alert.0),
+        _ => None,
+    })
+}
+
+fn alert(quic: Option<&pith_quic>, which: impl Fn(&ConnectionError) -> Option<u8>) -> i32 {
+    contain_or(-1, || {
+        quic.and_then(pith_quic::peek)
+            .and_then(|quic| quic.connection.error())
+            .and_then(which)
+            .map_or(-1, i32::from)
+    })
+}
+
+/// Sets `*reason` to what the peer said when it closed the connection: any bytes at all, lent until the connection is freed.
+///
+/// Returns PITH_OK, or PITH_NONE if the peer did not close it.
+#[unsafe(no_mangle)]
+pub extern "C" fn pith_quic_close_reason(
+    quic: Option<&mut pith_quic>,
+    reason: Option<&mut MaybeUninit<pith_bytes>>,
+) -> i32 {
+    enter(quic, |quic| match quic.connection.error() {
+        Some(
+            ConnectionError::PeerClosed { reason: said, .. }
+            | ConnectionError::ApplicationClosed { reason: said, .. },
+        ) => lend(reason, Some(said)),
+        _ => lend(reason, None),
+    })
+}
+
+/// The code that came with the last PITH_RESET, of a stream or of the connection.
+#[unsafe(no_mangle)]
+pub extern "C" fn pith_quic_code(quic: Option<&pith_quic>) -> u64 {
+    contain_or(0, || {
+        quic.and_then(pith_quic::peek).map_or(0, |quic| quic.code)
+    })
+}
+
+/// Takes what pith_quic_endpoint_receive keeps for this connection. Ask for events afterwards, and transmit.
+///
+/// Errors: PITH_CONFIG if the configuration asks the program something; what the connection ends by is an event.
+#[unsafe(no_mangle)]
+pub extern "C" fn pith_quic_receive(quic: Option<&mut pith_quic>, now: Option<&pith_time>) -> i32 {
+    enter(quic, |quic| {
+        let now = time(now)?;
+        for (route, ecn, datagram) in quic.shared.take(quic.key)? {
+            quic.connection.receive(now, route, ecn, datagram);
+        }
+        quic.settle(now)?;
+        Ok(PITH_OK)
+    })
+}
+
+/// Datagrams that lie one behind the other in a buffer.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct pith_quic_batch {
+    /// sizeof(pith_quic_batch). Set it before the call.
+    pub size: usize,
+    /// Where they go.
+    pub remote: pith_address,
+    /// The address to send from; PITH_ADDRESS_NONE for any. Its port is 0.
+    pub local: pith_address,
+    /// Bytes of each datagram but the last, which may have fewer (UDP_SEGMENT).
+    pub segment: usize,
+    /// Bytes of all.
+    pub len: usize,
+    /// The two lowest bits of their traffic class.
+    pub ecn: u8,
+}
+
+// SAFETY: integers.
+unsafe impl Struct for pith_quic_batch {}
+
+/// Writes datagrams of one size that are to be sent now to `buffer`: as many as have room and the network can take, at least one. Send each, and call it again until nothing is left.
+/// `capacity` is at least PITH_QUIC_DATAGRAM.
+///
+/// Returns PITH_OK; PITH_NONE if there is nothing to send before the deadline, and `out->len` is 0; or PITH_TOO_SMALL.
+///
+/// # Safety
+/// There are `capacity` bytes to write to at `buffer`, and `out` points to as many as its size says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pith_quic_transmit(
+    quic: Option<&mut pith_quic>,
+    buffer: *mut u8,
+    capacity: usize,
+    out: *mut pith_quic_batch,
+    now: Option<&pith_time>,
+) -> i32 {
+    enter(quic, |quic| {
+        let mut told = pith_quic_batch {
+            size: 0,
+            remote: pith_address::NONE,
+            local: pith_address::NONE,
+            segment: 0,
+            len: 0,
+            ecn: 0,
+        };
+        // SAFETY: the caller's duty.
+        unsafe { fill(out, |size| pith_quic_batch { size, ..told }) }?;
+        let now = time(now)?;
+        // SAFETY: the caller's duty.
+        let buffer = unsafe { room(buffer, capacity) }?;
+        if buffer.len() < PITH_QUIC_DATAGRAM {
+            return Err(Failure::too_small(PITH_QUIC_DATAGRAM, buffer.len()));
+        }
+        let batch = quic.connection.transmit(now, buffer);
+        quic.settle(now)?;
+        let Some(batch) = batch else {
+            return Ok(PITH_NONE);
+        };
+        told.remote = pith_address::of(batch.route.remote);
+        told.local = local(batch.route);
+        told.segment = batch.segment;
+        told.len = batch.length;
+        told.ecn = ecn_bits(batch.ecn);
+        // SAFETY: the caller's duty.
+        unsafe { fill(out, |size| pith_quic_batch { size, ..told }) }?;
+        Ok(PITH_OK)
+    })
+}
+
+/// Sets `*at_us` to when pith_quic_on_deadline is to be called, as pith_quic_endpoint_deadline does. Ask anew after every other call.
+#[unsafe(no_mangle)]
+pub extern "C" fn pith_quic_deadline(
+    quic: Option<&mut pith_quic>,
+    at_us: Option<&mut MaybeUninit<u64>>,
+) -> i32 {
+    enter(quic, |quic| {
+        tell_deadline(quic.connection.deadline(), at_us)
+    })
+}
+
+/// Does what time has made due; transmit afterwards. Harmless at any time.
+#[unsafe(no_mangle)]
+pub extern "C" fn pith_quic_on_deadline(
+    quic: Option<&mut pith_quic>,
+    now: Option<&pith_time>,
+) -> i32 {
+    enter(quic, |quic| {
+        let now = time(now)?;
+        quic.connection.on_deadline(now);
+        quic.settle(now)?;
+        Ok(PITH_OK)
+    })
+}
+
+/// Closes the connection with a code and a reason of the program, at once: what has not arrived never will (pith_quic_undelivered). Transmit
+/// afterwards, and go on until pith_quic_is_over. Nothing if it is closed already.
+///
+/// # Safety
+/// There are `len` bytes at `reason`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pith_quic_close(
+    quic: Option<&mut pith_quic>,
+    code: u64,
+    reason: *const u8,
+    len: usize,
+    now: Option<&pith_time>,
+) -> i32 {
+    enter(quic, |quic| {
+        let (now, code) = (time(now)?, number(code)?);
+        // SAFETY: the caller's duty.
+        let reason = unsafe { list(reason, len) }?;
+        let reason = Bytes::copy_from_slice(reason);
+        quic.connection.close(code, reason, now);
+        quic.settle(now)?;
+        Ok(PITH_OK)
+    })
+}
+
+/// How much would be lost if the connection closed now: bytes and ends of streams that have not arrived, and datagrams not sent. 0 for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn pith_quic_undelivered(quic: Option<&pith_quic>) -> u64 {
+    contain_or(0, || {
+        quic.and_then(pith_quic::peek)
+            .map_or(0, |quic| quic.connection.undelivered())
+    })
+}
+
+/// 1 once the connection has nothing more to send or to wait for, and may be freed without the peer missing anything; 1 for NULL, else 0.
+#[unsafe(no_mangle)]
+pub extern "C" fn pith_quic_is_over(quic: Option<&pith_quic>) -> i32 {
+    contain_or(1, || {
+        quic.and_then(pith_quic::peek)
+            .is_none_or(|quic| quic.connection.is_over())
+            .into()
+    })
+}
+
+/// Asks the peer for a sign of life.
+#[unsafe(no_mangle)]
+pub extern "C" fn pith_quic_ping(quic: Option<&mut pith_quic>) -> i32 {
+    enter(quic, |quic| {
+        quic.check()?;
+        quic.connection.ping();
+        Ok(PITH_OK)
+    })
+}
+
+/// Takes new keys for what this side sends, as soon as the handshake and the last update are done. It happens by itself before a key is used up.
+#[unsafe(no_mangle)]
+pub extern "C" fn pith_quic_update_keys(quic: Option<&mut pith_quic>) -> i32 {
+    enter(quic, |quic| {
+        quic.check()?;
+        quic.connection.update_keys();
+        Ok(PITH_OK)
+    })
+}
