@@ -1,5 +1,10 @@
-//! Chromium, without a window, reads the page of `pith server` and finds itself described there.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
+//! Chromium, without a window, reads the page of `pith server` and finds itself described there; and many files over HTTP/3.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    missing_docs
+)]
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -43,7 +48,7 @@ fn chromium_reads_the_page_over_the_hybrid_group() {
         command.args(["--cert", "chain.pem", "--key", "key.pem"]);
         let server = Process::start(&mut command, home);
         let port = server.port_after("listening on ");
-        let page = visit(&chromium, port, &pin, &[]).finish();
+        let page = visit(&chromium, port, &pin, &["--disable-quic"]).finish();
         for text in ["TLS 1.3", "X25519MLKEM768"] {
             assert_eq!(
                 page.contains(text),
@@ -58,6 +63,78 @@ fn chromium_reads_the_page_over_the_hybrid_group() {
         }
     }
 }
+
+/// The page says itself how it and each of its scripts came, and the server what was negotiated with it. Chromium is told to come by QUIC: it believes
+/// an Alt-Svc of none whose certificate does not lead to a public root.
+#[test]
+fn chromium_gets_a_page_with_fifty_scripts_over_http3() {
+    // Neither lies in the cache.
+    let chromium = program(
+        "PITH_CHROMIUM",
+        "/usr/bin/chromium",
+        "apt-get install chromium",
+    );
+    let command = concat!(env!("CARGO_TARGET_TMPDIR"), "/../debug/pith");
+    let pith = program("PITH_COMMAND", command, "cargo build -p pith");
+    let (Some(chromium), Some(pith)) = (chromium, pith) else {
+        return;
+    };
+    let identity = self_signed(Kind::P256, "127.0.0.1");
+    let pin = base64(&key_pin(identity.chain.first().unwrap()).unwrap());
+    let home = folder();
+    fs::write(home.join("chain.pem"), &identity.chain_pem).unwrap();
+    fs::write(home.join("key.pem"), &identity.key_pem).unwrap();
+    let root = home.join("www");
+    fs::create_dir(&root).unwrap();
+    let tags = (0..SCRIPTS).map(|number| {
+        let filling = "/".repeat(20_000);
+        let script = format!("sum += {number};\n{filling}\n");
+        fs::write(root.join(format!("{number}.js")), script).unwrap();
+        format!("<script src=\"/{number}.js\"></script>\n")
+    });
+    let tags: String = tags.collect();
+    let page = format!("<!doctype html>\n<script>var sum = 0</script>\n{tags}{ACCOUNT}");
+    fs::write(root.join("index.html"), page).unwrap();
+
+    let mut command = Command::new(&pith);
+    command.current_dir(&home);
+    command.args(["server", "--listen", "127.0.0.1:0", "--quic", "--h3"]);
+    command.args(["--root", "www", "--cert", "chain.pem", "--key", "key.pem"]);
+    let server = Process::start(command.arg("--json"), home);
+    server.wait_for("\"}\n", 1);
+    let listening = server.printed();
+    let port = listening
+        .split("{\"listening\":\"127.0.0.1:")
+        .nth(1)
+        .unwrap();
+    let port: u16 = port.split('"').next().unwrap().parse().unwrap();
+    let force = format!("--origin-to-force-quic-on=127.0.0.1:{port}");
+    let page = visit(&chromium, port, &pin, &[&force]).finish();
+    let sum: usize = (0..SCRIPTS).sum();
+    let all = SCRIPTS + 1;
+    let want = format!("<p id=\"account\">sum {sum}, {all} of {all} over h3</p>");
+    assert!(page.contains(&want), "{page}\n{}", server.printed());
+    // It says so when the connection ends, which Chromium does when it does.
+    server.wait_for("\"protocol\":\"h3\"", 1);
+    let printed = server.printed();
+    for part in ["\"group\":\"X25519MLKEM768\"", "\"error\":null"] {
+        assert!(printed.contains(part), "{printed}");
+    }
+}
+
+const SCRIPTS: usize = 50;
+
+/// What the page writes on itself.
+const ACCOUNT: &str = "<p id=\"account\"></p>
+<script>
+addEventListener('load', () => {
+  const entries = ['navigation', 'resource'].flatMap(kind => performance.getEntriesByType(kind));
+  const own = entries.filter(entry => entry.entryType === 'navigation' || entry.name.endsWith('.js'));
+  const h3 = own.filter(entry => entry.nextHopProtocol === 'h3');
+  document.getElementById('account').textContent = `sum ${sum}, ${h3.length} of ${own.length} over h3`;
+});
+</script>
+";
 
 /// What Chromium asked for, and how that came.
 #[derive(Debug)]
@@ -97,6 +174,7 @@ fn chromium_resumes_offers_early_data_and_expands_certificates() {
             &format!("--log-net-log={log}"),
             "--net-log-capture-mode=Everything",
             "--enable-features=EnableTLS13EarlyData",
+            "--disable-quic",
         ];
         let chromium = visit(&chromium, port, &pin, &args);
         let visits = Mutex::new(Vec::new());
@@ -191,15 +269,18 @@ fn serve(config: &Arc<ServerConfig>, tcp: TcpStream, visits: &Mutex<Vec<Visit>>)
 fn visit(chromium: &Path, port: u16, pin: &str, args: &[&str]) -> Process {
     let home = folder();
     let mut command = Command::new(chromium);
-    // No window, no services of its maker's, no QUIC, nothing from an earlier run.
+    // No window, no services of its maker's, nothing from an earlier run.
     command.args([
         "--headless",
         "--no-sandbox",
         "--disable-gpu",
         "--no-first-run",
     ]);
-    command.args(["--disable-quic", "--disable-background-networking"]);
-    command.args(["--disable-component-update", "--disable-sync"]);
+    command.args([
+        "--disable-background-networking",
+        "--disable-component-update",
+    ]);
+    command.arg("--disable-sync");
     command.arg(format!(
         "--user-data-dir={}",
         home.join("profile").display()

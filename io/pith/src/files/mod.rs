@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pith_io::tokio::quic::{Connection, Endpoint, Error, Incoming};
-use pith_quic::{ConnectionError, Retrying, ServerConfig};
+use pith_quic::{Code, ConnectionError, Retrying, ServerConfig};
 use pith_tls::Role;
 use tokio::sync::Semaphore;
 
@@ -198,7 +198,12 @@ impl Service {
         // A client that closes, or goes to sleep, was served.
         match over {
             Error::Connection(
-                ConnectionError::ApplicationClosed { .. } | ConnectionError::IdleTimeout,
+                ConnectionError::ApplicationClosed { .. }
+                | ConnectionError::IdleTimeout
+                | ConnectionError::PeerClosed {
+                    code: Code::NO_ERROR,
+                    ..
+                },
             ) => None,
             other => Some(other.to_string()),
         }
