@@ -2,7 +2,7 @@
 set -euo pipefail
 cargo test --locked -p pith-io --all-features -- --show-output
 cargo clippy --locked -p pith-io --all-features --all-targets -- -D warnings
-for features in tokio quic std,quic tokio,quic; do
+for features in tokio quic std,quic tokio,quic std,h3; do
     cargo clippy --locked -p pith-io --no-default-features --features "$features" --all-targets -- -D warnings
 done
 RUSTDOCFLAGS=-Dwarnings cargo doc --locked -p pith-io --all-features --no-deps
