@@ -34,16 +34,7 @@ struct Service {
 }
 
 pub(crate) fn run(options: &ServerOptions) -> Result<(), Failure> {
-    let root = options.root.as_deref().unwrap_or(Path::new("."));
-    let root = fs::canonicalize(root)
-        .and_then(|path| fs::read_dir(&path).map(|_| path))
-        .map_err(|error| {
-            Failure::input(format!(
-                "--root expects a directory of files to serve, and {} is none ({error}): correct the path or its permissions",
-                root.display()
-            ))
-        })?;
-    let root: Arc<Path> = Arc::from(root);
+    let root = root(options)?;
     let protocols: &[&str] = match (options.h3, options.hq) {
         (true, true) => &[h3::PROTOCOL, hq::PROTOCOL],
         (true, false) => &[h3::PROTOCOL],
@@ -98,6 +89,20 @@ pub(crate) fn run(options: &ServerOptions) -> Result<(), Failure> {
         serve(&endpoint, Arc::new(service)).await;
         Ok(())
     })
+}
+
+/// The directory of the files, with no link in its path.
+fn root(options: &ServerOptions) -> Result<Arc<Path>, Failure> {
+    let root = options.root.as_deref().unwrap_or(Path::new("."));
+    let root = fs::canonicalize(root)
+        .and_then(|path| fs::read_dir(&path).map(|_| path))
+        .map_err(|error| {
+            Failure::input(format!(
+                "--root expects a directory of files to serve, and {} is none ({error}): correct the path or its permissions",
+                root.display()
+            ))
+        })?;
+    Ok(Arc::from(root))
 }
 
 /// A socket for QUIC, and with HTTP/3 one for TCP with the same port.

@@ -226,7 +226,11 @@ impl Client<'_> {
         let early = early.map_err(|error| failure::quic(server, name, &error))?;
         show(connection, server, handshake, Some(early));
         if early == EarlyData::Rejected {
-            let again: Vec<_> = failed.into_iter().map(|(file, _)| file).collect();
+            // Nothing was asked for where HTTP/3 had not even begun.
+            let again: Vec<_> = match http {
+                None if !self.options.hq => files.to_vec(),
+                _ => failed.into_iter().map(|(file, _)| file).collect(),
+            };
             (failed, http) = self.transfer(connection, server, &again).await;
         }
         self.end(connection, http, server).await;

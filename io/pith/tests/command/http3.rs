@@ -99,10 +99,19 @@ fn what_get_asks_for_besides() {
         check(name, &output, 0, &[said]);
         assert_eq!(output.stdout, b"the index", "{name}");
     }
-    let large = site.url("/large");
-    let output = run(&["get", &large, "--ca", ca, "--keyupdate"], b"");
+    let (large, traces) = (site.url("/large"), site.path("traces"));
+    let get = ["get", &large, "--ca", ca, "--keyupdate", "--qlog", &traces];
+    let output = run(&get, b"");
     check("large", &output, 0, &[": updated"]);
     assert!(output.stdout == site.large);
+    let trace = fs::read_dir(traces).unwrap().next().unwrap().unwrap();
+    let trace = fs::read_to_string(trace.path()).unwrap();
+    for part in [
+        "\"retry_source_connection_id\":",
+        "\"trigger\":\"local_update\"",
+    ] {
+        assert!(trace.contains(part), "no {part}");
+    }
 }
 
 /// Browsers ask over TCP first, and hear there of HTTP/3.
