@@ -359,6 +359,7 @@ impl Duo {
 /// A QUIC client's carrier.
 pub fn quic(parameters: &'static [u8]) -> Carrier {
     Carrier::Quic {
+        version: 1,
         transport_parameters: Some(Bytes::from_static(parameters)),
     }
 }
@@ -366,6 +367,7 @@ pub fn quic(parameters: &'static [u8]) -> Carrier {
 /// A QUIC server's carrier.
 pub fn quic_server() -> Carrier {
     Carrier::Quic {
+        version: 1,
         transport_parameters: None,
     }
 }

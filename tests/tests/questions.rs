@@ -533,6 +533,7 @@ fn an_answer_that_is_too_long_is_an_error_of_this_side() {
     assert_eq!(too_long.alert(), Some(Alert::INTERNAL_ERROR));
 
     let carrier = Carrier::Quic {
+        version: 1,
         transport_parameters: Some(long()),
     };
     let begun = Handshake::client(owner.client.clone(), name(), carrier, NOW);

@@ -125,8 +125,8 @@ fn a_retry_needs_no_records_either() {
     let retry = Event::Send(Level::Initial, kind::SERVER_HELLO);
     assert_eq!(
         sent,
-        [&retry, &Event::PeerTransportParameters],
-        "the server is asked for its parameters once, with the final hello"
+        [&Event::PeerTransportParameters, &retry],
+        "the server knows the client's parameters before it sends anything"
     );
 }
 

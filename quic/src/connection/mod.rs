@@ -154,6 +154,7 @@ impl Connection {
             .parameters(&ids, Side::Client, None, &mut random)
             .map_err(local)?;
         let carrier = Carrier::Quic {
+            version: Version::V1.number(),
             transport_parameters: Some(parameters),
         };
         let shelf = config
@@ -196,6 +197,7 @@ impl Connection {
         let mut ids = Ids::server(own, accepted.original, accepted.retried, accepted.peer);
         ids.set_reset_token(accepted.id.reset_token);
         let carrier = Carrier::Quic {
+            version: Version::V1.number(),
             transport_parameters: None,
         };
         let tls = Handshake::server(Arc::clone(&config.tls), carrier);

@@ -82,6 +82,7 @@ impl Quic {
     ) -> Result<Self, Error> {
         let transport_parameters = Some(Bytes::copy_from_slice(&parameters.own));
         let carrier = Carrier::Quic {
+            version: 1,
             transport_parameters,
         };
         let handshake = Handshake::client(config, name, carrier, now)?;
@@ -92,6 +93,7 @@ impl Quic {
 
     pub(crate) fn server(config: Arc<ServerConfig>, parameters: Parameters) -> Self {
         let carrier = Carrier::Quic {
+            version: 1,
             transport_parameters: None,
         };
         Self::new(Handshake::server(config, carrier), parameters)

@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use pith_crypto::SignatureScheme;
 use pith_pq::Group;
+use pki_types::ServerName;
 
 use super::{
     Common, NO_PSK, Records, check_credentials, check_list, import, psk_options, record_options,
 };
+use crate::Now;
 use crate::auth::compress::Algorithm;
 use crate::auth::{ChainVerifier, ConfigError, Credential, Trust};
 use crate::error::Fault;
 use crate::event::{Observer, Role};
+use crate::handshake::carrier::Carrier;
+use crate::handshake::client::normal;
 use crate::keylog::KeyLog;
 use crate::mark::Mark;
 use crate::policy::{self, Policy};
@@ -69,6 +73,14 @@ impl ClientConfig {
             early_data: false,
             scope: String::new(),
         }
+    }
+
+    /// Whether there is a session with the server of this name that a connection over this carrier would resume now.
+    #[must_use]
+    pub fn has_session(&self, name: &ServerName<'_>, carrier: &Carrier, now: Now) -> bool {
+        let name = normal(name.to_owned());
+        let store = self.sessions.as_ref();
+        store.is_some_and(|store| store.holds(&name, &self.owner, carrier.rules(), now))
     }
 
     /// Whether a server may show this, said or unsaid.

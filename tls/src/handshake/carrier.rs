@@ -20,6 +20,8 @@ pub enum Carrier {
     Records,
     /// QUIC packets.
     Quic {
+        /// The number of the version that the handshake begins in: sessions and tickets are of one version (RFC 9369 section 5).
+        version: u32,
         /// The transport parameters of a client. A server gives none here: it is asked, once the client's are known.
         transport_parameters: Option<Bytes>,
     },
@@ -29,14 +31,17 @@ pub enum Carrier {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rules {
     Records,
-    Quic,
+    /// Versions of QUIC share no sessions (rfc9369#5-1, rfc9369#5-2).
+    Quic {
+        version: u32,
+    },
 }
 
 impl Carrier {
     pub(crate) fn rules(&self) -> Rules {
         match self {
             Self::Records => Rules::Records,
-            Self::Quic { .. } => Rules::Quic,
+            Self::Quic { version, .. } => Rules::Quic { version: *version },
         }
     }
 
@@ -45,6 +50,7 @@ impl Carrier {
             Self::Records => None,
             Self::Quic {
                 transport_parameters,
+                ..
             } => transport_parameters,
         }
     }
@@ -71,8 +77,8 @@ impl Rules {
     pub(crate) fn early_data_limit(self, most: u32) -> u32 {
         match self {
             Self::Records => most,
-            Self::Quic if most == 0 => 0,
-            Self::Quic => u32::MAX,
+            Self::Quic { .. } if most == 0 => 0,
+            Self::Quic { .. } => u32::MAX,
         }
     }
 
@@ -88,11 +94,11 @@ impl Rules {
 
     /// RFC 9001 section 8.1: without one the handshake fails on whichever side finds out (rfc9001#8.1-1, rfc9001#8.1-3, rfc9001#8.1-6).
     pub(crate) fn needs_protocol(self) -> bool {
-        self == Self::Quic
+        self != Self::Records
     }
 
     /// RFC 9001 section 8.2 (rfc9001#8.2-1, rfc9001#8.2-2, rfc9001#8.2-3).
     pub(crate) fn has_transport_parameters(self) -> bool {
-        self == Self::Quic
+        self != Self::Records
     }
 }

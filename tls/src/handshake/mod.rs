@@ -199,6 +199,13 @@ impl Handshake {
         self.keep(result)
     }
 
+    /// QUIC goes on in the version with this number, which need not be the one that the handshake began in: tickets from now on are of it.
+    pub fn negotiated(&mut self, version: u32) {
+        if self.rules != Rules::Records {
+            self.rules = Rules::Quic { version };
+        }
+    }
+
     /// The next order to the carrier; `None` when the handshake needs bytes of the peer or an answer.
     #[expect(
         clippy::should_implement_trait,

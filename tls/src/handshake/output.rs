@@ -84,7 +84,7 @@ pub enum Output {
         /// How many bytes are taken; none where early data is rejected.
         accepted: Option<u32>,
     },
-    /// The peer's QUIC transport parameters, not yet authenticated.
+    /// The peer's QUIC transport parameters, not yet authenticated. A server is told them before it sends anything.
     PeerTransportParameters(Bytes),
     /// A question to whoever drives the connection. Nothing goes on before it is answered.
     Ask(Question),

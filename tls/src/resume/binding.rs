@@ -32,7 +32,7 @@ pub(crate) struct Binding {
     pub(crate) server_name: Mark,
     /// The hash of the key schedule.
     pub(crate) hash: Hash,
-    /// Records or QUIC.
+    /// Records, or which version of QUIC.
     pub(crate) carrier: Rules,
     /// Whether the key exchange resisted quantum computers. Where it did once, it has to go on.
     pub(crate) post_quantum: bool,
@@ -79,7 +79,9 @@ impl Mismatch {
             Self::Policy => "the policy is another",
             Self::ServerName => "it is for another server name",
             Self::Hash => "its hash is that of no common cipher suite",
-            Self::Carrier => "it is of TCP and shown to QUIC, or the other way round",
+            Self::Carrier => {
+                "it is of TCP, of QUIC or of another version of QUIC, and shown elsewhere"
+            }
             Self::PostQuantum => "its connection was post-quantum and this is not",
             Self::Protocol => "the application protocol is another",
             Self::Suite => "the cipher suite is another",
@@ -344,7 +346,16 @@ mod tests {
                 |s| s.suite = CipherSuite::Aes256GcmSha384,
                 Nothing(M::Hash),
             ),
-            alike("QUIC", |s| s.carrier = Rules::Quic, Nothing(M::Carrier)),
+            alike(
+                "QUIC",
+                |s| s.carrier = Rules::Quic { version: 1 },
+                Nothing(M::Carrier),
+            ),
+            alike(
+                "a later QUIC",
+                |s| s.carrier = Rules::Quic { version: 2 },
+                Nothing(M::Carrier),
+            ),
             (
                 "post-quantum",
                 |s| s.group = Group::X25519MlKem768,
@@ -431,7 +442,7 @@ mod tests {
                 pairs += 1;
             }
         }
-        assert_eq!(pairs, 21 * 21);
+        assert_eq!(pairs, 22 * 22);
     }
 
     /// What a client's sessions are kept under.

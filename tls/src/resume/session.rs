@@ -252,7 +252,7 @@ impl ClientState {
         }
         w.vec8(|w| w.bytes(self.server_name.to_str().as_bytes()));
         w.bytes(&self.owner);
-        w.u8(code_of_carrier(self.carrier));
+        w.u32(code_of_carrier(self.carrier));
         w.u8(u8::from(self.post_quantum));
         self.peer.encode(&mut w);
         // No protocol has an empty name.
@@ -313,7 +313,7 @@ impl fmt::Display for SessionError {
 impl core::error::Error for SessionError {}
 
 /// Of the encoding.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 const CLIENT: u8 = 0;
 const SERVER: u8 = 1;

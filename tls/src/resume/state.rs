@@ -142,7 +142,7 @@ impl Binding {
         self.origin.parts().iter().for_each(|mark| w.bytes(*mark));
         w.bytes(&self.server_name);
         w.u8(u8::from(self.hash == Hash::Sha384));
-        w.u8(code_of_carrier(self.carrier));
+        w.u32(code_of_carrier(self.carrier));
         w.u8(u8::from(self.post_quantum));
     }
 
@@ -224,17 +224,18 @@ pub(super) fn decode_suite(r: &mut Reader<'_>) -> Result<CipherSuite, Fault> {
     CipherSuite::from_code(r.u16()?).ok_or(r.malformed())
 }
 
-pub(super) fn code_of_carrier(carrier: Rules) -> u8 {
+/// No version of QUIC has the number zero (RFC 8999 section 6).
+pub(super) fn code_of_carrier(carrier: Rules) -> u32 {
     match carrier {
         Rules::Records => 0,
-        Rules::Quic => 1,
+        Rules::Quic { version } => version,
     }
 }
 
 pub(super) fn decode_carrier(r: &mut Reader<'_>) -> Result<Rules, Fault> {
-    match decode_bool(r)? {
-        false => Ok(Rules::Records),
-        true => Ok(Rules::Quic),
+    match r.u32()? {
+        0 => Ok(Rules::Records),
+        version => Ok(Rules::Quic { version }),
     }
 }
 
@@ -243,4 +244,4 @@ pub(super) fn decode_secret(r: &mut Reader<'_>, hash: Hash) -> Option<Secret> {
 }
 
 /// Of the encoding. A ticket of another version is worth nothing.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;

@@ -12,6 +12,7 @@ use pki_types::ServerName;
 
 use super::binding::mark_of_name;
 use super::session::{ClientState, Session, Side};
+use super::state::code_of_carrier;
 use crate::Now;
 use crate::handshake::carrier::Rules;
 use crate::limits;
@@ -153,6 +154,19 @@ impl SessionStore {
         Some(taken)
     }
 
+    /// Whether [`take`](Self::take) would find one.
+    pub(crate) fn holds(
+        &self,
+        server_name: &ServerName<'_>,
+        owner: &Mark,
+        carrier: Rules,
+        now: Now,
+    ) -> bool {
+        let shelves = self.lock();
+        let shelf = shelves.sessions.get(&key(server_name, owner, carrier));
+        shelf.is_some_and(|shelf| shelf.iter().any(|(_, state)| state.is_current(now)))
+    }
+
     /// A thread that panicked while it held the lock leaves at worst a session that no number leads to, which is no danger.
     fn lock(&self) -> std::sync::MutexGuard<'_, Shelves> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
@@ -210,6 +224,6 @@ impl Shelves {
 fn key(server_name: &ServerName<'_>, owner: &Mark, carrier: Rules) -> Mark {
     // rfc9846#4.7.1-3
     let name = mark_of_name(Some(&server_name.to_str()));
-    let carrier = [u8::from(carrier == Rules::Quic)];
+    let carrier = code_of_carrier(carrier).to_be_bytes();
     mark("session", &[&name, owner, &carrier])
 }

@@ -112,7 +112,7 @@ impl Hello {
 }
 
 /// The one form in which a name is sent, compared and shown: lower case, and without a dot at its end (RFC 6066 section 3).
-fn normal(name: ServerName<'static>) -> ServerName<'static> {
+pub(crate) fn normal(name: ServerName<'static>) -> ServerName<'static> {
     let ServerName::DnsName(dns) = &name else {
         return name;
     };

@@ -4,6 +4,7 @@ mod flight;
 mod hello;
 mod psk;
 
+pub(crate) use hello::normal;
 pub(super) use hello::{ApplicationKeys, application_keys, handshake_keys, peer_share, start};
 
 use self::flight::{

@@ -232,6 +232,11 @@ fn choose(
     }
     // Before a HelloRetryRequest too: who does not hold the key gets no other answer.
     let psk = choice.verify_psk(hello, whole, None)?;
+    // And what says in which version of QUIC it is sent. A second hello says the same.
+    if let Some(parameters) = hello.transport_parameters {
+        let parameters = Bytes::copy_from_slice(parameters);
+        cx.outputs.push(Output::PeerTransportParameters(parameters));
+    }
     if let Some(share) = hello.share(choice.group) {
         let chosen = Chosen {
             transcript: Transcript::new(choice.suite.hash(), whole),
@@ -323,13 +328,9 @@ impl Chosen {
             offers_early_data,
             early,
         };
-        let Some(parameters) = hello.transport_parameters else {
+        if hello.transport_parameters.is_none() {
             return accepted.judge(None, cx);
-        };
-        cx.outputs
-            .push(Output::PeerTransportParameters(Bytes::copy_from_slice(
-                parameters,
-            )));
+        }
         let remembered = accepted.remembered();
         cx.outputs.ask(Topic::TransportParameters { remembered })?;
         Ok(State::AskingParameters(Box::new(AskingParameters(

@@ -42,7 +42,7 @@ fn a_saved_session_is_what_it_was() {
             state.suite = CipherSuite::Aes256GcmSha384;
             state.secret = Secret::new(&[5; 48]).unwrap();
         }),
-        ("QUIC", |state| state.carrier = Rules::Quic),
+        ("QUIC", |state| state.carrier = Rules::Quic { version: 1 }),
         ("classical", |state| state.post_quantum = false),
         ("no protocol", |state| state.protocol = None),
         ("an address", |state| {
@@ -131,7 +131,7 @@ fn what_is_authentic_and_not_a_session_does_not_open() {
     let state = client_state("a.test", b"ticket", at(HOUR));
     let text = state.encode().unwrap();
     let open = |label: &str, side: u8, text: &[u8], psk: &Secret| {
-        let sealed = seal::seal(&secret, label, &[1, side], text, psk).unwrap();
+        let sealed = seal::seal(&secret, label, &[2, side], text, psk).unwrap();
         Session::open(&key(), &sealed).err()
     };
     let short = Secret::new(&[7; 31]).unwrap();
@@ -272,13 +272,40 @@ fn sessions_of_others_are_not_found() {
             Rules::Records,
         ),
         ("another owner", name.clone(), [8; 32], Rules::Records),
-        ("another carrier", name.clone(), OWNER, Rules::Quic),
+        (
+            "another carrier",
+            name.clone(),
+            OWNER,
+            Rules::Quic { version: 1 },
+        ),
     ];
     for (what, name, owner, carrier) in rows {
+        assert!(!store.holds(&name, &owner, carrier, at(HOUR)), "{what}");
         let found = store.take(&name, &owner, carrier, at(HOUR));
         assert!(found.is_none(), "{what}");
     }
+    assert!(store.holds(&name, &OWNER, Rules::Records, at(HOUR)));
     assert_eq!(tickets(&store, "a.test"), [1]);
+}
+
+/// rfc9369#5-1
+#[test]
+fn sessions_of_one_version_of_quic_are_of_no_use_in_another() {
+    let [one, two] = [1, 0x6b33_43cf].map(|version| Rules::Quic { version });
+    let store = SessionStore::new();
+    let name = server_name("a.test");
+    for (ticket, carrier) in [(1, one), (2, two)] {
+        let mut state = client_state("a.test", &[ticket], at(HOUR));
+        state.carrier = carrier;
+        let saved = Session(Side::Client(Box::new(state))).seal(&key()).unwrap();
+        store.insert(Session::open(&key(), &saved).unwrap());
+    }
+    let take = |carrier| store.take(&name, &OWNER, carrier, at(HOUR));
+    let holds = |carrier, time| store.holds(&name, &OWNER, carrier, at(time));
+    assert_eq!(take(two).unwrap().ticket[..], [2]);
+    assert!(take(two).is_none() && !holds(two, HOUR));
+    assert!(holds(one, HOUR) && !holds(one, 9 * DAY));
+    assert_eq!(take(one).unwrap().ticket[..], [1]);
 }
 
 #[test]
