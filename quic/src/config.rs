@@ -9,6 +9,7 @@ use crate::observe::{Observer, Observers, Subject};
 use crate::recovery::INITIAL_RTT;
 use crate::streams::LocalLimits;
 use crate::token_store::TokenStore;
+use crate::wire::{Version, Versions};
 
 /// Configures the connections of a client.
 #[derive(Clone)]
@@ -60,6 +61,7 @@ pub struct ConfigError {
 /// The options of both roles.
 #[derive(Debug, Clone)]
 pub(crate) struct Transport {
+    pub(crate) versions: Versions,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) handshake_timeout: Duration,
     pub(crate) keep_alive: Option<Duration>,
@@ -98,6 +100,7 @@ pub(crate) struct Lie {
 impl Default for Transport {
     fn default() -> Self {
         Self {
+            versions: Versions::default(),
             idle_timeout: Some(limits::IDLE_TIMEOUT),
             handshake_timeout: limits::HANDSHAKE_TIMEOUT,
             keep_alive: None,
@@ -153,6 +156,13 @@ impl ServerConfig {
 /// The options that both builders have, word for word.
 macro_rules! transport_options {
     ($config:ident { $($own:ident)? }) => {
+        /// The versions of QUIC that are spoken, most wanted first; by default 1 and 2. A client begins in the first, or in that of a session which it
+        /// can resume, and lists the others; a server goes on in its first of those that the client lists. Sessions and tokens are of one version.
+        pub fn versions(mut self, versions: &[Version]) -> Self {
+            self.transport.versions = Versions::new(versions);
+            self
+        }
+
         /// How long nothing may come before a connection is given up, 30 seconds by default; `None` for as long as the peer likes. The peer may ask
         /// for less.
         pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
@@ -293,6 +303,9 @@ impl ServerConfigBuilder {
 
 impl Transport {
     fn check(&self) -> Result<(), ConfigError> {
+        if !self.versions.is_legal() {
+            return Err(ConfigError { what: "versions" });
+        }
         let streams = &self.streams;
         let numbers = [
             (
@@ -421,6 +434,17 @@ mod tests {
                 };
                 assert_eq!(transport.check(), want, "{what} {value}");
             }
+        }
+        for (versions, good) in [
+            (&[][..], false),
+            (&[Version::V2][..], true),
+            (&[Version::V2, Version::V2][..], false),
+        ] {
+            let transport = Transport {
+                versions: Versions::new(versions),
+                ..Transport::default()
+            };
+            assert_eq!(transport.check().is_ok(), good, "{versions:?}");
         }
         let none = Transport {
             idle_timeout: None,

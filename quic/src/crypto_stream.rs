@@ -177,6 +177,11 @@ impl CryptoStream {
         self.tls.early_export(label, context, out)
     }
 
+    /// As [`Handshake::negotiated`].
+    pub(crate) fn negotiated(&mut self, version: u32) {
+        self.tls.negotiated(version);
+    }
+
     /// Whether a server may answer early data before the handshake is complete.
     pub(crate) fn sends_early(&self) -> bool {
         self.tls.sends_early()

@@ -343,6 +343,10 @@ faults! {
     ServerParameter => TRANSPORT_PARAMETER_ERROR, "18.2", "a client sent a transport parameter of servers";
     PreferredAddress => TRANSPORT_PARAMETER_ERROR, "18.2", "a preferred address has no connection id to go with it";
     VersionInformation => TRANSPORT_PARAMETER_ERROR, "RFC 9368 4", "version information is malformed";
+    ChosenVersion => VERSION_NEGOTIATION_ERROR, "RFC 9368 4", "the version of the connection is not the one that the peer says it chose";
+    NoCommonVersion => VERSION_NEGOTIATION_ERROR, "RFC 9368 2.3", "a client lists no version that this server goes on in";
+    NoVersionInformation => VERSION_NEGOTIATION_ERROR, "RFC 9368 4", "a server says nothing of its versions after they were negotiated";
+    VersionDowngrade => VERSION_NEGOTIATION_ERROR, "RFC 9368 4", "a Version Negotiation packet was not the server's: it speaks other versions";
     MissingId => TRANSPORT_PARAMETER_ERROR, "7.3", "a transport parameter with a connection id is missing";
     WrongId => TRANSPORT_PARAMETER_ERROR, "7.3", "a connection id was not the one that the peer used: it was changed on the way";
 
@@ -515,6 +519,16 @@ mod tests {
             (0x0e, &[F::OldKeysAfterNew, F::AckWithOldKeys]),
             // RFC 9001 section 6.6.
             (0x0f, &[F::IntegrityLimit]),
+            // RFC 9368 section 4.
+            (
+                0x11,
+                &[
+                    F::ChosenVersion,
+                    F::NoCommonVersion,
+                    F::NoVersionInformation,
+                    F::VersionDowngrade,
+                ],
+            ),
         ];
         let mut named = Vec::new();
         for (number, faults) in numbers {

@@ -1,4 +1,4 @@
-//! Where a client keeps the tokens of NEW_TOKEN frames (RFC 9000 section 8.1.3): in memory, bounded, by the name and port of the server.
+//! Where a client keeps the tokens of NEW_TOKEN frames (RFC 9000 section 8.1.3): in memory, bounded, by the name and port of the server and the version of QUIC.
 //!
 //! What is in a token is the server's business alone (rfc9001#9.2-2). It shows a server that this client receives at its address, so that it answers early data in full, and sends no Retry. Taking one removes
 //! it: one that two connections show lets an observer link them. The newest comes first; past a bound the oldest goes.
@@ -11,6 +11,7 @@ use pith_tls::ServerName;
 
 use crate::limits;
 use crate::path::Route;
+use crate::wire::Version;
 
 /// A client's tokens for its next connections. Clones share one memory, and so may configurations.
 #[derive(Clone)]
@@ -23,6 +24,7 @@ pub struct TokenStore {
 /// A token and whom it is for. The oldest stands first.
 struct Kept {
     server: Server,
+    version: Version,
     token: Bytes,
 }
 
@@ -50,15 +52,15 @@ impl TokenStore {
         }
     }
 
-    /// Puts in a token of the server of this name and port. One that is empty or of over [`limits::TOKEN`] bytes is dropped.
-    pub fn insert(&self, name: &ServerName<'_>, port: u16, token: Bytes) {
-        self.put(Server::new(name, port), token);
+    /// Puts in a token of the server of this name and port, of a connection in this version. One that is empty or of over [`limits::TOKEN`] bytes is dropped.
+    pub fn insert(&self, name: &ServerName<'_>, port: u16, version: Version, token: Bytes) {
+        self.put(Server::new(name, port), version, token);
     }
 
-    /// Takes out the newest token for the server of this name and port.
+    /// Takes out the newest token for the server of this name and port, for a connection that begins in this version (rfc9369#5-1).
     #[must_use]
-    pub fn take(&self, name: &ServerName<'_>, port: u16) -> Option<Bytes> {
-        self.take_for(&Server::new(name, port))
+    pub fn take(&self, name: &ServerName<'_>, port: u16, version: Version) -> Option<Bytes> {
+        self.take_for(&Server::new(name, port), version)
     }
 
     /// How many tokens it holds.
@@ -73,7 +75,7 @@ impl TokenStore {
         self.len() == 0
     }
 
-    fn put(&self, server: Server, token: Bytes) {
+    fn put(&self, server: Server, version: Version, token: Bytes) {
         if token.is_empty() || token.len() > limits::TOKEN {
             return;
         }
@@ -83,16 +85,21 @@ impl TokenStore {
             let oldest = kept.iter().position(|kept| kept.server == server);
             oldest.map(|at| kept.remove(at));
         }
-        kept.push_back(Kept { server, token });
+        kept.push_back(Kept {
+            server,
+            version,
+            token,
+        });
         while kept.len() > self.total {
             kept.pop_front();
         }
     }
 
     /// rfc9000#8.1.3-5
-    fn take_for(&self, server: &Server) -> Option<Bytes> {
+    fn take_for(&self, server: &Server, version: Version) -> Option<Bytes> {
         let mut kept = self.lock();
-        let newest = kept.iter().rposition(|kept| kept.server == *server)?;
+        let fits = |kept: &Kept| kept.server == *server && kept.version == version;
+        let newest = kept.iter().rposition(fits)?;
         kept.remove(newest).map(|kept| kept.token)
     }
 
@@ -117,12 +124,13 @@ impl Shelf {
     }
 
     /// A token to show, or an empty one.
-    pub(crate) fn take(&self) -> Bytes {
-        self.store.take_for(&self.server).unwrap_or_default()
+    pub(crate) fn take(&self, version: Version) -> Bytes {
+        let taken = self.store.take_for(&self.server, version);
+        taken.unwrap_or_default()
     }
 
-    pub(crate) fn put(&self, token: Bytes) {
-        self.store.put(self.server.clone(), token);
+    pub(crate) fn put(&self, version: Version, token: Bytes) {
+        self.store.put(self.server.clone(), version, token);
     }
 }
 
@@ -147,6 +155,8 @@ impl Server {
 mod tests {
     use super::*;
 
+    const V1: Version = Version::V1;
+
     fn name(name: &str) -> ServerName<'_> {
         ServerName::try_from(name).unwrap()
     }
@@ -159,19 +169,20 @@ mod tests {
     fn a_token_is_for_one_server_and_used_once() {
         let store = TokenStore::new();
         for byte in 1..=2 {
-            store.insert(&name("Example.org"), 443, token(byte));
+            store.insert(&name("Example.org"), 443, V1, token(byte));
         }
         for (other, port) in [
             ("example.com", 443),
             ("example.org", 444),
             ("192.0.2.1", 443),
         ] {
-            assert_eq!(store.take(&name(other), port), None, "{other}:{port}");
+            assert_eq!(store.take(&name(other), port, V1), None, "{other}:{port}");
         }
         let clone = store.clone();
-        assert_eq!(clone.take(&name("example.ORG"), 443), Some(token(2)));
-        assert_eq!(store.take(&name("example.org."), 443), Some(token(1)));
-        assert_eq!(store.take(&name("example.org"), 443), None);
+        assert_eq!(clone.take(&name("example.ORG"), 443, V1), Some(token(2)));
+        assert_eq!(store.take(&name("example.org."), 443, Version::V2), None);
+        assert_eq!(store.take(&name("example.org."), 443, V1), Some(token(1)));
+        assert_eq!(store.take(&name("example.org"), 443, V1), None);
         assert!(store.is_empty() && clone.is_empty());
     }
 
@@ -179,14 +190,14 @@ mod tests {
     fn the_token_store_is_bounded_by_server_in_all_and_in_bytes() {
         let store = TokenStore::bounded(2, 5);
         for byte in 0..3 {
-            store.insert(&name("a.test"), 1, token(byte));
+            store.insert(&name("a.test"), 1, V1, token(byte));
         }
         assert_eq!(store.len(), 2);
         for port in 2..6 {
-            store.insert(&name("a.test"), port, token(9));
+            store.insert(&name("a.test"), port, V1, token(9));
         }
         assert_eq!(store.len(), 5);
-        let left = [(); 2].map(|()| store.take(&name("a.test"), 1));
+        let left = [(); 2].map(|()| store.take(&name("a.test"), 1, V1));
         assert_eq!(left, [Some(token(2)), None], "the oldest went first");
         let fits = Bytes::from(vec![1; limits::TOKEN]);
         for (row, token, kept) in [
@@ -194,12 +205,12 @@ mod tests {
             ("at the limit", fits, true),
             ("past it", Bytes::from(vec![1; limits::TOKEN + 1]), false),
         ] {
-            store.insert(&name("b.test"), 1, token.clone());
-            let got = store.take(&name("b.test"), 1);
+            store.insert(&name("b.test"), 1, V1, token.clone());
+            let got = store.take(&name("b.test"), 1, V1);
             assert_eq!(got, Some(token).filter(|_| kept), "{row}");
         }
         let none = TokenStore::bounded(0, 0);
-        none.insert(&name("a.test"), 1, token(1));
+        none.insert(&name("a.test"), 1, V1, token(1));
         assert!(none.is_empty());
     }
 
@@ -216,7 +227,7 @@ mod tests {
             for server in 0..servers {
                 for byte in 0..tokens {
                     let server = format!("s{server}.test");
-                    store.insert(&name(&server), 1, token(byte as u8));
+                    store.insert(&name(&server), 1, V1, token(byte as u8));
                 }
             }
             assert_eq!(store.len(), want, "{row}");

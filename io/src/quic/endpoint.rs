@@ -89,7 +89,9 @@ impl Endpoint {
 
     /// Accepts later clients with `config`.
     pub(crate) fn set_server_config(&self, config: ServerConfig) {
-        self.hub.core().config = Some(config);
+        let mut core = self.hub.core();
+        core.endpoint.set_versions(&config);
+        core.config = Some(config);
     }
 
     pub(crate) fn set_retrying(&self, retrying: Retrying) {

@@ -60,8 +60,12 @@ pub(crate) fn endpoint(
     local: SocketAddr,
     clock: Clock,
 ) -> io::Result<(Endpoint, Driver)> {
+    let mut endpoint = pith_quic::Endpoint::new(config, clock.now()).map_err(io::Error::other)?;
+    if let Some(server) = &server {
+        endpoint.set_versions(server);
+    }
     let core = Core {
-        endpoint: pith_quic::Endpoint::new(config, clock.now()).map_err(io::Error::other)?,
+        endpoint,
         links: HashMap::new(),
         called: VecDeque::new(),
         config: server,

@@ -128,6 +128,7 @@ mod tests {
         let hello = client.transmit(now, &mut buffer).unwrap();
         let length = usize::from(buffer[5]);
         let accepted = Accepted {
+            version: pith_quic::Version::V1,
             route: route(),
             original: ConnectionId::new(&buffer[6..6 + length]).unwrap(),
             retried: None,

@@ -24,6 +24,7 @@ impl Connection {
             Frame::Ping => Ok(false),
             Frame::Ack(ack) => self.on_ack(&ack, from).map(|()| true),
             Frame::Crypto(crypto) => {
+                self.on_first_crypto(from.opened);
                 let data = share(payload, crypto.data);
                 let crypto = (crypto.offset, !data.is_empty());
                 self.crypto
@@ -201,7 +202,7 @@ impl Connection {
             return false;
         };
         match &self.shelf {
-            Some(shelf) => shelf.put(token),
+            Some(shelf) => shelf.put(self.versions.current(), token),
             None => self.events.push(super::Event::Token(token)),
         }
         true

@@ -56,6 +56,18 @@ impl Early {
         }
     }
 
+    /// Of a client that begins anew.
+    pub(super) fn again(before: &Self) -> Self {
+        let status = match before.status {
+            EarlyData::NotOffered => EarlyData::NotOffered,
+            EarlyData::Offered | EarlyData::Accepted | EarlyData::Rejected => EarlyData::Rejected,
+        };
+        Self {
+            status,
+            ..Self::new()
+        }
+    }
+
     pub(super) fn status(&self) -> EarlyData {
         self.status
     }
@@ -83,6 +95,10 @@ impl Connection {
         application: Bytes,
         carrier: &[u8],
     ) -> Result<(), ConnectionError> {
+        // Of a second attempt none is sent: what was rejected is not to go out again as what may come twice.
+        if self.versions.is_second() {
+            return Ok(());
+        }
         self.early.status = EarlyData::Offered;
         let Some(remembered) = Remembered::decode(carrier) else {
             return Ok(());
@@ -117,6 +133,9 @@ impl Connection {
         accepted: bool,
         now: Duration,
     ) -> Result<(), ConnectionError> {
+        if self.versions.is_second() {
+            return Ok(());
+        }
         self.early.status = if accepted {
             EarlyData::Accepted
         } else {
@@ -205,17 +224,13 @@ impl Connection {
         remembered: Option<&Bytes>,
         now: Now,
     ) -> Result<(), ConnectionError> {
+        let version = self.versions.current();
         let own = self
             .config
-            .values(&self.ids, self.side, self.ids.reset_token());
+            .values(&self.ids, self.side, self.ids.reset_token(), version);
         let encoded = self
             .config
-            .parameters(
-                &self.ids,
-                self.side,
-                self.ids.reset_token(),
-                &mut self.random,
-            )
+            .parameters(&self.ids, self.side, version, &mut self.random)
             .map_err(local)?;
         let remembered = remembered.and_then(|bytes| Remembered::decode(bytes));
         let kept = remembered.is_some_and(|remembered| remembered.check(&own).is_ok());

@@ -30,13 +30,14 @@ mod stats;
 mod tests;
 mod timers;
 mod transmit;
+mod version;
 mod watch;
 
 use core::time::Duration;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pith_tls::{Carrier, Handshake, Now, Question, ServerName, Summary};
+use pith_tls::{Handshake, Now, Question, ServerName, Summary};
 
 use self::close::{Closing, Goodbye};
 use self::early::Early;
@@ -50,10 +51,10 @@ use self::space::Spaces;
 use self::state::{State, Step};
 use self::stats::Counts;
 use self::timers::Activity;
+use self::version::{Attempt, FirstFlight, Negotiation, carrier};
 use crate::config::{ClientConfig, Congestion, ServerConfig, Transport};
 use crate::crypto_stream::CryptoStream;
 use crate::error::{Code, ConnectionError, TransportError};
-use crate::limits;
 use crate::observe::{End, Seen, Watch};
 use crate::path::{Amplification, Ids, NewId, Path, Paths, Route};
 use crate::random::Random;
@@ -71,7 +72,9 @@ pub use transmit::Transmit;
 pub struct Connection {
     side: Side,
     config: Arc<Transport>,
-    version: Version,
+    versions: Negotiation,
+    /// With what a client begins anew, until it hears of its server.
+    attempt: Option<Box<Attempt>>,
     state: State,
     error: Option<Box<ConnectionError>>,
     closing: Option<Box<Closing>>,
@@ -116,6 +119,8 @@ pub struct Connection {
 /// What a server knows of a client when it accepts it.
 #[derive(Debug, Clone, Copy)]
 pub struct Accepted {
+    /// The version of the client's first flight.
+    pub version: Version,
     /// Where the client is.
     pub route: Route,
     /// The destination of the client's first Initial packet, before any Retry.
@@ -132,7 +137,7 @@ pub struct Accepted {
 
 impl Connection {
     /// Connects to the server of this name. `id` is by what the server will address this client; `token` is one that a connection to the same
-    /// server gave, or empty, and then one of the [store](crate::ClientConfigBuilder::tokens) is taken.
+    /// server gave which had the [version](Connection::version) that this one begins in, or empty, and then one of the [store](crate::ClientConfigBuilder::tokens) is taken.
     ///
     /// # Errors
     /// [`ConnectionError::Tls`] if the configuration names no application protocol, or the random generator fails.
@@ -145,32 +150,23 @@ impl Connection {
         now: Now,
     ) -> Result<Self, ConnectionError> {
         let mut random = config.transport.random(&id).map_err(local)?;
-        let original = random.bytes::<{ limits::FIRST_ID }>().map_err(local)?;
-        // rfc9000#7.2-1
-        let original = ConnectionId::new(&original).unwrap_or_default();
-        let ids = Ids::client(id, original);
-        let parameters = config
-            .transport
-            .parameters(&ids, Side::Client, None, &mut random)
-            .map_err(local)?;
-        let carrier = Carrier::Quic {
-            version: Version::V1.number(),
-            transport_parameters: Some(parameters),
-        };
         let shelf = config
             .tokens
             .as_ref()
             .map(|store| Shelf::new(store, &name, route));
-        // rfc9001#4.4-1
-        let tls = Handshake::client(Arc::clone(&config.tls), name, carrier, now)
-            .map_err(ConnectionError::Tls)?;
+        let attempt = Attempt::new(&config.tls, name);
+        let version = attempt.first_version(&config.transport.versions, now);
+        let FirstFlight { ids, tls } =
+            attempt.begin(&config.transport, id, version, &mut random, now)?;
         let path = Path::new(PathId(0), route, Amplification::Validated);
         let shelf = shelf.map(Box::new);
         let token = match &shelf {
-            Some(shelf) if token.is_empty() => shelf.take(),
+            Some(shelf) if token.is_empty() => shelf.take(version),
             Some(_) | None => token,
         };
         let parts = Parts {
+            versions: Negotiation::new(version),
+            attempt: Some(Box::new(attempt)),
             ids,
             path,
             random,
@@ -196,10 +192,7 @@ impl Connection {
         let random = config.transport.random(&own).map_err(local)?;
         let mut ids = Ids::server(own, accepted.original, accepted.retried, accepted.peer);
         ids.set_reset_token(accepted.id.reset_token);
-        let carrier = Carrier::Quic {
-            version: Version::V1.number(),
-            transport_parameters: None,
-        };
+        let carrier = carrier(accepted.version, None);
         let tls = Handshake::server(Arc::clone(&config.tls), carrier);
         let amplification = if accepted.validated {
             Amplification::Validated
@@ -208,6 +201,8 @@ impl Connection {
         };
         let path = Path::new(PathId(0), accepted.route, amplification);
         let parts = Parts {
+            versions: Negotiation::new(accepted.version),
+            attempt: None,
             ids,
             path,
             random,
@@ -225,17 +220,15 @@ impl Connection {
         parts: Parts,
         now: Now,
     ) -> Result<Self, ConnectionError> {
-        let version = Version::V1;
         let began = now;
         let now = now.monotonic;
-        let mut spaces = Spaces::new(side, version, config.packets_per_key, config.forgeries);
-        spaces
-            .install_initial(&parts.ids.initial())
-            .map_err(local)?;
+        let version = parts.versions.original();
+        let spaces = Spaces::new(side, version, &parts.ids.initial(), config).map_err(local)?;
         let crypto = CryptoStream::new(parts.tls).map_err(TransportError::from)?;
         let mut connection = Self {
             side,
-            version,
+            versions: parts.versions,
+            attempt: parts.attempt,
             state: State::Handshaking,
             error: None,
             closing: None,
@@ -359,6 +352,8 @@ impl Connection {
 
 /// What differs between the roles at the start.
 struct Parts {
+    versions: Negotiation,
+    attempt: Option<Box<Attempt>>,
     ids: Ids,
     path: Path,
     random: Random,

@@ -91,7 +91,7 @@ impl Connection {
         let header = match LongType::of(packet_type) {
             Some(long_type) => NewHeader::Long {
                 long_type,
-                version: self.version,
+                version: self.versions.of(packet_type),
                 dcid,
                 scid: self.ids.own(),
                 token: &self.token,

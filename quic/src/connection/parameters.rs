@@ -15,8 +15,8 @@ use crate::observe::{Party, Seen};
 use crate::path::{Ids, Route};
 use crate::random::Random;
 use crate::streams::PeerLimits;
-use crate::wire::params::Parameters;
-use crate::wire::{ResetToken, Side, VarInt};
+use crate::wire::params::{Parameters, VersionInformation};
+use crate::wire::{ResetToken, Side, VarInt, Version};
 
 /// What is kept of the peer's parameters. The rest is with the owners that heed it.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +35,7 @@ impl Transport {
         ids: &Ids,
         side: Side,
         reset_token: Option<ResetToken>,
+        version: Version,
     ) -> Parameters {
         let streams = &self.streams;
         let number = VarInt::saturating;
@@ -45,6 +46,11 @@ impl Transport {
             initial_source_connection_id: Some(ids.own()),
             retry_source_connection_id: ids.retried().filter(|_| server),
             stateless_reset_token: reset_token,
+            // rfc9368#3-1, rfc9368#3-2, rfc9369#4-1: what a server speaks it speaks everywhere.
+            version_information: Some(VersionInformation {
+                chosen: version.number(),
+                available: self.versions.iter().map(Version::number).collect(),
+            }),
             grease_quic_bit: true,
             max_idle_timeout: number(self.idle_timeout.map_or(0, milliseconds)),
             max_udp_payload_size: number(limits::UDP_PAYLOAD),
@@ -65,12 +71,12 @@ impl Transport {
         }
     }
 
-    /// The same, encoded in random order.
+    /// The same, encoded in random order, with a version among them that there is not.
     pub(super) fn parameters(
         &self,
         ids: &Ids,
         side: Side,
-        reset_token: Option<ResetToken>,
+        version: Version,
         random: &mut Random,
     ) -> Result<Bytes, Error> {
         // Numbers are drawn ahead, so that a failure of the generator is told.
@@ -78,10 +84,12 @@ impl Transport {
         for number in &mut drawn {
             *number = u64::from_be_bytes(random.bytes()?);
         }
+        let mut values = self.values(ids, side, ids.reset_token(), version);
+        if let Some(versions) = &mut values.version_information {
+            versions.grease(random.bytes()?);
+        }
         let mut drawn = drawn.into_iter();
-        let encoded = self
-            .values(ids, side, reset_token)
-            .encode(|| drawn.next().unwrap_or_default());
+        let encoded = values.encode(|| drawn.next().unwrap_or_default());
         #[cfg(test)]
         let encoded = tests::lied(encoded, self.lie.as_ref());
         Ok(encoded.into())
@@ -114,6 +122,7 @@ impl Connection {
         parameters
             .check_ids(self.side.peer(), &self.ids.seen())
             .map_err(fault)?;
+        self.on_version_information(parameters.version_information.as_ref())?;
         let exponent = u8::try_from(parameters.ack_delay_exponent.get()).unwrap_or(u8::MAX);
         let delay = Duration::from_millis(parameters.max_ack_delay.get());
         self.recovery.set_peer(delay, exponent);
@@ -196,11 +205,9 @@ mod tests {
         let id = |value: u8| ConnectionId::new(&[value; 8]).unwrap();
         let token = Some(ResetToken([5; 16]));
         let client = (Side::Client, Ids::client(id(1), id(2)), None);
-        let server = (
-            Side::Server,
-            Ids::server(id(3), id(2), Some(id(4)), id(1)),
-            token,
-        );
+        let mut ids = Ids::server(id(3), id(2), Some(id(4)), id(1));
+        ids.set_reset_token(ResetToken([5; 16]));
+        let server = (Side::Server, ids, token);
         let transport = Transport {
             idle_timeout: Some(Duration::from_millis(1234)),
             datagrams: 777,
@@ -209,9 +216,9 @@ mod tests {
         let mut random = Random::seeded(&[3; 32]).unwrap();
         for (side, ids, token) in [client, server] {
             let bytes = transport
-                .parameters(&ids, side, token, &mut random)
+                .parameters(&ids, side, Version::V2, &mut random)
                 .unwrap();
-            let read = Parameters::decode(&bytes, side).unwrap();
+            let mut read = Parameters::decode(&bytes, side).unwrap();
             assert_eq!(read.max_idle_timeout.get(), 1234);
             assert_eq!(read.max_datagram_frame_size.get(), 777);
             assert_eq!(read.max_udp_payload_size.get(), limits::UDP_PAYLOAD);
@@ -225,11 +232,30 @@ mod tests {
             );
             assert_eq!(read.retry_source_connection_id, server.then(|| id(4)));
             assert_eq!(read.stateless_reset_token, token);
-            // In another order each time.
+            // In another order each time, and with another version that there is not (rfc9368#3-1, rfc9368#3-2, rfc9369#4-1).
             let again = transport
-                .parameters(&ids, side, token, &mut random)
+                .parameters(&ids, side, Version::V2, &mut random)
                 .unwrap();
-            assert!(again != bytes && Parameters::decode(&again, side) == Ok(read));
+            assert_ne!(again, bytes);
+            let mut again = Parameters::decode(&again, side).unwrap();
+            let mut reserved = Vec::new();
+            for parameters in [&mut read, &mut again] {
+                let versions = parameters.version_information.as_mut().unwrap();
+                assert_eq!(versions.chosen, Version::V2.number());
+                versions.available.retain(|number| {
+                    let known = Version::from_number(*number).is_some();
+                    reserved.extend((!known).then_some(*number));
+                    known
+                });
+                let own = Version::ALL.map(Version::number);
+                assert_eq!(versions.available, own, "most wanted first");
+            }
+            assert!(
+                matches!(reserved[..], [one, other] if one != other),
+                "{reserved:x?}"
+            );
+            assert!(reserved.iter().all(|n| n & 0x0f0f_0f0f == 0x0a0a_0a0a));
+            assert_eq!(again, read);
         }
         let endless = Transport {
             idle_timeout: None,
@@ -237,7 +263,7 @@ mod tests {
         };
         let ids = Ids::client(id(1), id(2));
         let bytes = endless
-            .parameters(&ids, Side::Client, None, &mut random)
+            .parameters(&ids, Side::Client, Version::V1, &mut random)
             .unwrap();
         assert_eq!(
             Parameters::decode(&bytes, Side::Client)

@@ -19,7 +19,7 @@ use crate::path::Route;
 use crate::protect::{Datagram, Incoming, Opened, Protected, retry_is_genuine};
 use crate::recovery::{Ecn, PathId};
 use crate::wire::frame::{Frame, frames};
-use crate::wire::header::{self, Packet, QuicBit, Retry, VersionNegotiation};
+use crate::wire::header::{self, Packet, QuicBit, Retry};
 use crate::wire::{PacketType, ResetToken, Side, Space};
 
 /// What a frame's owner may have to know of the packet that it came in.
@@ -127,7 +127,7 @@ impl Connection {
             self.dropped(DropReason::Foreign, Some(kind), size);
             return Ok(false);
         }
-        let opened = match self.spaces.open(packet) {
+        let opened = match self.open_packet(packet) {
             Ok(opened) => opened,
             Err(Unopened::Fault(fault)) => return Err(TransportError::from(fault).into()),
             Err(Unopened::Local(error)) => return Err(local(error)),
@@ -167,8 +167,7 @@ impl Connection {
             && header.packet == PacketType::Initial
             && arrival.datagram < limits::DATAGRAM;
         let from_peer = header.long.as_ref().is_none_or(|(version, scid)| {
-            // rfc9000#5.2.1-1
-            *version == self.version && self.ids.is_from_peer(scid)
+            self.takes_version(header.packet, *version) && self.ids.is_from_peer(scid)
         });
         from_peer && !small && self.ids.is_ours(&header.dcid)
     }
@@ -262,8 +261,7 @@ impl Connection {
             match packet {
                 Ok(Packet::Retry(retry)) => return self.on_retry(&retry, bytes.len(), now),
                 Ok(Packet::VersionNegotiation(offer)) => {
-                    self.on_version_negotiation(&offer, bytes.len());
-                    return Ok(());
+                    return self.on_version_negotiation(&offer, bytes.len(), now);
                 }
                 Ok(Packet::UnknownVersion(..) | Packet::Protected(_)) | Err(_) => {}
             }
@@ -279,7 +277,9 @@ impl Connection {
         size: usize,
         now: Now,
     ) -> Result<(), ConnectionError> {
-        let to_us = retry.version == self.version && retry.dcid == self.ids.own();
+        // Of the version that it answers (RFC 9369 section 4.1).
+        let ours = retry.version == self.versions.original();
+        let to_us = ours && retry.dcid == self.ids.own();
         // rfc9000#17.2.5.2-3
         let genuine = to_us && retry_is_genuine(retry, &self.ids.original()).map_err(local)?;
         if !genuine || !self.ids.on_retry(retry.scid) {
@@ -294,21 +294,6 @@ impl Connection {
             .on_retry(now.monotonic, self.settled.get_or_insert_default());
         self.settle();
         Ok(())
-    }
-
-    /// The server speaks other versions (RFC 9000 section 6.2).
-    fn on_version_negotiation(&mut self, offer: &VersionNegotiation<'_>, size: usize) {
-        let answers = offer.ids.dcid == &*self.ids.own() && offer.ids.scid == &*self.ids.original();
-        // rfc9000#6.2-3
-        let lists_ours = offer
-            .versions()
-            .any(|version| version == self.version.number());
-        if answers && !lists_ours {
-            // rfc9000#6.2-1
-            self.give_up(ConnectionError::NoCommonVersion);
-        } else {
-            self.dropped(DropReason::Unexpected, None, size);
-        }
     }
 }
 

@@ -6,6 +6,7 @@
 use pith_crypto::Error;
 use pith_tls::{Direction, Level, TrafficSecret};
 
+use crate::config::Transport;
 use crate::protect::{
     Draft, Forgeries, Keys, OneRtt, Opened, Opener, PacketSecret, Protected, Refused, Sealer,
 };
@@ -16,8 +17,12 @@ use crate::{Fault, observe};
 /// Keys and received numbers.
 pub(crate) struct Spaces {
     side: Side,
+    /// Of early data.
+    original: Version,
+    /// Of everything else.
     version: Version,
-    initial: LevelKeys,
+    /// Gone when they have done their work.
+    initial: Option<Box<InitialKeys>>,
     handshake: LevelKeys,
     /// Of a server alone: clients send 0-RTT packets, and nobody else does.
     early_opener: Keys<Box<Opener>>,
@@ -35,6 +40,14 @@ struct LevelKeys {
     sealer: Keys<Box<Sealer>>,
 }
 
+/// The keys of Initial packets, which come of an id.
+struct InitialKeys {
+    opener: Opener,
+    sealer: Sealer,
+    /// Of a server that has turned to another version: what opens Initial packets of the client's first.
+    first: Option<Opener>,
+}
+
 /// Why there is nothing to process in a packet.
 pub(crate) enum Unopened {
     /// Its keys may still come.
@@ -50,33 +63,57 @@ pub(crate) enum Unopened {
 }
 
 impl Spaces {
-    /// `packets_per_key` and `forgeries` narrow the limits of the AEADs.
-    pub(crate) fn new(side: Side, version: Version, packets_per_key: u64, forgeries: u64) -> Self {
-        Self {
+    /// With keys for Initial packets, from the client's first destination connection id.
+    pub(crate) fn new(
+        side: Side,
+        version: Version,
+        dcid: &ConnectionId,
+        config: &Transport,
+    ) -> Result<Self, Error> {
+        Ok(Self {
             side,
+            original: version,
             version,
-            initial: LevelKeys::absent(),
+            initial: Some(InitialKeys::new(side, version, dcid)?),
             handshake: LevelKeys::absent(),
             early_opener: Keys::Absent,
             early_sealer: Keys::Absent,
-            one_rtt: OneRtt::new(packets_per_key),
+            one_rtt: OneRtt::new(config.packets_per_key),
             received: PerSpace::new(|space| Some(Box::new(Received::new(space)))),
-            forgeries: Forgeries::new(forgeries),
-        }
+            forgeries: Forgeries::new(config.forgeries),
+        })
     }
 
-    /// Keys for Initial packets, from the client's first destination connection id or that of a Retry; these replace the ones before.
+    /// Keys for Initial packets, from the id of a Retry; these replace the ones before.
     pub(crate) fn install_initial(&mut self, dcid: &ConnectionId) -> Result<(), Error> {
-        let (client, server) = PacketSecret::initial(self.version, dcid)?;
-        let (own, peer) = match self.side {
-            Side::Client => (client, server),
-            Side::Server => (server, client),
-        };
-        self.initial = LevelKeys {
-            opener: Keys::Ready(Box::new(peer.opener()?)),
-            sealer: Keys::Ready(Box::new(own.sealer(u64::MAX)?)),
-        };
+        self.initial = Some(InitialKeys::new(self.side, self.version, dcid)?);
         Ok(())
+    }
+
+    /// A server goes on in another version, and still opens what its client sends before it knows (rfc9369#4.1-5).
+    pub(crate) fn turn(&mut self, version: Version, dcid: &ConnectionId) -> Result<(), Error> {
+        let mut keys = InitialKeys::new(self.side, version, dcid)?;
+        keys.first = self.initial.take().map(|before| before.opener);
+        self.initial = Some(keys);
+        self.version = version;
+        Ok(())
+    }
+
+    /// Opens an Initial packet of another version, and has a client go on in that if it opens; else nothing has changed.
+    pub(crate) fn open_turned(
+        &mut self,
+        version: Version,
+        dcid: &ConnectionId,
+        packet: Protected,
+    ) -> Result<Opened, Unopened> {
+        let keys = InitialKeys::new(self.side, version, dcid).map_err(Unopened::Local)?;
+        let before = self.initial.replace(keys);
+        let opened = self.open(packet);
+        match &opened {
+            Ok(_) => self.version = version,
+            Err(_) => self.initial = before,
+        }
+        opened
     }
 
     /// Keys from TLS.
@@ -86,7 +123,11 @@ impl Spaces {
         direction: Direction,
         secret: &TrafficSecret,
     ) -> Result<(), Error> {
-        let secret = PacketSecret::new(self.version, secret)?;
+        let version = match level {
+            Level::EarlyData => self.original,
+            _ => self.version,
+        };
+        let secret = PacketSecret::new(version, secret)?;
         self.forgeries.restrict(secret.aead());
         match (level, direction) {
             (Level::Handshake, Direction::Read) => {
@@ -124,7 +165,7 @@ impl Spaces {
     /// Drops the keys of a space that has done its work.
     pub(crate) fn discard(&mut self, space: Space) {
         match space {
-            Space::Initial => self.initial.discard(),
+            Space::Initial => self.initial = None,
             Space::Handshake => self.handshake.discard(),
             Space::Application => return,
         }
@@ -155,7 +196,7 @@ impl Spaces {
         let one_rtt = &self.one_rtt;
         observe::Keys {
             present: PacketType::ALL.map(|packet| match packet {
-                PacketType::Initial => level(&self.initial),
+                PacketType::Initial => (self.initial.is_some(), self.initial.is_some()),
                 PacketType::ZeroRtt => early,
                 PacketType::Handshake => level(&self.handshake),
                 PacketType::OneRtt => (one_rtt.can_send(), one_rtt.can_receive()),
@@ -167,7 +208,7 @@ impl Spaces {
 
     pub(crate) fn is_discarded(&self, space: Space) -> bool {
         match space {
-            Space::Initial => self.initial.sealer.is_discarded(),
+            Space::Initial => self.initial.is_none(),
             Space::Handshake => self.handshake.sealer.is_discarded(),
             Space::Application => false,
         }
@@ -176,7 +217,7 @@ impl Spaces {
     /// The type of the packets that can be sent in a space, the best there is (rfc9001#4.9-2).
     pub(crate) fn sends(&self, space: Space) -> Option<PacketType> {
         let (can, packet) = match space {
-            Space::Initial => (self.initial.sealer.ready().is_some(), PacketType::Initial),
+            Space::Initial => (self.initial.is_some(), PacketType::Initial),
             Space::Handshake => (
                 self.handshake.sealer.ready().is_some(),
                 PacketType::Handshake,
@@ -210,7 +251,13 @@ impl Spaces {
             }
             // TLS gives these keys when it is complete (rfc9001#5.7-1, rfc9001#5.7-2, rfc9001#5.7-3).
             PacketType::OneRtt => return Err(Unopened::Early(packet)),
-            PacketType::Initial => open(&self.initial.opener, packet, largest, side)?,
+            PacketType::Initial => {
+                let keys = self.initial.as_deref().ok_or(Unopened::Dropped)?;
+                let long = packet.header().long;
+                let original = long.is_some_and(|(version, _)| version == self.original);
+                let first = keys.first.as_ref().filter(|_| original);
+                packet.open(first.unwrap_or(&keys.opener), largest, side)
+            }
             PacketType::Handshake => open(&self.handshake.opener, packet, largest, side)?,
             // rfc9001#5.6-4
             PacketType::ZeroRtt if side == Side::Client => return Err(Unopened::Dropped),
@@ -243,7 +290,11 @@ impl Spaces {
     ) -> Result<usize, Error> {
         let sealer = match packet {
             PacketType::OneRtt => return self.one_rtt.seal(draft, builder),
-            PacketType::Initial => &mut self.initial.sealer,
+            PacketType::Initial => {
+                let keys = self.initial.as_deref_mut();
+                let keys = keys.ok_or(Error::Internal("a packet without keys"))?;
+                return draft.seal(builder, &mut keys.sealer);
+            }
             PacketType::Handshake => &mut self.handshake.sealer,
             PacketType::ZeroRtt => &mut self.early_sealer,
         };
@@ -263,6 +314,21 @@ impl Spaces {
             Refused::Fault(fault) => Unopened::Fault(fault),
             Refused::Local(error) => Unopened::Local(error),
         }
+    }
+}
+
+impl InitialKeys {
+    fn new(side: Side, version: Version, dcid: &ConnectionId) -> Result<Box<Self>, Error> {
+        let (client, server) = PacketSecret::initial(version, dcid)?;
+        let (own, peer) = match side {
+            Side::Client => (client, server),
+            Side::Server => (server, client),
+        };
+        Ok(Box::new(Self {
+            opener: peer.opener()?,
+            sealer: own.sealer(u64::MAX)?,
+            first: None,
+        }))
     }
 }
 

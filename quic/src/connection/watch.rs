@@ -30,7 +30,7 @@ impl Connection {
             original: self.ids.original(),
             own: self.ids.own(),
             route: self.paths.active.route,
-            version: self.version.number(),
+            version: self.versions.original().number(),
             began: now,
         };
         let known = Standing {
@@ -43,7 +43,9 @@ impl Connection {
             return;
         }
         self.recovery.tell_losses();
-        let own = self.config.values(&self.ids, self.side, None);
+        let own = self
+            .config
+            .values(&self.ids, self.side, None, self.versions.current());
         self.watch.tell(|| Seen::Started(subject));
         self.watch
             .tell(|| Seen::Parameters(Party::Local, (&own).into()));

@@ -81,7 +81,7 @@ impl Endpoint {
         }
         match self
             .tokens
-            .check(first.token, remote, &first.dcid, now.unix)
+            .check(first.token, remote, (first.version, &first.dcid), now.unix)
         {
             Shown::Retried(original) => {
                 admission.original = original;
@@ -93,6 +93,8 @@ impl Endpoint {
                 let code = Code::INVALID_TOKEN;
                 return self.turn_away(&admission, first.scid, code, now, reply);
             }
+            // rfc9369#4.1-2
+            Shown::OtherVersion => return Admitted::No,
             Shown::Nothing if self.asks_retry() => {
                 return Admitted::reply(self.send_retry(&admission, first.scid, now, reply));
             }

@@ -36,7 +36,7 @@ impl Endpoint {
         }
         let random = self.random.bytes().ok()?;
         // rfc9000#17.2.1-6: one for a datagram.
-        let length = version::negotiate(ids, trigger, random, reply)?;
+        let length = version::negotiate(&self.versions, ids, trigger, random, reply)?;
         let allowed = self.version_bucket.take(now);
         if allowed {
             self.decided(Some(route.remote), Decision::VersionNegotiation);
@@ -44,7 +44,7 @@ impl Endpoint {
         allowed.then_some(length)
     }
 
-    /// rfc9000#17.2.5.1-4: one for a datagram.
+    /// rfc9000#17.2.5.1-4: one for a datagram, in its version (rfc9369#4.1-1).
     pub(super) fn send_retry(
         &mut self,
         admission: &Admission,
@@ -55,9 +55,11 @@ impl Endpoint {
         // Random, so not what the client has chosen (rfc9000#17.2.5.1-1).
         let retried = self.mint_id().ok()?;
         let remote = admission.route.remote;
-        let token = self
-            .tokens
-            .retry(remote, &admission.dcid, &retried, now.unix);
+        let token = self.tokens.retry(
+            remote,
+            (admission.version, &admission.dcid, &retried),
+            now.unix,
+        );
         let [unused] = self.random.bytes().ok()?;
         let mut builder = Builder::new(reply);
         builder.put_retry(admission.version, unused, &scid, &retried, &token.ok()?)?;

@@ -41,7 +41,7 @@ use crate::path::{NewId, Route};
 use crate::random::Random;
 use crate::recovery::Ecn;
 use crate::wire::header::{self, Header, Packet, QuicBit};
-use crate::wire::{ConnectionId, PacketType};
+use crate::wire::{ConnectionId, PacketType, Versions};
 
 pub use config::{EndpointConfig, Retrying};
 pub use incoming::{Incoming, Unread};
@@ -59,6 +59,7 @@ pub struct Endpoint {
     reset_bucket: Bucket,
     version_bucket: Bucket,
     close_bucket: Bucket,
+    versions: Versions,
     /// Until when connections may finish, once no more are let in.
     ends: Option<Duration>,
     stats: EndpointStats,
@@ -177,6 +178,7 @@ impl Endpoint {
             reset_bucket: Bucket::new(now.monotonic),
             version_bucket: Bucket::new(now.monotonic),
             close_bucket: Bucket::new(now.monotonic),
+            versions: Versions::default(),
             ends: None,
             stats: EndpointStats::default(),
             watch: Watch::new(config.observer.take(), now.monotonic, Standing::default()),
@@ -297,6 +299,7 @@ impl Endpoint {
         let admission = incoming.admission;
         let id = self.mint().map_err(local)?;
         let accepted = Accepted {
+            version: admission.version,
             route: admission.route,
             original: admission.original,
             retried: admission.retried.then_some(admission.dcid),
@@ -365,7 +368,9 @@ impl Endpoint {
             let is_new = is_new && matches!(event, EndpointEvent::WantsIds(_));
             // A token of another host is good for nothing where the client is now (RFC 9000 section 9.3).
             if is_new || matches!(event, EndpointEvent::Moved(_)) {
-                if let Ok(token) = self.tokens.later(connection.route().remote.ip(), now.unix) {
+                let remote = connection.route().remote.ip();
+                let token = self.tokens.later(remote, connection.version(), now.unix);
+                if let Ok(token) = token {
                     connection.give_token(token);
                 }
             }
@@ -426,6 +431,11 @@ impl Endpoint {
         self.table.keys()
     }
 
+    /// Lets clients in from now on that begin in a version of this configuration; of both versions, until then. Others are told which these are.
+    pub fn set_versions(&mut self, config: &ServerConfig) {
+        self.versions = config.transport.versions.clone();
+    }
+
     /// Who is sent a Retry, from now on.
     pub fn set_retrying(&mut self, retrying: Retrying) {
         self.config.retrying = retrying;
@@ -480,7 +490,7 @@ impl Endpoint {
         if let Some(key) = self.table.find_first(route.remote, header.dcid) {
             return Routed::Connection(key, datagram);
         }
-        if !version::is_spoken(version) {
+        if !self.versions.contains(version) {
             let ids = header::Ids {
                 dcid: &header.dcid,
                 scid: &scid,

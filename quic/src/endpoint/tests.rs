@@ -3,6 +3,7 @@
 mod early;
 mod observer;
 mod strangers;
+mod versions;
 
 use core::net::SocketAddr;
 use std::sync::Arc;
@@ -610,6 +611,12 @@ fn unknown_versions_are_answered_if_the_answer_is_shorter_and_answers_never_are(
     // The Initial type of version 2.
     two[0] |= 0x10;
     two[1..5].copy_from_slice(&Version::V2.number().to_be_bytes());
+    let only = |version| {
+        let config = ServerConfig::new(Arc::clone(&net.server_config.tls));
+        config.versions(&[version]).build().unwrap()
+    };
+    let one = only(Version::V1);
+    net.server.set_versions(&one);
     for datagram in [&unknown, &two] {
         let (routed, reply) = net.server_takes(from(1, 50_000), datagram);
         assert_eq!(kind(&routed), "reply");

@@ -1,7 +1,7 @@
 //! Address validation tokens (RFC 9000 section 8.1): sealed by a key that servers may share, so that nobody else can make or read one.
 //!
-//! A token begins with a random nonce, from which its own key is derived. A Retry token is bound to the client's address and port and to both connection
-//! ids of the attempt, for seconds; packets of that attempt show it again and again. One of a NEW_TOKEN frame is bound to the address alone, for days, and is
+//! A token begins with a random nonce, from which its own key is derived. A Retry token is bound to the client's address and port, to the version and to both connection
+//! ids of the attempt, for seconds; packets of that attempt show it again and again. One of a NEW_TOKEN frame is bound to the address and the version, for days, and is
 //! good once: used ones are remembered exactly, and when there are too many, everything that was issued until then is forgotten.
 
 use core::net::{IpAddr, SocketAddr};
@@ -14,7 +14,7 @@ use pith_crypto::hkdf::expand_label;
 use pith_crypto::{Aead, Error, Hash, OpeningKey, SealingKey, Secret, Wiped, random};
 
 use crate::limits;
-use crate::wire::{ConnectionId, Reader, Truncated};
+use crate::wire::{ConnectionId, Reader, Truncated, Version};
 
 /// Makes and reads tokens.
 pub(super) struct Tokens {
@@ -35,6 +35,8 @@ pub(super) enum Shown {
     Retried(ConnectionId),
     /// It shows a Retry token that does not fit, and will take no other.
     BadRetry,
+    /// It shows the token of a Retry in another version.
+    OtherVersion,
 }
 
 const NONCE: usize = 16;
@@ -52,15 +54,14 @@ impl Tokens {
         })
     }
 
-    /// For a client that sent to `original` and is to send to `retried` now.
+    /// For a client that sent to `original` in this version and is to send to `retried` now.
     pub(super) fn retry(
         &self,
         remote: SocketAddr,
-        original: &ConnectionId,
-        retried: &ConnectionId,
+        (version, original, retried): (Version, &ConnectionId, &ConnectionId),
         now: Duration,
     ) -> Result<Bytes, Error> {
-        let mut plain = plain(RETRY, remote.ip(), now)?;
+        let mut plain = plain(RETRY, remote.ip(), version, now)?;
         plain.extend_from_slice(&remote.port().to_be_bytes());
         for id in [original, retried] {
             plain.push(u8::try_from(id.len()).map_err(|_| Error::Length)?);
@@ -70,17 +71,22 @@ impl Tokens {
     }
 
     /// For a NEW_TOKEN frame. No two are the same (rfc9000#8.1.3-4), and nobody can read one (rfc9000#8.1.3-3).
-    pub(super) fn later(&self, remote: IpAddr, now: Duration) -> Result<Bytes, Error> {
+    pub(super) fn later(
+        &self,
+        remote: IpAddr,
+        version: Version,
+        now: Duration,
+    ) -> Result<Bytes, Error> {
         // rfc9000#8.1.4-3
-        self.seal(&plain(LATER, remote, now)?)
+        self.seal(&plain(LATER, remote, version, now)?)
     }
 
-    /// Judges a token that came in an Initial packet from `remote` to `dcid` (rfc9000#8.1.3-7).
+    /// Judges a token that came in an Initial packet of this version from `remote` to `dcid` (rfc9000#8.1.3-7, rfc9369#5-2).
     pub(super) fn check(
         &mut self,
         token: &[u8],
         remote: SocketAddr,
-        dcid: &ConnectionId,
+        (version, dcid): (Version, &ConnectionId),
         now: Duration,
     ) -> Shown {
         let opened = self.open(token);
@@ -93,7 +99,9 @@ impl Tokens {
         // A token of the future is of a clock that was set back.
         let age = now.checked_sub(content.issued);
         let same_address = content.address == remote.ip();
+        let same_version = content.version == version.number();
         match content.retry {
+            Some(_) if !same_version => Shown::OtherVersion,
             Some((port, original, retried)) => {
                 let young = age.is_some_and(|age| age <= limits::RETRY_TIME);
                 if young && same_address && port == remote.port() && retried == *dcid {
@@ -104,7 +112,7 @@ impl Tokens {
             }
             None => {
                 let young = age.is_some_and(|age| age <= limits::TOKEN_TIME);
-                let good = young && same_address && content.issued > self.since;
+                let good = young && same_address && same_version && content.issued > self.since;
                 if good && self.spend(nonce, now) {
                     Shown::Address
                 } else {
@@ -155,11 +163,11 @@ impl Tokens {
     }
 }
 
-/// Bytes of the longest sealed content: kind, address, time, port, two ids, and the tag.
-const LONGEST: usize = 1 + 17 + 8 + 2 + 2 * 21 + TAG_LEN;
+/// Bytes of the longest sealed content: kind, address, time, version, port, two ids, and the tag.
+const LONGEST: usize = 1 + 17 + 8 + 4 + 2 + 2 * 21 + TAG_LEN;
 
 /// What both kinds of token begin with.
-fn plain(kind: u8, address: IpAddr, now: Duration) -> Result<Vec<u8>, Error> {
+fn plain(kind: u8, address: IpAddr, version: Version, now: Duration) -> Result<Vec<u8>, Error> {
     let issued = u64::try_from(now.as_millis()).map_err(|_| Error::Length)?;
     let mut plain = vec![kind];
     match address {
@@ -173,12 +181,14 @@ fn plain(kind: u8, address: IpAddr, now: Duration) -> Result<Vec<u8>, Error> {
         }
     }
     plain.extend_from_slice(&issued.to_be_bytes());
+    plain.extend_from_slice(&version.number().to_be_bytes());
     Ok(plain)
 }
 
 struct Content {
     address: IpAddr,
     issued: Duration,
+    version: u32,
     retry: Option<(u16, ConnectionId, ConnectionId)>,
 }
 
@@ -191,6 +201,7 @@ impl Content {
             _ => IpAddr::from(reader.array::<16>()?),
         };
         let issued = Duration::from_millis(u64::from_be_bytes(reader.array()?));
+        let version = u32::from_be_bytes(reader.array()?);
         let retry = if kind == RETRY {
             let port = reader.u16()?;
             let mut id = || ConnectionId::new(reader.vec8()?).ok_or(Truncated);
@@ -202,6 +213,7 @@ impl Content {
         Ok(Self {
             address,
             issued,
+            version,
             retry,
         })
     }

@@ -72,6 +72,8 @@ pub enum Seen<'a> {
     Parameters(Party, Parameters),
     /// The server's transport parameters of an earlier connection, by which a client sends early data. Those that are not remembered have their defaults.
     Restored(Parameters),
+    /// The number of the version in which the connection goes on, if that is not the one that it began in.
+    Version(u32),
     /// What became of early data (0-RTT).
     EarlyData(EarlyData),
     /// The application protocol that both sides agreed on, as this side's configuration names it.

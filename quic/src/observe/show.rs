@@ -24,6 +24,7 @@ impl fmt::Display for Seen<'_> {
             Self::Restored(parameters) => {
                 write!(f, "parameters of an earlier connection: {parameters:?}")
             }
+            Self::Version(version) => write!(f, "goes on in version {version:#x}"),
             Self::EarlyData(status) => f.write_str(match status {
                 EarlyData::NotOffered => "no early data",
                 EarlyData::Offered => "early data offered",

@@ -116,6 +116,9 @@ impl Records {
             Seen::Restored(parameters) => self.add(at, &RESTORED, |data| {
                 fields::restored(parameters, data);
             }),
+            Seen::Version(version) => self.add(at, &VERSION, |data| {
+                data.text("chosen_version", format_args!("{version:08x}"));
+            }),
             Seen::Protocol(name) => self.add(at, &ALPN, |data| fields::protocol(v03, name, data)),
             Seen::State(state) => self.state(at, *state),
             Seen::Sent(packet, frames) => self.packet(at, &SENT, packet, frames),

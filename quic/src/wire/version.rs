@@ -1,15 +1,22 @@
 //! The versions of QUIC, and how they differ, as one table (RFC 9000 section 15, RFC 9001 section 5, RFC 9369 section 3).
 //!
-//! Nothing else in this crate asks which version a connection has. Version 2 is known to the syntax and the keys; no connection offers it yet.
+//! Nothing else in this crate asks how versions differ; which one a connection has is negotiated ([`Connection`](crate::Connection)).
 
 use super::PacketType;
 
-/// A version that this crate knows.
+/// A version of QUIC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Version {
+#[non_exhaustive]
+pub enum Version {
+    /// Version 1 (RFC 9000), which every peer speaks.
     V1,
+    /// Version 2 (RFC 9369): the same protocol in other bytes, so that nothing on the way comes to rely on those of version 1.
     V2,
 }
+
+/// The versions that one side speaks, most wanted first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Versions(Vec<Version>);
 
 /// What the two bits of a long header's type stand for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +56,9 @@ impl Version {
             .find(|version| version.number() == number)
     }
 
-    pub(crate) fn number(self) -> u32 {
+    /// Its number in long headers.
+    #[must_use]
+    pub fn number(self) -> u32 {
         self.row().number
     }
 
@@ -99,6 +108,52 @@ impl Version {
             Self::V2 => &V2,
         }
     }
+}
+
+impl Versions {
+    pub(crate) fn new(versions: &[Version]) -> Self {
+        Self(versions.to_vec())
+    }
+
+    /// One at least, and none twice.
+    pub(crate) fn is_legal(&self) -> bool {
+        let mut rest = self.0.as_slice();
+        while let Some((first, others)) = rest.split_first() {
+            if others.contains(first) {
+                return false;
+            }
+            rest = others;
+        }
+        !self.0.is_empty()
+    }
+
+    pub(crate) fn first(&self) -> Version {
+        self.0.first().copied().unwrap_or(Version::V1)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Version> + '_ {
+        self.0.iter().copied()
+    }
+
+    pub(crate) fn contains(&self, version: Version) -> bool {
+        self.0.contains(&version)
+    }
+
+    /// The most wanted of those that the peer lists.
+    pub(crate) fn select(&self, listed: &[u32]) -> Option<Version> {
+        self.iter().find(|own| listed.contains(&own.number()))
+    }
+}
+
+impl Default for Versions {
+    fn default() -> Self {
+        Self::new(&Version::ALL)
+    }
+}
+
+/// The number of no version, for peers to see that they can live with any (RFC 9000 section 15).
+pub(crate) fn reserved(random: [u8; 4]) -> u32 {
+    u32::from_be_bytes(random.map(|byte| byte & 0xf0 | 0x0a))
 }
 
 impl LongType {
@@ -197,6 +252,44 @@ mod tests {
             if let Some(packet) = long_type.packet() {
                 assert_eq!(LongType::of(packet), Some(long_type));
             }
+        }
+    }
+
+    #[test]
+    fn the_most_wanted_of_the_versions_that_a_peer_lists_is_selected() {
+        use Version::{V1, V2};
+        const TWO: u32 = 0x6b33_43cf;
+        let rows: &[(&[Version], &[u32], Option<Version>)] = &[
+            (&[V1, V2], &[TWO, 1], Some(V1)),
+            (&[V2, V1], &[1, TWO], Some(V2)),
+            (&[V1, V2], &[0x1a2a_3a4a, TWO], Some(V2)),
+            (&[V1], &[TWO], None),
+            (&[V1, V2], &[0x1a2a_3a4a, 0xff00_001d], None),
+            (&[V1, V2], &[], None),
+        ];
+        for (own, listed, want) in rows {
+            let own = Versions::new(own);
+            assert_eq!(own.select(listed), *want, "{own:?} {listed:x?}");
+        }
+        for (own, legal) in [
+            (&[][..], false),
+            (&[V1][..], true),
+            (&[V2, V1][..], true),
+            (&[V1, V1][..], false),
+            (&[V1, V2, V1][..], false),
+        ] {
+            assert_eq!(Versions::new(own).is_legal(), legal, "{own:?}");
+        }
+    }
+
+    /// RFC 9000 section 15: 0x?a?a?a?a.
+    #[test]
+    fn reserved_versions_are_of_their_pattern_and_nobodys() {
+        for byte in 0..=u8::MAX {
+            let number = reserved([byte, !byte, byte, 0]);
+            assert_eq!(number & 0x0f0f_0f0f, 0x0a0a_0a0a, "{byte}");
+            assert_eq!(number >> 28, u32::from(byte >> 4));
+            assert_eq!(Version::from_number(number), None);
         }
     }
 

@@ -31,6 +31,7 @@ pub(crate) fn connect(client: &ClientConfig, server: &ServerConfig) -> (Connecti
     let hello = client.transmit(NOW, &mut buffer).unwrap();
     let length = usize::from(buffer[5]);
     let accepted = Accepted {
+        version: pith_quic::Version::V1,
         route: route(),
         original: ConnectionId::new(&buffer[6..6 + length]).unwrap(),
         retried: None,

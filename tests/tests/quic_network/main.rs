@@ -21,7 +21,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use pith_quic::{
     ClientConfig, Connection, ConnectionError, ConnectionKey, Dir, Ecn, Endpoint, EndpointConfig,
-    Event, Read, Retrying, Route, Routed, ServerConfig, StreamEvent, StreamId,
+    Event, Read, Retrying, Route, Routed, ServerConfig, StreamEvent, StreamId, Version,
 };
 use pith_tests::network::{
     Datagram, Dice, Fate, Link, Mark, Marking, Network, Node, Outage, for_each_seed,
@@ -69,6 +69,8 @@ struct Stream {
 #[derive(Clone, Copy)]
 struct Tune {
     seed: u64,
+    /// What client and server speak, most wanted first.
+    versions: [&'static [Version]; 2],
     retry: bool,
     intermediates: usize,
     /// Bytes of the leaf that no compression takes off.
@@ -87,6 +89,7 @@ struct Tune {
 
 const USUAL: Tune = Tune {
     seed: 1,
+    versions: [&[Version::V1, Version::V2]; 2],
     retry: false,
     intermediates: 0,
     bulk: 0,
@@ -147,6 +150,7 @@ fn scene(tune: Tune, there: Link, back: Link) -> (Network<Host>, ClientConfig) {
         tls = tls.sessions(SessionStore::new()).early_data(tune.early);
     }
     let client = ClientConfig::new(tls.build().unwrap())
+        .versions(tune.versions[0])
         .idle_timeout(Some(tune.timeout))
         .handshake_timeout(tune.timeout);
     let mut tls = pith_tls::ServerConfig::new(credential(&identity)).alpn(&[b"test"]);
@@ -158,6 +162,7 @@ fn scene(tune: Tune, there: Link, back: Link) -> (Network<Host>, ClientConfig) {
         tls = tls.early_data(1, StrikeRegister::new(before));
     }
     let server = ServerConfig::new(tls.build().unwrap())
+        .versions(tune.versions[1])
         .idle_timeout(Some(tune.timeout))
         .handshake_timeout(tune.timeout)
         .streams(tune.streams, tune.streams);
@@ -179,8 +184,12 @@ fn scene(tune: Tune, there: Link, back: Link) -> (Network<Host>, ClientConfig) {
     let data = data();
     let mut port = 50_000;
     let hosts = ends.map(|end| {
+        let mut endpoint = Endpoint::new(end, clock(Duration::ZERO)).unwrap();
+        config
+            .iter()
+            .for_each(|server| endpoint.set_versions(server));
         let host = Host {
-            endpoint: Endpoint::new(end, clock(Duration::ZERO)).unwrap(),
+            endpoint,
             home: address(if port == 50_000 { 1 } else { 2 }, port),
             config: if port == 443 { config.take() } else { None },
             ends: BTreeMap::new(),

@@ -128,6 +128,41 @@ fn handshakes_are_done_in_their_time() {
     }
 }
 
+/// Both sides have gone on in version 2.
+fn is_version_two(network: &mut Network<Host>) {
+    for host in &network.nodes {
+        assert_eq!(host.connection().unwrap().version(), Version::V2);
+    }
+}
+
+#[test]
+fn version_two_is_negotiated_in_the_time_of_version_one() {
+    const BOTH: &[Version] = &[Version::V1, Version::V2];
+    const TURNING: &[Version] = &[Version::V2, Version::V1];
+    let tune = |versions| Tune { versions, ..USUAL };
+    let lossy = Link {
+        loss: 20,
+        in_a_row: 3,
+        ..usual()
+    };
+    for scenario in [
+        // The client begins in version 1, as in every handshake: two round trips.
+        Scenario::new("v2", &[1000], 70).tune(tune([BOTH, TURNING])),
+        Scenario::new("v2 by Retry", &[1000], 105).tune(Tune {
+            retry: true,
+            ..tune([BOTH, TURNING])
+        }),
+        Scenario::new("v2 at once", &[1000], 70).tune(tune([TURNING, TURNING])),
+        // One more round trip, for a server that does not speak version 1.
+        Scenario::new("v2 alone", &[1000], 105).tune(tune([BOTH, &[Version::V2]])),
+        Scenario::new("v2 over a bad link", &[2 * MB], 9000)
+            .tune(tune([BOTH, TURNING]))
+            .over(lossy),
+    ] {
+        scenario.check(is_version_two).run();
+    }
+}
+
 #[test]
 fn transfers_are_done_in_their_time() {
     for scenario in [

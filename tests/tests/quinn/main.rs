@@ -314,6 +314,7 @@ impl Pair {
             return;
         };
         let accepted = Accepted {
+            version: pith_quic::Version::V1,
             route: route(),
             original,
             retried: None,

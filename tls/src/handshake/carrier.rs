@@ -10,6 +10,8 @@
 //! | an application protocol | optional | mandatory (section 8.1) |
 //! | transport parameters | refused | mandatory (section 8.2) |
 
+use core::num::NonZeroU32;
+
 use bytes::Bytes;
 
 /// What carries a handshake.
@@ -33,7 +35,7 @@ pub(crate) enum Rules {
     Records,
     /// Versions of QUIC share no sessions (rfc9369#5-1, rfc9369#5-2).
     Quic {
-        version: u32,
+        version: NonZeroU32,
     },
 }
 
@@ -41,7 +43,7 @@ impl Carrier {
     pub(crate) fn rules(&self) -> Rules {
         match self {
             Self::Records => Rules::Records,
-            Self::Quic { version, .. } => Rules::Quic { version: *version },
+            Self::Quic { version, .. } => Rules::quic(*version),
         }
     }
 
@@ -57,6 +59,12 @@ impl Carrier {
 }
 
 impl Rules {
+    /// No version of QUIC has the number zero (RFC 8999 section 6).
+    pub(crate) fn quic(version: u32) -> Self {
+        let version = NonZeroU32::new(version).unwrap_or(NonZeroU32::MIN);
+        Self::Quic { version }
+    }
+
     /// RFC 9846 appendix E.4: a session id in the hello and ChangeCipherSpec records. RFC 9001 section 8.4 forbids it
     /// (rfc9846#4.2.2-9, rfc9001#8.4-1).
     pub(crate) fn has_compatibility_mode(self) -> bool {

@@ -202,7 +202,7 @@ impl Handshake {
     /// QUIC goes on in the version with this number, which need not be the one that the handshake began in: tickets from now on are of it.
     pub fn negotiated(&mut self, version: u32) {
         if self.rules != Rules::Records {
-            self.rules = Rules::Quic { version };
+            self.rules = Rules::quic(version);
         }
     }
 

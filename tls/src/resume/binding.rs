@@ -346,14 +346,10 @@ mod tests {
                 |s| s.suite = CipherSuite::Aes256GcmSha384,
                 Nothing(M::Hash),
             ),
-            alike(
-                "QUIC",
-                |s| s.carrier = Rules::Quic { version: 1 },
-                Nothing(M::Carrier),
-            ),
+            alike("QUIC", |s| s.carrier = Rules::quic(1), Nothing(M::Carrier)),
             alike(
                 "a later QUIC",
-                |s| s.carrier = Rules::Quic { version: 2 },
+                |s| s.carrier = Rules::quic(2),
                 Nothing(M::Carrier),
             ),
             (

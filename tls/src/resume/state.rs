@@ -224,18 +224,17 @@ pub(super) fn decode_suite(r: &mut Reader<'_>) -> Result<CipherSuite, Fault> {
     CipherSuite::from_code(r.u16()?).ok_or(r.malformed())
 }
 
-/// No version of QUIC has the number zero (RFC 8999 section 6).
 pub(super) fn code_of_carrier(carrier: Rules) -> u32 {
     match carrier {
         Rules::Records => 0,
-        Rules::Quic { version } => version,
+        Rules::Quic { version } => version.get(),
     }
 }
 
 pub(super) fn decode_carrier(r: &mut Reader<'_>) -> Result<Rules, Fault> {
     match r.u32()? {
         0 => Ok(Rules::Records),
-        version => Ok(Rules::Quic { version }),
+        version => Ok(Rules::quic(version)),
     }
 }
 

@@ -537,7 +537,7 @@ fn as_remembered(pair: &Pair) -> Parameters {
         None,
         id(1),
     );
-    transport.values(&ids, Side::Server, None)
+    transport.values(&ids, Side::Server, None, Version::V1)
 }
 
 fn encoded(parameters: &Parameters) -> Vec<u8> {
@@ -693,7 +693,7 @@ fn early_packets_before_the_hello_is_whole_wait_for_their_keys_within_bounds() {
             vec![if second { late } else { DELAY }]
         });
         let mut pair = sides.again(fate, sides.server());
-        let id = pair.say(&pattern(1500));
+        let id = pair.say(&pattern(1400));
         pair.run(DELAY);
         assert_eq!(pair.heard(), None, "{row}");
         // One came by itself, behind the first datagram of the hello.
@@ -711,7 +711,7 @@ fn early_packets_before_the_hello_is_whole_wait_for_their_keys_within_bounds() {
         assert!(taken && pair.now == LATER + late, "{row}");
         assert_eq!(
             pair.heard(),
-            Some((id, pattern(1500).to_vec(), true)),
+            Some((id, pattern(1400).to_vec(), true)),
             "{row}"
         );
         assert_eq!(pair.server().held.len(), 0, "{row}");
@@ -866,4 +866,55 @@ fn an_observer_is_told_by_what_early_data_goes_and_what_becomes_of_it() {
     let server = sides.server_of(sides.server_tls().alpn(&[b"other"]));
     let told = observed(server);
     assert!(told.contains(&"early data rejected".into()), "{told:?}");
+}
+
+/// rfc9369#4.1-8, rfc9369#5-1, rfc9369#5-2
+#[test]
+fn early_data_stays_in_the_version_of_the_first_flight_and_tickets_are_of_the_version_behind_it() {
+    let turning = |sides: &Sides| {
+        let server = ServerConfig::new(sides.server_tls().build().unwrap());
+        let server = server.versions(&[Version::V2, Version::V1]);
+        server.datagrams(1200).seed([2; 32]).build().unwrap()
+    };
+    let of = |pair: &Pair, wanted: PacketType| {
+        let mut versions = Vec::new();
+        for datagram in pair.sent() {
+            let mut parts = crate::protect::Datagram::new(datagram[..].into(), 8, QuicBit::Any);
+            while let Some(Ok(crate::protect::Incoming::Protected(packet))) = parts.next() {
+                let header = packet.header();
+                let version = header.long.map(|(version, _)| version);
+                versions.extend(version.filter(|_| header.packet == wanted));
+            }
+        }
+        versions.dedup();
+        versions
+    };
+    let sides = Sides::met();
+    let mut pair = sides.again(straight(), turning(&sides));
+    let id = pair.say(&pattern(3000));
+    pair.connect();
+    pair.run(SECOND);
+    assert_eq!(pair.told(), ["accepted", "connected"]);
+    assert_eq!(pair.heard(), Some((id, pattern(3000).to_vec(), true)));
+    assert_eq!(pair.client.version(), Version::V2);
+    assert_eq!(of(&pair, PacketType::ZeroRtt), [Version::V1]);
+    assert_eq!(of(&pair, PacketType::Handshake), [Version::V2]);
+    // Tickets of version 1 that are left, then those of version 2.
+    let mut begun = Vec::new();
+    for _ in 0..6 {
+        let client = sides.client(true);
+        let mut pair = Pair::begun(2 * LATER, straight(), &client, sides.server());
+        assert_eq!(pair.client.early_data(), EarlyData::Offered);
+        begun.push(pair.client.version());
+        let id = pair.say(&pattern(300));
+        let cut = |pair: &mut Pair| pair.client.is_established();
+        assert!(pair.run_until(SECOND, cut), "without its new tickets");
+        assert_eq!(pair.told(), ["accepted", "connected"]);
+        assert_eq!(pair.heard(), Some((id, pattern(300).to_vec(), true)));
+        if sides.store.is_empty() {
+            break;
+        }
+    }
+    begun.dedup();
+    assert_eq!(begun, [Version::V1, Version::V2]);
 }

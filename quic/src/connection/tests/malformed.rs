@@ -225,6 +225,7 @@ fn a_client_follows_one_genuine_retry_and_repeats_its_hello_with_the_token() {
     }
     // The server goes on from there, with numbers that go on too.
     let accepted = Accepted {
+        version: Version::V1,
         route: CLIENT,
         original,
         retried: Some(id(0x99)),
@@ -269,6 +270,7 @@ fn connection_ids_that_parameters_do_not_name_end_the_handshake() {
         let (mut pair, _) = flights();
         let real = pair.client.ids.original();
         let accepted = Accepted {
+            version: Version::V1,
             route: CLIENT,
             original: original.unwrap_or(real),
             // Keys come from where the client sends.

@@ -425,21 +425,25 @@ fn where_active_migration_is_refused_only_a_nat_moves_a_client() {
     assert_eq!(Pair::moves(&pair.server_events), [there]);
 }
 
+/// rfc9368#2.3-4: whether the server goes on in the version of the first flight or in another.
 #[test]
 fn nobody_is_followed_before_the_handshake_is_over() {
-    let mut pair = Pair::new(straight());
-    let there = elsewhere(2, 4433);
-    pair.run_until(Duration::from_secs(1), |pair| pair.server.is_some());
-    assert_eq!(pair.server().state, State::Handshaking);
-    pair.seen_at = there;
-    pair.run(Duration::from_secs(2));
-    assert_eq!(
-        (pair.server().route(), pair.server().stats().moves),
-        (CLIENT, 0)
-    );
-    assert!(pair.server().stats().discarded > 0);
-    pair.seen_at = CLIENT;
-    pair.connect();
+    for versions in [[Version::V1, Version::V2], [Version::V2, Version::V1]] {
+        let mut pair = Pair::with(straight(), |client| client, |it| it.versions(&versions));
+        let there = elsewhere(2, 4433);
+        pair.run_until(Duration::from_secs(1), |pair| pair.server.is_some());
+        assert_eq!(pair.server().state, State::Handshaking);
+        pair.seen_at = there;
+        pair.run(Duration::from_secs(2));
+        assert_eq!(
+            (pair.server().route(), pair.server().stats().moves),
+            (CLIENT, 0)
+        );
+        assert!(pair.server().stats().discarded > 0);
+        pair.seen_at = CLIENT;
+        pair.connect();
+        assert_eq!(pair.client.version(), versions[0]);
+    }
 }
 
 /// Whoever only acknowledges has nothing in flight: behind a NAT that forgets it, it has to speak first.

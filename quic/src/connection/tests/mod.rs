@@ -19,6 +19,7 @@ mod parameters;
 mod questions;
 mod rules;
 mod streams;
+mod versions;
 
 use core::net::{IpAddr, SocketAddr};
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ use pith_tls::{CipherSuite, Now};
 
 use super::*;
 use crate::config::{ClientConfigBuilder, ServerConfigBuilder};
+use crate::limits;
 use crate::recovery::Ecn;
 use crate::streams::{Read, StreamEvent};
 use crate::wire::header::{self, Packet, QuicBit};
@@ -292,10 +294,11 @@ impl Pair {
         let Ok(Packet::Protected(header)) = header::decode(datagram, 8, QuicBit::Any) else {
             return;
         };
-        let Some((Version::V1, peer)) = header.long else {
+        let Some((version, peer)) = header.long else {
             return;
         };
         let accepted = Accepted {
+            version,
             route: Route {
                 local: self.server_at,
                 ..CLIENT

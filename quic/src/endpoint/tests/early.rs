@@ -75,7 +75,7 @@ fn a_client_that_comes_back_shows_its_token_and_its_early_data_needs_no_retry() 
 #[test]
 fn early_data_is_sent_again_after_a_retry() {
     let (mut net, tokens) = returning(serving().retrying(Retrying::Always));
-    assert!(tokens.take(&name(), SERVER.1).is_some());
+    assert!(tokens.take(&name(), SERVER.1, Version::V1).is_some());
     let retries = net.server.stats().retries;
     come_back(&mut net, 3000);
     net.log.clear();

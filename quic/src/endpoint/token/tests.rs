@@ -1,5 +1,6 @@
 use super::*;
 
+const V1: Version = Version::V1;
 const NOW: Duration = Duration::from_secs(1_000_000);
 const LATER_ON: Duration = Duration::from_secs(1_000_001);
 
@@ -19,7 +20,9 @@ fn tokens() -> Tokens {
 fn a_retry_token_is_good_for_its_attempt_alone_as_often_as_it_is_shown() {
     let mut tokens = tokens();
     let original = ConnectionId::new(&[9; 20]).unwrap();
-    let token = tokens.retry(remote(1, 5), &original, &id(2), NOW).unwrap();
+    let token = tokens
+        .retry(remote(1, 5), (V1, &original, &id(2)), NOW)
+        .unwrap();
     let good = Shown::Retried(original);
     let past = NOW + limits::RETRY_TIME;
     let rows = [
@@ -44,8 +47,14 @@ fn a_retry_token_is_good_for_its_attempt_alone_as_often_as_it_is_shown() {
         ("other port", remote(1, 6), id(2), NOW, &Shown::BadRetry),
         ("other id", remote(1, 5), id(3), NOW, &Shown::BadRetry),
     ];
+    let turned = tokens.check(&token, remote(1, 5), (Version::V2, &id(2)), NOW);
+    assert_eq!(turned, Shown::OtherVersion, "in another version");
     for (name, from, dcid, now, want) in rows {
-        assert_eq!(tokens.check(&token, from, &dcid, now), *want, "{name}");
+        assert_eq!(
+            tokens.check(&token, from, (V1, &dcid), now),
+            *want,
+            "{name}"
+        );
     }
 }
 
@@ -60,16 +69,18 @@ fn a_later_token_is_good_once_from_its_address_for_days() {
     ];
     for (name, from, now, want) in rows {
         let mut tokens = tokens();
-        let token = tokens.later(remote(1, 5).ip(), LATER_ON).unwrap();
-        let shown = tokens.check(&token, remote(from, 77), &id(8), now);
+        let token = tokens.later(remote(1, 5).ip(), V1, LATER_ON).unwrap();
+        let turned = tokens.check(&token, remote(from, 77), (Version::V2, &id(8)), now);
+        assert_eq!(turned, Shown::Nothing, "{name}: in another version");
+        let shown = tokens.check(&token, remote(from, 77), (V1, &id(8)), now);
         assert_eq!(shown, want, "{name}");
-        let again = tokens.check(&token, remote(from, 77), &id(8), now);
+        let again = tokens.check(&token, remote(from, 77), (V1, &id(8)), now);
         assert_eq!(again, Shown::Nothing, "{name} again");
     }
     let six = IpAddr::from([5_u16; 8]);
     let mut tokens = tokens();
-    let token = tokens.later(six, LATER_ON).unwrap();
-    let shown = tokens.check(&token, SocketAddr::new(six, 1), &id(8), LATER_ON);
+    let token = tokens.later(six, V1, LATER_ON).unwrap();
+    let shown = tokens.check(&token, SocketAddr::new(six, 1), (V1, &id(8)), LATER_ON);
     assert_eq!(shown, Shown::Address);
 }
 
@@ -78,28 +89,31 @@ fn nothing_but_what_was_sealed_opens() {
     let mut tokens = tokens();
     let from = remote(1, 5);
     for token in [
-        tokens.retry(from, &id(1), &id(2), LATER_ON).unwrap(),
-        tokens.later(from.ip(), LATER_ON).unwrap(),
+        tokens.retry(from, (V1, &id(1), &id(2)), LATER_ON).unwrap(),
+        tokens.later(from.ip(), V1, LATER_ON).unwrap(),
     ] {
         for at in 0..token.len() {
             let mut changed = token.to_vec();
             changed[at] ^= 1;
-            let shown = tokens.check(&changed, from, &id(2), LATER_ON);
+            let shown = tokens.check(&changed, from, (V1, &id(2)), LATER_ON);
             assert_eq!(shown, Shown::Nothing, "byte {at}");
-            let shown = tokens.check(&token[..at], from, &id(2), LATER_ON);
+            let shown = tokens.check(&token[..at], from, (V1, &id(2)), LATER_ON);
             assert_eq!(shown, Shown::Nothing, "{at} bytes");
         }
         let longer = [&token[..], &[0; 2000]].concat();
         assert_eq!(
-            tokens.check(&longer, from, &id(2), LATER_ON),
+            tokens.check(&longer, from, (V1, &id(2)), LATER_ON),
             Shown::Nothing
         );
         let mut stranger = Tokens::new(&[2; 32], NOW).unwrap();
         assert_eq!(
-            stranger.check(&token, from, &id(2), LATER_ON),
+            stranger.check(&token, from, (V1, &id(2)), LATER_ON),
             Shown::Nothing
         );
-        assert_ne!(tokens.check(&token, from, &id(2), LATER_ON), Shown::Nothing);
+        assert_ne!(
+            tokens.check(&token, from, (V1, &id(2)), LATER_ON),
+            Shown::Nothing
+        );
     }
 }
 
@@ -107,12 +121,12 @@ fn nothing_but_what_was_sealed_opens() {
 fn used_tokens_are_remembered_exactly_and_bounded() {
     let mut tokens = tokens();
     let from = remote(1, 5);
-    let unused = tokens.later(from.ip(), LATER_ON).unwrap();
+    let unused = tokens.later(from.ip(), V1, LATER_ON).unwrap();
     let mut first = Bytes::new();
     for number in 0..limits::USED_TOKENS {
-        let token = tokens.later(from.ip(), LATER_ON).unwrap();
+        let token = tokens.later(from.ip(), V1, LATER_ON).unwrap();
         assert_eq!(
-            tokens.check(&token, from, &id(1), LATER_ON),
+            tokens.check(&token, from, (V1, &id(1)), LATER_ON),
             Shown::Address,
             "{number}"
         );
@@ -123,13 +137,19 @@ fn used_tokens_are_remembered_exactly_and_bounded() {
     }
     // One past: the old ones are good no more, used or not, and new ones are.
     for old in [first, unused] {
-        assert_eq!(tokens.check(&old, from, &id(1), LATER_ON), Shown::Nothing);
+        assert_eq!(
+            tokens.check(&old, from, (V1, &id(1)), LATER_ON),
+            Shown::Nothing
+        );
     }
     let now = LATER_ON + Duration::from_millis(1);
-    let new = tokens.later(from.ip(), now).unwrap();
-    assert_eq!(tokens.check(&new, from, &id(1), now), Shown::Address);
+    let new = tokens.later(from.ip(), V1, now).unwrap();
+    assert_eq!(tokens.check(&new, from, (V1, &id(1)), now), Shown::Address);
     // What was issued before the server began may have been used then.
-    let before = tokens.later(from.ip(), NOW).unwrap();
+    let before = tokens.later(from.ip(), V1, NOW).unwrap();
     let mut restarted = Tokens::new(&[1; 32], LATER_ON).unwrap();
-    assert_eq!(restarted.check(&before, from, &id(1), now), Shown::Nothing);
+    assert_eq!(
+        restarted.check(&before, from, (V1, &id(1)), now),
+        Shown::Nothing
+    );
 }

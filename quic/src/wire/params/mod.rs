@@ -10,6 +10,7 @@ mod remembered;
 
 use core::net::{SocketAddrV4, SocketAddrV6};
 
+use super::version::reserved;
 use super::{ConnectionId, ResetToken, Side, VarInt};
 use crate::Fault;
 use crate::limits;
@@ -71,6 +72,15 @@ pub(crate) struct SeenIds {
     pub(crate) original_destination: Option<ConnectionId>,
     /// On a client: the source of the Retry packet, if there was one.
     pub(crate) retry_source: Option<ConnectionId>,
+}
+
+impl VersionInformation {
+    /// Puts in the number of no version, anywhere, for a peer has to live with it (RFC 9368 section 3).
+    pub(crate) fn grease(&mut self, [place, random @ ..]: [u8; 5]) {
+        let places = self.available.len().saturating_add(1);
+        let place = usize::from(place).checked_rem(places).unwrap_or(0);
+        self.available.insert(place, reserved(random));
+    }
 }
 
 impl Default for Parameters {

@@ -42,7 +42,7 @@ fn a_saved_session_is_what_it_was() {
             state.suite = CipherSuite::Aes256GcmSha384;
             state.secret = Secret::new(&[5; 48]).unwrap();
         }),
-        ("QUIC", |state| state.carrier = Rules::Quic { version: 1 }),
+        ("QUIC", |state| state.carrier = Rules::quic(1)),
         ("classical", |state| state.post_quantum = false),
         ("no protocol", |state| state.protocol = None),
         ("an address", |state| {
@@ -272,12 +272,7 @@ fn sessions_of_others_are_not_found() {
             Rules::Records,
         ),
         ("another owner", name.clone(), [8; 32], Rules::Records),
-        (
-            "another carrier",
-            name.clone(),
-            OWNER,
-            Rules::Quic { version: 1 },
-        ),
+        ("another carrier", name.clone(), OWNER, Rules::quic(1)),
     ];
     for (what, name, owner, carrier) in rows {
         assert!(!store.holds(&name, &owner, carrier, at(HOUR)), "{what}");
@@ -291,7 +286,7 @@ fn sessions_of_others_are_not_found() {
 /// rfc9369#5-1
 #[test]
 fn sessions_of_one_version_of_quic_are_of_no_use_in_another() {
-    let [one, two] = [1, 0x6b33_43cf].map(|version| Rules::Quic { version });
+    let [one, two] = [1, 0x6b33_43cf].map(Rules::quic);
     let store = SessionStore::new();
     let name = server_name("a.test");
     for (ticket, carrier) in [(1, one), (2, two)] {

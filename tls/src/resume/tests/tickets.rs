@@ -34,9 +34,7 @@ fn a_ticket_holds_what_was_put_in() {
             state.binding.hash = Hash::Sha384;
             state.early.suite = CipherSuite::Aes256GcmSha384;
         }),
-        ("QUIC", |state| {
-            state.binding.carrier = Rules::Quic { version: 1 }
-        }),
+        ("QUIC", |state| state.binding.carrier = Rules::quic(1)),
         ("classical", |state| state.binding.post_quantum = false),
         ("nothing remembered", |state| {
             state.early.application = Box::default();
