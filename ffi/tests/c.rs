@@ -36,6 +36,7 @@ macro_rules! tests_in_c {
 }
 
 tests_in_c! {
+    auth,
     config,
     fd,
     kem,
