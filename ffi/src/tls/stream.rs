@@ -333,3 +333,65 @@ enum Step {
 
 /// Bytes of sealed records that wait before no more is taken.
 const WAITING: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use ::pith_tls::{ClientConfig, Credential, ServerConfig, ServerName, Trust};
+    use pith_tests::pki::Pki;
+
+    use super::*;
+
+    /// A client and a server after their handshake.
+    fn pair() -> (Tls, Tls) {
+        let pki = Pki::new();
+        let leaf = pki.leaf("server.example");
+        let trust = Trust::roots_from_pem(pki.root_pem().as_bytes()).unwrap();
+        let credential = Credential::from_pem(leaf.chain_pem.as_bytes(), leaf.key_pem.as_bytes());
+        let client = ClientConfig::new(trust).build().unwrap();
+        let server = ServerConfig::new(credential.unwrap()).build().unwrap();
+        let clock = Clock::new();
+        let name = ServerName::try_from("server.example").unwrap();
+        let client = Connection::client(client, name, clock.now(None)).unwrap();
+        let mut client = Tls::new(client, clock);
+        let mut server = Tls::new(Connection::server(server), Clock::new());
+        for _ in 0..3 {
+            carry(&mut client, &mut server);
+            carry(&mut server, &mut client);
+        }
+        assert_eq!(client.connection.status().send, Flow::Open);
+        (client, server)
+    }
+
+    fn carry(from: &mut Tls, to: &mut Tls) {
+        let mut flight = [0; 16384];
+        let length = from.transmit(&mut flight);
+        let now = to.clock.now(None);
+        let (taken, status) = to.receive(&flight[..length], now);
+        assert!(taken == length && status.unwrap() == PITH_OK);
+    }
+
+    #[test]
+    fn what_waits_does_not_grow_while_a_slow_transport_takes_it() {
+        let (mut client, _) = pair();
+        let (data, mut out) = (vec![0; 50_000], [0; 997]);
+        for round in 0..2000 {
+            let (_, status) = client.write(&data, false);
+            assert!(matches!(status, Ok(PITH_OK | PITH_WANT_OUTPUT)));
+            client.transmit(&mut out);
+            assert!(client.sealed.capacity() < 8 * WAITING, "round {round}");
+        }
+    }
+
+    #[test]
+    fn an_idle_connection_holds_no_buffers() {
+        let (mut client, mut server) = pair();
+        let mut out = [0; 16384];
+        assert_eq!(client.write(b"hello", false).0, 5);
+        carry(&mut client, &mut server);
+        assert_eq!(server.read(&mut out, false).0, 5);
+        for tls in [client, server] {
+            let held = [&tls.record, &tls.sealed, &tls.held].map(Vec::capacity);
+            assert_eq!(held, [0; 3]);
+        }
+    }
+}
