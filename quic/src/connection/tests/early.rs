@@ -2,6 +2,7 @@
 
 use pith_tls::{EarlyData, Group, SessionStore, StrikeRegister, Tickets};
 
+use super::malformed::version_negotiation;
 use super::*;
 use crate::Fault;
 use crate::error::Code;
@@ -868,27 +869,81 @@ fn an_observer_is_told_by_what_early_data_goes_and_what_becomes_of_it() {
     assert!(told.contains(&"early data rejected".into()), "{told:?}");
 }
 
+/// The versions of the packets of one type in these datagrams, each as often as it follows another.
+fn versions_of(datagrams: &[Vec<u8>], wanted: PacketType) -> Vec<Version> {
+    let mut versions = Vec::new();
+    for datagram in datagrams {
+        let mut parts = crate::protect::Datagram::new(datagram[..].into(), 8, QuicBit::Any);
+        while let Some(Ok(crate::protect::Incoming::Protected(packet))) = parts.next() {
+            let header = packet.header();
+            let version = header.long.map(|(version, _)| version);
+            versions.extend(version.filter(|_| header.packet == wanted));
+        }
+    }
+    versions.dedup();
+    versions
+}
+
+/// A server that goes on in version 2 where it can.
+fn turning(sides: &Sides) -> ServerConfig {
+    let server = ServerConfig::new(sides.server_tls().build().unwrap());
+    let server = server.versions(&[Version::V2, Version::V1]);
+    server.datagrams(1200).seed([2; 32]).build().unwrap()
+}
+
+/// rfc9369#4.1-8
+#[test]
+fn early_data_of_a_client_that_has_turned_is_still_of_the_version_of_its_first_flight() {
+    let sides = Sides::met();
+    let mut pair = sides.again(straight(), turning(&sides));
+    pair.run_until(SECOND, |pair| pair.server.is_some());
+    // Of the server's flight nothing arrives but that it has turned.
+    pair.flush();
+    pair.flying.clear();
+    let now = pair.now;
+    let first = pair.server().forge(Space::Initial, &[1], now);
+    pair.deliver(Side::Client, &first);
+    assert_eq!(pair.client.version(), Version::V2);
+    assert!(!pair.client.is_established());
+    let sent = pair.sent().len();
+    let id = pair.say(&pattern(300));
+    pair.flush();
+    let early = versions_of(&pair.sent()[sent..], PacketType::ZeroRtt);
+    assert_eq!(early, [Version::V1]);
+    pair.run(DELAY);
+    assert_eq!(pair.heard(), Some((id, pattern(300).to_vec(), true)));
+    pair.connect();
+}
+
+/// The version that a session had it begin in is not the one that the client wants most: that the server speaks it shows nevertheless.
+#[test]
+fn a_client_that_a_session_had_begin_in_another_version_finds_out_who_sent_it_away() {
+    let sides = Sides::new();
+    let client = sides.client(true);
+    let mut pair = Pair::of(straight(), &client, turning(&sides));
+    assert!(pair.run_until(SECOND, |pair| pair.client.is_established()));
+    pair.run(SECOND);
+    let mut pair = sides.again(straight(), sides.server());
+    assert_eq!(pair.client.version(), Version::V2);
+    pair.say(&pattern(300));
+    pair.flush();
+    pair.flying.clear();
+    let original = pair.client.ids.original();
+    let forged = version_negotiation(&id(0xc0), &original, &[1]);
+    pair.deliver(Side::Client, &forged);
+    assert_eq!(pair.client.version(), Version::V1);
+    assert_eq!(pair.told(), ["rejected"]);
+    pair.run(SECOND);
+    let error = TransportError::from(Fault::VersionDowngrade);
+    assert_eq!(
+        pair.client.error(),
+        Some(&ConnectionError::Transport(error))
+    );
+}
+
 /// rfc9369#4.1-8, rfc9369#5-1, rfc9369#5-2
 #[test]
 fn early_data_stays_in_the_version_of_the_first_flight_and_tickets_are_of_the_version_behind_it() {
-    let turning = |sides: &Sides| {
-        let server = ServerConfig::new(sides.server_tls().build().unwrap());
-        let server = server.versions(&[Version::V2, Version::V1]);
-        server.datagrams(1200).seed([2; 32]).build().unwrap()
-    };
-    let of = |pair: &Pair, wanted: PacketType| {
-        let mut versions = Vec::new();
-        for datagram in pair.sent() {
-            let mut parts = crate::protect::Datagram::new(datagram[..].into(), 8, QuicBit::Any);
-            while let Some(Ok(crate::protect::Incoming::Protected(packet))) = parts.next() {
-                let header = packet.header();
-                let version = header.long.map(|(version, _)| version);
-                versions.extend(version.filter(|_| header.packet == wanted));
-            }
-        }
-        versions.dedup();
-        versions
-    };
     let sides = Sides::met();
     let mut pair = sides.again(straight(), turning(&sides));
     let id = pair.say(&pattern(3000));
@@ -897,8 +952,14 @@ fn early_data_stays_in_the_version_of_the_first_flight_and_tickets_are_of_the_ve
     assert_eq!(pair.told(), ["accepted", "connected"]);
     assert_eq!(pair.heard(), Some((id, pattern(3000).to_vec(), true)));
     assert_eq!(pair.client.version(), Version::V2);
-    assert_eq!(of(&pair, PacketType::ZeroRtt), [Version::V1]);
-    assert_eq!(of(&pair, PacketType::Handshake), [Version::V2]);
+    assert_eq!(
+        versions_of(&pair.sent(), PacketType::ZeroRtt),
+        [Version::V1]
+    );
+    assert_eq!(
+        versions_of(&pair.sent(), PacketType::Handshake),
+        [Version::V2]
+    );
     // Tickets of version 1 that are left, then those of version 2.
     let mut begun = Vec::new();
     for _ in 0..6 {
