@@ -128,11 +128,13 @@ impl Peer {
 
     pub(super) fn decode(r: &mut Reader<'_>) -> Option<Self> {
         let key = r.array().ok()?;
-        let known = decode_bool(r).ok()?;
-        let identity = Box::from(r.vec16(0).ok()?);
+        let (known, identity) = (decode_bool(r).ok()?, r.vec16(0).ok()?);
+        if !known && !identity.is_empty() {
+            return None;
+        }
         Some(Self {
             key,
-            identity: known.then_some(identity),
+            identity: known.then(|| identity.into()),
         })
     }
 }
