@@ -17,11 +17,17 @@ pub(super) struct Requests {
     requests: SendRequest<OpenStreams, Bytes>,
     connection: Connection,
     authority: String,
+    is_early: bool,
 }
 
 /// Begins HTTP/3 on a connection with a server.
 pub(super) async fn begin(connection: &Connection, server: &str) -> Result<Requests, Failure> {
-    let transport = pith_io::h3::Connection::new(connection.clone());
+    let mut transport = pith_io::h3::Connection::new(connection.clone());
+    let is_early = connection.remembered().is_some();
+    if !is_early {
+        // The server may have turned early data down between the two: what begins now has nothing to do with it.
+        transport = pith_io::h3::Connection::new(connection.clone());
+    }
     let begun = h3::client::new(transport).await;
     let (mut driver, requests) = begun.map_err(|error| {
         let why = connection.error().map(|error| error.to_string());
@@ -34,10 +40,16 @@ pub(super) async fn begin(connection: &Connection, server: &str) -> Result<Reque
         requests,
         connection: connection.clone(),
         authority: server.strip_suffix(":443").unwrap_or(server).to_owned(),
+        is_early,
     })
 }
 
 impl Requests {
+    /// Whether it began as early data, and so is gone if the server takes none.
+    pub(super) fn is_early(&self) -> bool {
+        self.is_early
+    }
+
     /// Gets one file.
     pub(super) async fn get(
         &mut self,

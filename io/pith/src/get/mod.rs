@@ -225,7 +225,8 @@ impl Client<'_> {
             .map_err(|_| Failure::connection("a handshake died"))?;
         let early = early.map_err(|error| failure::quic(server, name, &error))?;
         show(connection, server, handshake, Some(early));
-        if early == EarlyData::Rejected {
+        let began_late = http.as_ref().is_some_and(|http| !http.is_early());
+        if early == EarlyData::Rejected && !began_late {
             // Nothing was asked for where HTTP/3 had not even begun.
             let again: Vec<_> = match http {
                 None if !self.options.hq => files.to_vec(),
