@@ -62,6 +62,66 @@
 #define PITH_TICKETS_ASKED 3
 
 /**
+ * Initial packets.
+ */
+#define PITH_LEVEL_INITIAL 0
+
+/**
+ * 0-RTT packets.
+ */
+#define PITH_LEVEL_EARLY 1
+
+/**
+ * Handshake packets.
+ */
+#define PITH_LEVEL_HANDSHAKE 2
+
+/**
+ * 1-RTT packets.
+ */
+#define PITH_LEVEL_APPLICATION 3
+
+/**
+ * Send `data`, handshake bytes, in CRYPTO frames of `level`, behind those of before.
+ */
+#define PITH_OUTPUT_SEND 1
+
+/**
+ * The secret of a direction and a level, of `secret_len` bytes, for the suite in `suite`: pith_packet_keys_new makes keys of it.
+ */
+#define PITH_OUTPUT_SECRET 2
+
+/**
+ * `data` are the peer's transport parameters. They are authentic from PITH_OUTPUT_COMPLETE on.
+ */
+#define PITH_OUTPUT_PARAMETERS 3
+
+/**
+ * A server has to say its transport parameters: pith_engine_answer_parameters. If its client's ticket remembers some, they are `data`.
+ */
+#define PITH_OUTPUT_ASK_PARAMETERS 4
+
+/**
+ * A client may send early data, under the transport parameters in `data`, which pith_engine_remember was given on the earlier connection.
+ */
+#define PITH_OUTPUT_OFFER_EARLY_DATA 5
+
+/**
+ * The server's decision on early data is in `is_accepted`. What was rejected it has not seen.
+ */
+#define PITH_OUTPUT_EARLY_DATA 6
+
+/**
+ * The handshake is complete: the peer is who it has to be.
+ */
+#define PITH_OUTPUT_COMPLETE 7
+
+/**
+ * Bytes of the longest secret.
+ */
+#define PITH_SECRET_MAX 48
+
+/**
  * It worked.
  */
 #define PITH_OK 0
@@ -337,6 +397,31 @@
 #define PITH_SECP384R1MLKEM1024_SECRET 80
 
 /**
+ * QUIC version 1 (RFC 9000).
+ */
+#define PITH_QUIC_V1 1
+
+/**
+ * QUIC version 2 (RFC 9369).
+ */
+#define PITH_QUIC_V2 1798521807
+
+/**
+ * Bytes by which a sealed payload is longer.
+ */
+#define PITH_PACKET_TAG 16
+
+/**
+ * Bytes of a sample for header protection.
+ */
+#define PITH_PACKET_SAMPLE 16
+
+/**
+ * Bytes of a mask for header protection.
+ */
+#define PITH_PACKET_MASK 5
+
+/**
  * No address.
  */
 #define PITH_ADDRESS_NONE 0
@@ -575,6 +660,12 @@
 typedef struct pith_client_config pith_client_config;
 
 /**
+ * The TLS of a QUIC connection that some other library makes (RFC 9001 section 4). It sees no packets: bytes of CRYPTO frames enter in order, by level, and what is to be done comes out
+ * one after the other by pith_engine_next. It belongs to one thread at a time.
+ */
+typedef struct pith_engine pith_engine;
+
+/**
  * A certificate chain or a raw public key, and who signs for it. Made once, shared by threads and configurations; those keep what they need, so free
  * it whenever you like.
  */
@@ -584,6 +675,11 @@ typedef struct pith_identity pith_identity;
  * The private key of one exchange. It decapsulates once and is wiped then. One thread at a time.
  */
 typedef struct pith_kem_key pith_kem_key;
+
+/**
+ * What protects the packets that one side sends at one level: a key, its IV and the key of header protection. Use it for one direction: either to seal or to open. One thread at a time.
+ */
+typedef struct pith_packet_keys pith_packet_keys;
 
 /**
  * A pre-shared key that both sides were given outside of TLS (RFC 9258). Shared by configurations; those keep what they need, so free it whenever
@@ -1091,6 +1187,122 @@ typedef struct pith_trust_options {
 } pith_trust_options;
 
 /**
+ * Something to be done. Fields that `kind` does not speak of are 0.
+ */
+typedef struct pith_engine_output {
+    /**
+     * sizeof(pith_engine_output). Set it before the call.
+     */
+    size_t size;
+    /**
+     * One of PITH_OUTPUT_. Pass over those that you do not know.
+     */
+    int32_t kind;
+    /**
+     * One of PITH_LEVEL_.
+     */
+    uint8_t level;
+    /**
+     * PITH_OUTPUT_SECRET: 1 for what this side sends, 0 for what it receives.
+     */
+    uint8_t is_write;
+    /**
+     * PITH_OUTPUT_EARLY_DATA: 1 if it was accepted.
+     */
+    uint8_t is_accepted;
+    /**
+     * PITH_OUTPUT_SECRET: the cipher suite, PITH_SUITE_.
+     */
+    uint16_t suite;
+    /**
+     * PITH_OUTPUT_SECRET: bytes of the secret.
+     */
+    size_t secret_len;
+    /**
+     * Lent by the engine until the next call of pith_engine_next.
+     */
+    struct pith_bytes data;
+} pith_engine_output;
+
+/**
+ * What was negotiated. Bytes are lent by the connection until it is freed.
+ */
+typedef struct pith_info {
+    /**
+     * sizeof(pith_info). Set it before the call.
+     */
+    size_t size;
+    /**
+     * The cipher suite, PITH_SUITE_.
+     */
+    uint16_t suite;
+    /**
+     * The group of the key exchange, PITH_GROUP_.
+     */
+    uint16_t group;
+    /**
+     * The code of the scheme of the server's signature; 0 where a pre-shared key stood for it.
+     */
+    uint16_t signature_scheme;
+    /**
+     * The code of the scheme of the client's signature; 0 where it showed nothing.
+     */
+    uint16_t client_signature_scheme;
+    /**
+     * What became of early data: PITH_EARLY_.
+     */
+    int32_t early_data;
+    /**
+     * 1 if what is recorded stays secret from a quantum computer.
+     */
+    uint8_t is_post_quantum;
+    /**
+     * 1 if it took a HelloRetryRequest.
+     */
+    uint8_t retried;
+    /**
+     * 1 if the connection resumes an earlier one.
+     */
+    uint8_t resumed;
+    /**
+     * 1 if `peer_key` is there.
+     */
+    uint8_t has_peer_key;
+    /**
+     * The pin of the peer's key: SHA-256 of its SubjectPublicKeyInfo. A resumed connection has it from the first of its line.
+     */
+    uint8_t peer_key[32];
+    /**
+     * The application protocol (ALPN); empty if none was negotiated.
+     */
+    struct pith_bytes alpn;
+    /**
+     * The DNS name that the client asked for; empty if it did not.
+     */
+    struct pith_bytes server_name;
+    /**
+     * The OCSP response that was stapled; nobody has looked into it.
+     */
+    struct pith_bytes ocsp_response;
+    /**
+     * The identity of the pre-shared key in use, if it is not a ticket's.
+     */
+    struct pith_bytes psk_identity;
+    /**
+     * What pith_tls_answer_verify said that the peer is known as.
+     */
+    struct pith_bytes peer_identity;
+    /**
+     * The raw public key that the peer showed, if the configuration keeps what peers show.
+     */
+    struct pith_bytes peer_raw_key;
+    /**
+     * How many certificates there are for pith_tls_peer_certificate.
+     */
+    size_t peer_chain_count;
+} pith_info;
+
+/**
  * What both roles may choose. 0 stands for the default everywhere. Times are in milliseconds.
  */
 typedef struct pith_quic_options {
@@ -1381,84 +1593,6 @@ typedef struct pith_quic_incoming_info {
      */
     struct pith_bytes client_hello;
 } pith_quic_incoming_info;
-
-/**
- * What was negotiated. Bytes are lent by the connection until it is freed.
- */
-typedef struct pith_info {
-    /**
-     * sizeof(pith_info). Set it before the call.
-     */
-    size_t size;
-    /**
-     * The cipher suite, PITH_SUITE_.
-     */
-    uint16_t suite;
-    /**
-     * The group of the key exchange, PITH_GROUP_.
-     */
-    uint16_t group;
-    /**
-     * The code of the scheme of the server's signature; 0 where a pre-shared key stood for it.
-     */
-    uint16_t signature_scheme;
-    /**
-     * The code of the scheme of the client's signature; 0 where it showed nothing.
-     */
-    uint16_t client_signature_scheme;
-    /**
-     * What became of early data: PITH_EARLY_.
-     */
-    int32_t early_data;
-    /**
-     * 1 if what is recorded stays secret from a quantum computer.
-     */
-    uint8_t is_post_quantum;
-    /**
-     * 1 if it took a HelloRetryRequest.
-     */
-    uint8_t retried;
-    /**
-     * 1 if the connection resumes an earlier one.
-     */
-    uint8_t resumed;
-    /**
-     * 1 if `peer_key` is there.
-     */
-    uint8_t has_peer_key;
-    /**
-     * The pin of the peer's key: SHA-256 of its SubjectPublicKeyInfo. A resumed connection has it from the first of its line.
-     */
-    uint8_t peer_key[32];
-    /**
-     * The application protocol (ALPN); empty if none was negotiated.
-     */
-    struct pith_bytes alpn;
-    /**
-     * The DNS name that the client asked for; empty if it did not.
-     */
-    struct pith_bytes server_name;
-    /**
-     * The OCSP response that was stapled; nobody has looked into it.
-     */
-    struct pith_bytes ocsp_response;
-    /**
-     * The identity of the pre-shared key in use, if it is not a ticket's.
-     */
-    struct pith_bytes psk_identity;
-    /**
-     * What pith_tls_answer_verify said that the peer is known as.
-     */
-    struct pith_bytes peer_identity;
-    /**
-     * The raw public key that the peer showed, if the configuration keeps what peers show.
-     */
-    struct pith_bytes peer_raw_key;
-    /**
-     * How many certificates there are for pith_tls_peer_certificate.
-     */
-    size_t peer_chain_count;
-} pith_info;
 
 /**
  * What a connection has counted, and what is known of its path now. Bytes are those of UDP's payload; times are in microseconds.
@@ -1854,6 +1988,125 @@ int32_t pith_trust_new(struct pith_trust **out,
 void pith_trust_free(struct pith_trust *trust);
 
 /**
+ * Begins a client's handshake with the server of this name, a DNS name or an IP address in text. `version` is that of QUIC in which it begins, PITH_QUIC_V1 or PITH_QUIC_V2, and `parameters` are its transport parameters as they go into the
+ * extension. The ClientHello is among the first outputs. `now` may be NULL for the system's time. `*out` is yours to free with pith_engine_free, and NULL if it fails.
+ *
+ * Errors: PITH_ARGUMENT for a name or a version that is none, PITH_MISUSE for a configuration without application protocols, PITH_LOCAL.
+ *
+ * Needs:
+ * `server_name` ends in NUL, `parameters` is valid for its length, and there are `why_size` bytes at `why`.
+ */
+int32_t pith_engine_client(struct pith_engine **out,
+                           const struct pith_client_config *config,
+                           const char *server_name,
+                           uint32_t version,
+                           struct pith_bytes parameters,
+                           const struct pith_time *now,
+                           char *why,
+                           size_t why_size);
+
+/**
+ * Begins a server's handshake in a version of QUIC, PITH_QUIC_V1 or PITH_QUIC_V2, which waits for a ClientHello. It asks for the transport parameters once the client's are known. `*out` is yours to free with
+ * pith_engine_free.
+ */
+int32_t pith_engine_server(struct pith_engine **out,
+                           const struct pith_server_config *config,
+                           uint32_t version);
+
+/**
+ * Frees an engine and wipes its secrets. NULL is allowed.
+ */
+void pith_engine_free(struct pith_engine *engine);
+
+/**
+ * The text of the last error of a function with this engine, until the next; NULL if there was none.
+ */
+const char *pith_engine_error(const struct pith_engine *engine);
+
+/**
+ * The alert by which the handshake failed: close the connection with the code 0x100 and this (RFC 9001 section 4.8). -1 if there is none.
+ */
+int32_t pith_engine_alert(const struct pith_engine *engine);
+
+/**
+ * Takes bytes of CRYPTO frames of a level, in order and without gaps. Ask for outputs afterwards, after an error too. `now` may be NULL for the system's time.
+ *
+ * Returns PITH_OK, or a negative status: the handshake failed, and says the same from then on; pith_engine_alert has the alert.
+ *
+ * Needs:
+ * There are `len` bytes at `bytes`.
+ */
+int32_t pith_engine_read(struct pith_engine *engine,
+                         uint8_t level,
+                         const uint8_t *bytes,
+                         size_t len,
+                         const struct pith_time *now);
+
+/**
+ * Takes the next thing that is to be done; they are in order, and each is to be done before the next. A secret is copied to `secret`, which has room for PITH_SECRET_MAX
+ * bytes and is zero after all other outputs: wipe it when keys were made of it.
+ *
+ * Returns PITH_OK, PITH_NONE if bytes of the peer or an answer are wanted, or PITH_CONFIG if the configuration asks the program something else than
+ * transport parameters, which an engine cannot: the handshake is over then.
+ *
+ * Needs:
+ * `out` points to as many bytes as its size says, and there are PITH_SECRET_MAX bytes to write to at `secret`.
+ */
+int32_t pith_engine_next(struct pith_engine *engine,
+                         struct pith_engine_output *out,
+                         uint8_t *secret);
+
+/**
+ * Says a server's transport parameters, after PITH_OUTPUT_ASK_PARAMETERS. `remember` is for its tickets, and `early_data` not 0 where early data may come under what the client's
+ * ticket remembers. Ask for outputs afterwards.
+ *
+ * Errors: PITH_MISUSE where they are not asked for; as pith_engine_read.
+ *
+ * Needs:
+ * `parameters` and `remember` are valid for their lengths.
+ */
+int32_t pith_engine_answer_parameters(struct pith_engine *engine,
+                                      struct pith_bytes parameters,
+                                      struct pith_bytes remember,
+                                      uint8_t early_data,
+                                      const struct pith_time *now);
+
+/**
+ * Remembers the server's transport parameters with a client's sessions that come from now on: PITH_OUTPUT_OFFER_EARLY_DATA brings them back.
+ *
+ * Errors: PITH_MISUSE before the handshake is complete, or for more than 1024 bytes.
+ *
+ * Needs:
+ * There are `len` bytes at `bytes`.
+ */
+int32_t pith_engine_remember(struct pith_engine *engine,
+                             const uint8_t *bytes,
+                             size_t len);
+
+/**
+ * Says what was negotiated, as pith_tls_info does.
+ *
+ * Errors: PITH_MISUSE before PITH_OUTPUT_COMPLETE, PITH_ARGUMENT if `info->size` is not set.
+ *
+ * Needs:
+ * `info` points to as many bytes as its size says.
+ */
+int32_t pith_engine_info(struct pith_engine *engine,
+                         struct pith_info *info);
+
+/**
+ * Fills `out` with keying material for a label and a context, as pith_tls_export does.
+ *
+ * Needs:
+ * Pointers are valid for the lengths beside them.
+ */
+int32_t pith_engine_export(struct pith_engine *engine,
+                           struct pith_bytes label,
+                           struct pith_bytes context,
+                           uint8_t *out,
+                           size_t len);
+
+/**
  * The name of a status, such as "PITH_MISUSE"; "unknown" for a number that is none. The string is never freed.
  */
 const char *pith_status_name(int32_t status);
@@ -1991,6 +2244,110 @@ int32_t pith_kem_decapsulate(struct pith_kem_key *key,
  * Frees a key and wipes it. NULL is allowed.
  */
 void pith_kem_free(struct pith_kem_key *key);
+
+/**
+ * Makes the keys of the Initial packets that the server (`of_server` not 0) or the client sends. `id` is the destination connection id of the client's first Initial packet, or after a Retry
+ * the source of that. Anybody who sees the id has these keys. `*out` is yours to free with pith_packet_keys_free.
+ *
+ * Errors: PITH_ARGUMENT for another version, or an id of more than 20 bytes.
+ *
+ * Needs:
+ * There are `len` bytes at `id`.
+ */
+int32_t pith_packet_keys_initial(struct pith_packet_keys **out,
+                                 uint32_t version,
+                                 const uint8_t *id,
+                                 size_t len,
+                                 uint8_t of_server);
+
+/**
+ * Makes keys of a secret of pith_engine_next, which is copied: wipe yours. `*out` is yours to free with pith_packet_keys_free.
+ *
+ * Errors: PITH_ARGUMENT for another version, a suite that is not there, or a secret of another length than the suite's hash.
+ *
+ * Needs:
+ * There are `len` bytes at `secret`.
+ */
+int32_t pith_packet_keys_new(struct pith_packet_keys **out,
+                             uint32_t version,
+                             uint16_t suite,
+                             const uint8_t *secret,
+                             size_t len);
+
+/**
+ * Makes the keys that follow these in a key update (RFC 9001 section 6); header protection stays as it is. `keys` may be freed before or after.
+ *
+ * Needs:
+ * Nothing but valid pointers.
+ */
+int32_t pith_packet_keys_update(struct pith_packet_keys **out,
+                                const struct pith_packet_keys *keys);
+
+/**
+ * Frees keys and wipes them. NULL is allowed.
+ */
+void pith_packet_keys_free(struct pith_packet_keys *keys);
+
+/**
+ * The text of the last error of a function with these keys, until the next; NULL if there was none.
+ */
+const char *pith_packet_keys_error(const struct pith_packet_keys *keys);
+
+/**
+ * Seals a packet's payload in place: `len` is that of the plaintext and PITH_PACKET_TAG, the room for the tag behind it. `header` is the packet's header before it is
+ * protected. Packet numbers go up: none is sealed twice.
+ *
+ * Errors: PITH_MISUSE for a number that is not above the last; PITH_LOCAL once the key has protected as many packets as it may: update the keys before. Nothing was
+ * written then.
+ *
+ * Needs:
+ * There are `header_len` bytes at `header`, and `len` to write to at `payload`.
+ */
+int32_t pith_packet_seal(struct pith_packet_keys *keys,
+                         uint64_t number,
+                         const uint8_t *header,
+                         size_t header_len,
+                         uint8_t *payload,
+                         size_t len);
+
+/**
+ * Opens a packet's payload in place and sets `*opened` to the length of its plaintext. `header` is the packet's header without its protection. Count failures over all
+ * keys of a connection: past 2^36 of ChaCha20-Poly1305 or 2^52 of AES-GCM it must end (RFC 9001 section 6.6).
+ *
+ * Errors: PITH_NOT_AUTHENTIC if it was not sealed like this, after which `payload` holds nothing of use.
+ *
+ * Needs:
+ * There are `header_len` bytes at `header`, and `len` to write to at `payload`.
+ */
+int32_t pith_packet_open(struct pith_packet_keys *keys,
+                         uint64_t number,
+                         const uint8_t *header,
+                         size_t header_len,
+                         uint8_t *payload,
+                         size_t len,
+                         size_t *opened);
+
+/**
+ * Writes the mask that goes with a sample of the sealed payload, PITH_PACKET_SAMPLE bytes, to `mask`, which has room for PITH_PACKET_MASK (RFC 9001 section 5.4).
+ *
+ * Needs:
+ * There are PITH_PACKET_SAMPLE bytes at `sample`, and PITH_PACKET_MASK to write to at `mask`.
+ */
+int32_t pith_packet_header_mask(struct pith_packet_keys *keys,
+                                const uint8_t *sample,
+                                uint8_t *mask);
+
+/**
+ * Writes the tag of a Retry packet to `tag`, PITH_PACKET_TAG bytes. `packet` is the pseudo-packet: the length and the bytes of the connection id that the client's first packet
+ * was sent to, and the Retry packet without its tag (RFC 9001 section 5.8).
+ *
+ * Needs:
+ * There are `len` bytes at `packet`, and PITH_PACKET_TAG to write to at `tag`.
+ */
+int32_t pith_packet_retry_tag(uint32_t version,
+                              const uint8_t *packet,
+                              size_t len,
+                              uint8_t *tag);
 
 /**
  * Makes a client's configuration of one of TLS, which has to name application protocols. `options` may be NULL for the defaults. `*out` is

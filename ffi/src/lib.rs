@@ -27,12 +27,14 @@ compile_error!("libpith is never built with the hooks of tests");
 
 mod arguments;
 pub mod config;
+pub mod engine;
 pub mod error;
 #[cfg(unix)]
 pub mod fd;
 mod handle;
 pub mod info;
 pub mod kem;
+pub mod packet;
 mod panic;
 pub mod quic;
 pub mod time;

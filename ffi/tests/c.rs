@@ -38,6 +38,7 @@ macro_rules! tests_in_c {
 tests_in_c! {
     auth,
     config,
+    engine,
     fd,
     kem,
     quic,
