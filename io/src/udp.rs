@@ -6,12 +6,13 @@
 //! from many addresses would end everybody's endpoint otherwise.
 
 use std::io::{self, ErrorKind, IoSliceMut};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::BytesMut;
 use pith_quic::{Ecn, Route, Transmit};
 use quinn_udp::{EcnCodepoint, RecvMeta, UdpSockRef, UdpSocketState};
+use socket2::{Domain, Protocol, Socket, Type};
 
 /// What goes with a socket: what it can do, and room for what it receives. The socket stays the caller's.
 pub(crate) struct Udp {
@@ -144,6 +145,77 @@ impl Udp {
     }
 }
 
+/// Makes so many sockets, at least one, that share one address: the system spreads over them what comes, by where it comes from.
+///
+/// # Errors
+/// Those of the sockets, and [`ErrorKind::Unsupported`] where sockets cannot share.
+pub(crate) fn shared(local: impl ToSocketAddrs, sockets: u16) -> io::Result<Vec<UdpSocket>> {
+    let mut failed = None;
+    for mut address in local.to_socket_addrs()? {
+        let first = match sharing(address) {
+            Ok(first) => first,
+            Err(error) => {
+                failed = Some(error);
+                continue;
+            }
+        };
+        address.set_port(first.local_addr()?.port());
+        let mut all = vec![first];
+        for _ in 1..sockets {
+            all.push(sharing(address)?);
+        }
+        return Ok(all);
+    }
+    let none = || io::Error::new(ErrorKind::InvalidInput, "the name has no address");
+    Err(failed.unwrap_or_else(none))
+}
+
+fn sharing(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::DGRAM,
+        Some(Protocol::UDP),
+    )?;
+    // A port that is any must be free: only then it is shared, lest it is another program's.
+    let any = address.port() == 0;
+    if !any {
+        share(&socket)?;
+    }
+    socket.bind(&address.into())?;
+    if any {
+        share(&socket)?;
+    }
+    Ok(socket.into())
+}
+
+#[cfg(all(
+    unix,
+    not(any(
+        target_os = "solaris",
+        target_os = "illumos",
+        target_os = "cygwin",
+        target_os = "wasi"
+    ))
+))]
+fn share(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_port(true)
+}
+
+#[cfg(not(all(
+    unix,
+    not(any(
+        target_os = "solaris",
+        target_os = "illumos",
+        target_os = "cygwin",
+        target_os = "wasi"
+    ))
+)))]
+fn share(_: &Socket) -> io::Result<()> {
+    let why =
+        "this system does not spread datagrams over sockets that share an address: use one worker";
+    Err(io::Error::new(ErrorKind::Unsupported, why))
+}
+
 /// How far a batch came: the bytes that were sent or lost, and how many datagrams were lost.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Progress {
@@ -235,7 +307,6 @@ const LARGEST: usize = (1 << 16) - 1 - 40 - 8;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::disallowed_methods)]
 mod tests {
-    use std::net::UdpSocket;
     use std::time::Duration;
 
     use super::*;

@@ -160,6 +160,9 @@ impl Driver {
 
     /// Receives at most so much. Says whether nothing is left.
     fn receive(&mut self, now: Now, socket: &mut impl Datagrams) -> io::Result<bool> {
+        for (route, ecn, datagram) in self.hub.letters() {
+            self.on_datagram(now, route, ecn, datagram);
+        }
         if self.pause.is_some_and(|until| now.monotonic < until) {
             return Ok(true);
         }
@@ -213,8 +216,11 @@ impl Driver {
                     core.queue_reply(route, reply.to_vec());
                     return;
                 }
-                // There is one worker.
-                Routed::Forward(..) | Routed::Nothing => return,
+                Routed::Forward(worker, datagram) => {
+                    drop(core);
+                    return self.hub.forward(worker, (route, ecn, datagram));
+                }
+                Routed::Nothing => return,
             };
         drop(core);
         let mut state = link.lock();

@@ -1,10 +1,11 @@
 //! The part of an endpoint's handle that is the same in every adapter.
 
-use std::future::Ready;
+use std::future::{Ready, poll_fn};
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::task::Waker;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,12 +22,31 @@ use crate::error::server_name;
 
 /// A counted handle to an endpoint.
 pub(crate) struct Endpoint {
-    pub(super) hub: Arc<Hub>,
+    pub(super) workers: Arc<Workers>,
+}
+
+/// Those that serve one address together; there is at least one.
+pub(super) struct Workers {
+    pub(super) hubs: Vec<Arc<Hub>>,
+    /// Counts what goes to each in turn.
+    turn: AtomicUsize,
+}
+
+impl Workers {
+    /// All of them, each time beginning with the next.
+    fn in_turn(&self) -> impl Iterator<Item = &Arc<Hub>> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let first = turn.checked_rem(self.hubs.len()).unwrap_or_default();
+        self.hubs.iter().cycle().skip(first).take(self.hubs.len())
+    }
 }
 
 impl Endpoint {
-    pub(super) fn first(hub: Arc<Hub>) -> Self {
-        Self { hub }
+    pub(super) fn first(hubs: Vec<Arc<Hub>>) -> Self {
+        let turn = AtomicUsize::new(0);
+        Self {
+            workers: Arc::new(Workers { hubs, turn }),
+        }
     }
 
     /// Connects to the server called `name` at `remote`. A future that is dropped gives the connection up.
@@ -73,33 +93,46 @@ impl Endpoint {
 
     /// The next client that asks for a connection; `None` once the endpoint is shut down. A future that is dropped has taken none.
     pub(crate) async fn accept(&self) -> Option<Incoming> {
-        let incoming = wait(
-            self.hub.core_lock(),
-            |core| &mut core.accepting,
-            |core| {
-                if core.over.is_some() || core.ends.is_some() {
-                    return Some(None);
+        let waiting = self.workers.in_turn().map(|hub| Some(Box::pin(next(hub))));
+        let mut waiting: Vec<_> = waiting.collect();
+        // A worker whose socket has failed leaves the others.
+        poll_fn(|cx| {
+            let mut over = true;
+            for place in &mut waiting {
+                match place.as_mut().map(|next| next.as_mut().poll(cx)) {
+                    Some(Poll::Ready(Some(incoming))) => return Poll::Ready(Some(incoming)),
+                    Some(Poll::Ready(None)) => *place = None,
+                    Some(Poll::Pending) => over = false,
+                    None => {}
                 }
-                core.next_incoming(self.hub.now()).map(Some)
-            },
-        );
-        let incoming = incoming.await?;
-        Some(Incoming::new(Arc::clone(&self.hub), incoming))
+            }
+            if over {
+                Poll::Ready(None)
+            } else {
+                Poll::Pending
+            }
+        })
+        .await
     }
 
     /// Accepts later clients with `config`.
-    pub(crate) fn set_server_config(&self, config: ServerConfig) {
-        let mut core = self.hub.core();
-        core.endpoint.set_versions(&config);
-        core.config = Some(config);
+    pub(crate) fn set_server_config(&self, config: &ServerConfig) {
+        for hub in &self.workers.hubs {
+            let mut core = hub.core();
+            core.endpoint.set_versions(config);
+            core.config = Some(config.clone());
+        }
     }
 
     pub(crate) fn set_retrying(&self, retrying: Retrying) {
-        self.hub.core().endpoint.set_retrying(retrying);
+        for hub in &self.workers.hubs {
+            hub.core().endpoint.set_retrying(retrying);
+        }
     }
 
     pub(crate) fn local_addr(&self) -> SocketAddr {
-        self.hub.local()
+        let first = self.workers.hubs.first();
+        first.map_or(NOWHERE, |hub| hub.local())
     }
 
     /// Whether the endpoint may have another socket, at this address: only one that lets nobody in, and of the same kind.
@@ -108,12 +141,16 @@ impl Endpoint {
     /// Says why not.
     pub(crate) fn may_rebind(&self, local: SocketAddr) -> io::Result<()> {
         let refuse = |why| Err(io::Error::new(ErrorKind::InvalidInput, why));
-        if self.hub.core().config.is_some() {
+        let hubs = &self.workers.hubs;
+        if hubs.iter().any(|hub| hub.core().config.is_some()) {
             return refuse(
                 "the endpoint of a server keeps its socket: its clients would not find it at another",
             );
         }
-        if self.hub.local().is_ipv6() && local.is_ipv4() {
+        if hubs.len() > 1 {
+            return refuse("an endpoint of several workers keeps its sockets");
+        }
+        if self.local_addr().is_ipv6() && local.is_ipv4() {
             return refuse(
                 "the endpoint's socket speaks IPv6, and connections may need that; bind the other to [::]:0",
             );
@@ -123,33 +160,35 @@ impl Endpoint {
 
     /// Has the driver take the other socket.
     pub(crate) fn nudge(&self) {
-        self.hub.nudge();
+        for hub in &self.workers.hubs {
+            hub.nudge();
+        }
     }
 
     pub(crate) fn stats(&self) -> EndpointStats {
-        self.hub.core().endpoint.stats()
+        self.worker_stats().into_iter().sum()
+    }
+
+    pub(crate) fn worker_stats(&self) -> Vec<EndpointStats> {
+        let hubs = self.workers.hubs.iter();
+        hubs.map(|hub| hub.core().endpoint.stats()).collect()
     }
 
     /// Lets nobody in any more, and ends when all connections are over: those that are not within `limit` are closed. It goes on if
     /// the future is dropped.
     pub(crate) async fn shutdown(&self, limit: Duration) {
-        self.shut(self.hub.now().monotonic.saturating_add(limit));
-        wait(
-            self.hub.core_lock(),
-            |core| &mut core.ending,
-            |core| core.over.as_ref().map(|_| ()),
-        )
-        .await;
-    }
-
-    fn shut(&self, deadline: Duration) {
-        let woken: Vec<_> = {
-            let mut core = self.hub.core();
-            core.shut(deadline);
-            core.accepting.all().collect()
-        };
-        woken.into_iter().for_each(Waker::wake);
-        self.hub.nudge();
+        let hubs = &self.workers.hubs;
+        for hub in hubs {
+            shut(hub, hub.now().monotonic.saturating_add(limit));
+        }
+        for hub in hubs {
+            wait(
+                hub.core_lock(),
+                |core| &mut core.ending,
+                |core| core.over.as_ref().map(|_| ()),
+            )
+            .await;
+        }
     }
 
     /// Makes a connection whose hello the driver will send.
@@ -160,9 +199,13 @@ impl Endpoint {
             local: None,
             remote,
         };
-        let now = self.hub.now();
+        let over = |hub: &&Arc<Hub>| hub.core().over.is_some();
+        let hubs = &self.workers.hubs;
+        let hub = self.workers.in_turn().find(|hub| !over(hub));
+        let hub = hub.or(hubs.first()).ok_or(Error::ShutDown)?;
+        let now = hub.now();
         let hold = {
-            let mut core = self.hub.core();
+            let mut core = hub.core();
             if let Some(over) = &core.over {
                 return Err(over.clone());
             }
@@ -173,7 +216,7 @@ impl Endpoint {
                 ConnectionError::LocallyClosed => Error::ShutDown,
                 error => Error::Connection(error),
             })?;
-            let hold = Link::hold(&self.hub, key, connection);
+            let hold = Link::hold(hub, key, connection);
             core.add(&hold);
             hold
         };
@@ -201,32 +244,64 @@ impl Endpoint {
                 "this is no host's address; a server on this host has a loopback address",
             );
         }
-        if canonical.is_ipv6() && self.hub.local().is_ipv4() {
+        if canonical.is_ipv6() && self.local_addr().is_ipv4() {
             return refuse("the endpoint's socket speaks IPv4 only; bind it to [::]:0 for both");
         }
         Ok(canonical)
     }
 }
 
+/// The next client of one worker.
+async fn next(hub: &Arc<Hub>) -> Option<Incoming> {
+    let incoming = wait(
+        hub.core_lock(),
+        |core| &mut core.accepting,
+        |core| {
+            if core.over.is_some() || core.ends.is_some() {
+                return Some(None);
+            }
+            core.next_incoming(hub.now()).map(Some)
+        },
+    );
+    let incoming = incoming.await?;
+    Some(Incoming::new(Arc::clone(hub), incoming))
+}
+
+fn shut(hub: &Hub, deadline: Duration) {
+    let woken: Vec<_> = {
+        let mut core = hub.core();
+        core.shut(deadline);
+        core.accepting.all().collect()
+    };
+    woken.into_iter().for_each(Waker::wake);
+    hub.nudge();
+}
+
 impl Clone for Endpoint {
     fn clone(&self) -> Self {
-        let mut core = self.hub.core();
-        core.handles = core.handles.saturating_add(1);
+        for hub in &self.workers.hubs {
+            let mut core = hub.core();
+            core.handles = core.handles.saturating_add(1);
+        }
         Self {
-            hub: Arc::clone(&self.hub),
+            workers: Arc::clone(&self.workers),
         }
     }
 }
 
 impl Drop for Endpoint {
     fn drop(&mut self) {
-        let last = {
-            let mut core = self.hub.core();
-            core.handles = core.handles.saturating_sub(1);
-            core.handles == 0
-        };
-        if last {
-            self.shut(Duration::MAX);
+        for hub in &self.workers.hubs {
+            let last = {
+                let mut core = hub.core();
+                core.handles = core.handles.saturating_sub(1);
+                core.handles == 0
+            };
+            if last {
+                shut(hub, Duration::MAX);
+            }
         }
     }
 }
+
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0);

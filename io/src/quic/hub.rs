@@ -1,14 +1,15 @@
 //! What an endpoint's handles and its driver share: the routing of datagrams, the connections, and clients that wait to be let in.
 
 use std::collections::{HashMap, VecDeque};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
-use pith_quic::{ConnectionKey, EndpointConfig, Incoming, Route, ServerConfig, limits};
+use bytes::BytesMut;
+use pith_quic::{ConnectionKey, Ecn, EndpointConfig, Incoming, Route, ServerConfig, limits};
 use pith_tls::Now;
 
 use super::driver::Driver;
@@ -26,6 +27,19 @@ pub(super) struct Hub {
     clock: Clock,
     /// The socket's own address.
     local: Mutex<SocketAddr>,
+    /// All workers of the service, this one among them, by their numbers.
+    workers: OnceLock<Vec<Weak<Hub>>>,
+    /// What other workers received for this one.
+    letters: Mutex<Letters>,
+}
+
+/// A datagram that came to another worker's socket.
+pub(super) type Letter = (Route, Ecn, BytesMut);
+
+#[derive(Default)]
+struct Letters {
+    queue: VecDeque<Letter>,
+    bytes: usize,
 }
 
 /// What the lock guards.
@@ -50,16 +64,41 @@ pub(super) struct Core {
     pub(super) over: Option<Error>,
 }
 
-/// Makes an endpoint with a socket at `local`, and what drives it.
+/// Makes an endpoint of so many workers, each with a socket of its own at `local`, and what drives them.
 ///
 /// # Errors
-/// If the random generator fails.
+/// If the random generator fails, or with no worker.
 pub(crate) fn endpoint(
+    config: EndpointConfig,
+    server: Option<ServerConfig>,
+    (local, workers): (SocketAddr, usize),
+    clock: &Clock,
+) -> io::Result<(Endpoint, Vec<Driver>)> {
+    let workers = u16::try_from(workers).ok().filter(|workers| *workers > 0);
+    let workers = workers.ok_or_else(|| {
+        let why = "an endpoint has at least one socket, and at most 65,535";
+        io::Error::new(ErrorKind::InvalidInput, why)
+    })?;
+    let configs = config.workers(workers).map_err(io::Error::other)?;
+    let hubs = configs
+        .into_iter()
+        .map(|config| hub(config, server.clone(), local, clock.clone()))
+        .collect::<io::Result<Vec<_>>>()?;
+    for hub in &hubs {
+        let all = || hubs.iter().map(Arc::downgrade).collect();
+        hub.workers.get_or_init(all);
+    }
+    let drivers = hubs.iter().map(|hub| Driver::new(Arc::clone(hub)));
+    let drivers = drivers.collect();
+    Ok((Endpoint::first(hubs), drivers))
+}
+
+fn hub(
     config: EndpointConfig,
     server: Option<ServerConfig>,
     local: SocketAddr,
     clock: Clock,
-) -> io::Result<(Endpoint, Driver)> {
+) -> io::Result<Arc<Hub>> {
     let mut endpoint = pith_quic::Endpoint::new(config, clock.now()).map_err(io::Error::other)?;
     if let Some(server) = &server {
         endpoint.set_versions(server);
@@ -78,13 +117,14 @@ pub(crate) fn endpoint(
         ends: None,
         over: None,
     };
-    let hub = Arc::new(Hub {
+    Ok(Arc::new(Hub {
         core: Mutex::new(core),
         nudged: AtomicBool::new(false),
         clock,
         local: Mutex::new(local),
-    });
-    Ok((Endpoint::first(Arc::clone(&hub)), Driver::new(hub)))
+        workers: OnceLock::new(),
+        letters: Mutex::default(),
+    }))
 }
 
 impl Hub {
@@ -120,6 +160,32 @@ impl Hub {
     /// A turn begins. Whoever nudges after this is not overlooked: what he did before may be seen in this turn, and the next follows.
     pub(super) fn begin_turn(&self) {
         self.nudged.swap(false, Ordering::AcqRel);
+    }
+
+    /// Hands a datagram to the worker whose it is. It may be lost, like any datagram.
+    pub(super) fn forward(&self, worker: u16, letter: Letter) {
+        let workers = self.workers.get();
+        let worker = workers.and_then(|workers| workers.get(usize::from(worker)));
+        if let Some(other) = worker.and_then(Weak::upgrade) {
+            other.post(letter);
+        }
+    }
+
+    fn post(&self, letter: Letter) {
+        let mut letters = lock(&self.letters);
+        let bytes = letters.bytes.saturating_add(letter.2.len());
+        if letters.queue.len() >= LETTERS || bytes > LETTER_BYTES {
+            return;
+        }
+        letters.bytes = bytes;
+        letters.queue.push_back(letter);
+        drop(letters);
+        self.nudge();
+    }
+
+    /// Takes what other workers have received for this one.
+    pub(super) fn letters(&self) -> VecDeque<Letter> {
+        std::mem::take(&mut *lock(&self.letters)).queue
     }
 
     /// Nothing drives the endpoint any more: everybody who waits hears why.
@@ -219,5 +285,10 @@ fn is_stale(since: Duration, now: Now) -> bool {
     since.saturating_add(limits::ATTEMPT_TIME) <= now.monotonic
 }
 
-/// Answers that wait for the socket at once.
-const REPLIES: usize = 64;
+/// Answers that wait for the socket at once: as many as there can be for what one turn receives, or a client that is to show its address would not
+/// hear of it while others send.
+const REPLIES: usize = 512;
+
+/// Datagrams of one worker that others have received and it has not taken yet, and their bytes.
+pub(super) const LETTERS: usize = 1024;
+pub(super) const LETTER_BYTES: usize = 2 * 1024 * 1024;

@@ -4,4 +4,5 @@ mod chaos;
 mod drive;
 mod early;
 mod incoming;
+mod workers;
 mod world;

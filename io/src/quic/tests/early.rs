@@ -94,7 +94,7 @@ fn rejected_early_data_is_gone_and_never_another_streams() {
     // Its tickets are another's.
     let other = ServerConfig::new(early_server_tls(&world.pki)).datagrams(1000);
     let server = world.server();
-    server.set_server_config(other.build().unwrap());
+    server.set_server_config(&other.build().unwrap());
     let (mut send, mut recv) = world.run(client.open_bi()).unwrap();
     world.run(send.write_all(b"early")).unwrap();
     let read = async {

@@ -151,7 +151,7 @@ fn an_answer_that_never_comes_ends_with_the_handshakes_deadline() {
         .handshake_timeout(Duration::from_secs(4))
         .build()
         .unwrap();
-    world.server().set_server_config(asking);
+    world.server().set_server_config(&asking);
     let began = world.now();
     let (client, accepted) = meet(&mut world, async |incoming| {
         let never = |_| std::future::pending::<Result<_, Error>>();
@@ -239,7 +239,7 @@ fn whoever_waits_hears_that_nothing_drives_the_endpoint() {
     assert!(matches!(world.run(connect(&world)), Err(Error::NotDriven)));
     world.run(endpoint.shutdown(Duration::MAX));
     // Nothing of it stays.
-    let hub = std::sync::Arc::downgrade(&endpoint.hub);
+    let hub = std::sync::Arc::downgrade(&endpoint.workers.hubs[0]);
     world.client.endpoint = None;
     drop((endpoint, client, send, recv));
     assert_eq!(hub.strong_count(), 0);

@@ -227,8 +227,8 @@ impl World {
         let node = |last: u8, port, config, server| {
             let local = SocketAddr::from(([192, 0, 2, last], port));
             let clock = Clock::Test(Arc::clone(&time));
-            let (endpoint, driver) = endpoint(config, server, local, clock).unwrap();
-            let nudged = Flag::new();
+            let (endpoint, mut drivers) = endpoint(config, server, (local, 1), &clock).unwrap();
+            let (nudged, driver) = (Flag::new(), drivers.remove(0));
             driver.set_waker(&Waker::from(Arc::clone(&nudged)));
             Node {
                 endpoint: Some(endpoint),

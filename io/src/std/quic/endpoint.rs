@@ -14,6 +14,7 @@ use super::thread::Thread;
 use super::{Connection, Error, Incoming, wait};
 use crate::clock::Clock;
 use crate::quic;
+use crate::udp::shared;
 
 /// A UDP socket that makes connections, accepts them, or both. Clones are the same endpoint.
 ///
@@ -53,12 +54,44 @@ impl Endpoint {
         server: Option<ServerConfig>,
         socket: UdpSocket,
     ) -> io::Result<Self> {
-        let (local, clock) = (socket.local_addr()?, Clock::system());
-        let (inner, driver) = quic::endpoint(config, server, local, clock.clone())?;
+        Self::new_workers(config, server, vec![socket])
+    }
+
+    /// As [`server`](Self::server), with so many workers, at least one: sockets that share the address by SO_REUSEPORT, each with a thread and its own
+    /// part of the connections. The system spreads clients over them; whoever changes its address stays with the worker it has.
+    /// [`available_parallelism`](std::thread::available_parallelism) is a good number.
+    ///
+    /// Other processes of the same user can share the address as well.
+    ///
+    /// # Errors
+    /// As [`client`](Self::client), and `Unsupported` where the system has no SO_REUSEPORT.
+    pub fn server_workers(
+        local: impl ToSocketAddrs,
+        config: ServerConfig,
+        workers: u16,
+    ) -> io::Result<Self> {
+        let endpoint = EndpointConfig::server().map_err(io::Error::other)?;
+        Self::new_workers(endpoint, Some(config), shared(local, workers)?)
+    }
+
+    /// As [`new`](Self::new), on several sockets that share one address, each with a worker: see [`EndpointConfig::workers`].
+    ///
+    /// # Errors
+    /// As [`client`](Self::client), and `InvalidInput` without a socket.
+    pub fn new_workers(
+        config: EndpointConfig,
+        server: Option<ServerConfig>,
+        sockets: Vec<UdpSocket>,
+    ) -> io::Result<Self> {
+        let local = sockets.first().map(UdpSocket::local_addr);
+        let local = local.ok_or(io::ErrorKind::InvalidInput)??;
+        let clock = Clock::system();
+        let (inner, drivers) = quic::endpoint(config, server, (local, sockets.len()), &clock)?;
+        let workers = drivers.into_iter().zip(sockets);
         Ok(Self {
             inner,
             timeout: None,
-            thread: Thread::start(driver, socket, local, clock)?,
+            thread: Thread::start(workers, local, &clock)?,
         })
     }
 
@@ -128,7 +161,7 @@ impl Endpoint {
 
     /// Accepts later clients with `config`, such as one with a renewed certificate. Connections keep the one they began with.
     pub fn set_server_config(&self, config: ServerConfig) {
-        self.inner.set_server_config(config);
+        self.inner.set_server_config(&config);
     }
 
     /// Who has to show first that it receives at its address, from now on.
@@ -160,6 +193,12 @@ impl Endpoint {
         self.thread.rebind(socket, local)?;
         self.inner.nudge();
         Ok(())
+    }
+
+    /// What each worker of the endpoint has counted.
+    #[must_use]
+    pub fn worker_stats(&self) -> Vec<EndpointStats> {
+        self.inner.worker_stats()
     }
 
     /// Lets nobody in any more, and waits until all connections are over. Those that are not within `limit` are closed. The socket is closed when

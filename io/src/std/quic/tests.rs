@@ -104,6 +104,47 @@ fn handles_go_to_other_threads() {
 }
 
 #[test]
+fn several_threads_serve_one_address_and_all_end() {
+    let pki = Pki::new();
+    let config = server_config(&pki);
+    let mut server = Endpoint::server_workers("127.0.0.1:0", config, 2).unwrap();
+    server.set_timeout(LIMIT);
+    let address = server.local_addr();
+    let config = client_config(&pki);
+    thread::scope(|scope| {
+        for _ in 0..24 {
+            scope.spawn(|| {
+                let mut client = Endpoint::client("127.0.0.1:0").unwrap();
+                client.set_timeout(LIMIT);
+                let mut connection = client.connect(&config, address, NAME).unwrap();
+                connection.set_timeout(LIMIT);
+                let (mut send, mut recv) = connection.open_bi().unwrap();
+                send.write_all(b"hello").unwrap();
+                send.finish().unwrap();
+                assert_eq!(recv.read_to_end(9).unwrap(), b"hello");
+            });
+        }
+        for _ in 0..24 {
+            let mut connection = server.accept().unwrap().accept().unwrap();
+            connection.set_timeout(LIMIT);
+            scope.spawn(move || {
+                let (mut send, mut recv) = connection.accept_bi().unwrap();
+                send.write_all(&recv.read_to_end(9).unwrap()).unwrap();
+                send.finish().unwrap();
+            });
+        }
+    });
+    let workers = server.worker_stats();
+    assert!(workers.iter().all(|worker| worker.accepted > 0));
+    assert_eq!(
+        workers.iter().map(|worker| worker.accepted).sum::<u64>(),
+        24
+    );
+    server.shutdown(Duration::from_secs(60));
+    assert_eq!(server.stats().connections, 0);
+}
+
+#[test]
 fn streams_are_read_and_written_both_ways_and_datagrams_pass() {
     let world = World::new();
     let (client, server) = world.connected();

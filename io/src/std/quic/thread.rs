@@ -1,4 +1,4 @@
-//! The thread of an endpoint, and how the last handle waits for it.
+//! The threads of an endpoint, one for each worker, and how the last handle waits for them.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use crate::quic::{Datagrams, Driver, Turn};
 use crate::udp::Udp;
 
 /// What every handle of an endpoint holds behind what it is a handle of. The last that goes waits until everything is delivered.
-pub(super) struct Thread(Arc<Shared>);
+pub(super) struct Thread(Vec<Arc<Shared>>);
 
 struct Shared {
     stage: Mutex<Stage>,
@@ -36,11 +36,38 @@ enum Stage {
 }
 
 impl Thread {
-    /// Starts a thread that drives an endpoint.
+    /// Starts threads that drive an endpoint.
     ///
     /// # Errors
     /// Those of the system.
     pub(super) fn start(
+        workers: impl Iterator<Item = (Driver, std::net::UdpSocket)>,
+        local: SocketAddr,
+        clock: &Clock,
+    ) -> io::Result<Arc<Self>> {
+        let started =
+            workers.map(|(driver, socket)| Shared::start(driver, socket, local, clock.clone()));
+        Ok(Arc::new(Self(started.collect::<io::Result<_>>()?)))
+    }
+
+    /// Has the thread take another socket, if there is one thread.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub(super) fn rebind(&self, socket: std::net::UdpSocket, local: SocketAddr) -> io::Result<()> {
+        let socket = Socket {
+            udp: Udp::new(&socket, local)?,
+            socket: UdpSocket::from_std(socket),
+        };
+        if let Some(shared) = self.0.first() {
+            *shared.next() = Some((socket, local));
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn start(
         driver: Driver,
         socket: std::net::UdpSocket,
         local: SocketAddr,
@@ -54,7 +81,7 @@ impl Thread {
         };
         let registry = poll.registry();
         registry.register(&mut socket.socket, SOCKET, Interest::READABLE)?;
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(Self {
             stage: Mutex::new(Stage::Serving),
             news: Condvar::new(),
             waker: mio::Waker::new(registry, NUDGE)?,
@@ -65,39 +92,30 @@ impl Thread {
         std::thread::Builder::new()
             .name("pith-quic".to_owned())
             .spawn(move || drive(driver, socket, poll, &clock, &end))?;
-        Ok(Arc::new(Self(shared)))
-    }
-
-    /// Has the thread take another socket.
-    ///
-    /// # Errors
-    /// Those of the socket.
-    pub(super) fn rebind(&self, socket: std::net::UdpSocket, local: SocketAddr) -> io::Result<()> {
-        let socket = Socket {
-            udp: Udp::new(&socket, local)?,
-            socket: UdpSocket::from_std(socket),
-        };
-        *self.0.next() = Some((socket, local));
-        Ok(())
+        Ok(shared)
     }
 }
 
 impl Drop for Thread {
     fn drop(&mut self) {
-        let mut stage = self.0.stage();
-        if *stage == Stage::Serving {
-            *stage = Stage::Leaving;
+        for shared in &self.0 {
+            let mut stage = shared.stage();
+            if *stage == Stage::Serving {
+                *stage = Stage::Leaving;
+            }
+            drop(stage);
+            shared.wake_by_ref();
         }
-        drop(stage);
-        self.0.wake_by_ref();
         // A program that fails does not want to wait for its peers.
         if std::thread::panicking() {
             return;
         }
-        let mut stage = self.0.stage();
-        while *stage != Stage::Done {
-            let woken = self.0.news.wait(stage);
-            stage = woken.unwrap_or_else(PoisonError::into_inner);
+        for shared in &self.0 {
+            let mut stage = shared.stage();
+            while *stage != Stage::Done {
+                let woken = shared.news.wait(stage);
+                stage = woken.unwrap_or_else(PoisonError::into_inner);
+            }
         }
     }
 }

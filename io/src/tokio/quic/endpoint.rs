@@ -20,7 +20,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::clock::Clock;
 use crate::quic::{self, Connection, Datagrams, Driver, Error, Incoming, Turn};
-use crate::udp::Udp;
+use crate::udp::{Udp, shared};
 
 /// A UDP socket, and all QUIC connections that share it. Clones are the same endpoint.
 ///
@@ -64,27 +64,65 @@ impl Endpoint {
         socket: std::net::UdpSocket,
     ) -> io::Result<Self> {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
-        let socket = Socket::new(socket)?;
-        Self::on(&runtime, config, server, socket)
+        Self::on(&runtime, config, server, vec![Socket::new(socket)?])
+    }
+
+    /// As [`server`](Self::server), with so many workers, at least one: sockets that share the address by SO_REUSEPORT, each with a task and its own
+    /// part of the connections, so that a runtime of several threads serves on as many cores. The system spreads clients over them; whoever
+    /// changes its address stays with the worker it has. [`available_parallelism`](std::thread::available_parallelism) is a good number.
+    ///
+    /// Other processes of the same user can share the address as well.
+    ///
+    /// # Errors
+    /// Those of the sockets, `Unsupported` where the system has no SO_REUSEPORT, and `Other` outside of a runtime.
+    pub fn server_workers(
+        local: impl ToSocketAddrs,
+        config: ServerConfig,
+        workers: u16,
+    ) -> io::Result<Self> {
+        let endpoint = EndpointConfig::server().map_err(io::Error::other)?;
+        Self::new_workers(endpoint, Some(config), shared(local, workers)?)
+    }
+
+    /// As [`new`](Self::new), on several sockets that share one address, each with a worker: see [`EndpointConfig::workers`].
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and `InvalidInput` without a socket.
+    pub fn new_workers(
+        config: EndpointConfig,
+        server: Option<ServerConfig>,
+        sockets: Vec<std::net::UdpSocket>,
+    ) -> io::Result<Self> {
+        let runtime = Handle::try_current().map_err(io::Error::other)?;
+        let sockets = sockets.into_iter().map(Socket::new);
+        Self::on(
+            &runtime,
+            config,
+            server,
+            sockets.collect::<io::Result<_>>()?,
+        )
     }
 
     fn on(
         runtime: &Handle,
         config: EndpointConfig,
         server: Option<ServerConfig>,
-        socket: Socket,
+        sockets: Vec<Socket>,
     ) -> io::Result<Self> {
-        let local = socket.io.local_addr()?;
+        let local = sockets.first().map(|socket| socket.io.local_addr());
+        let local = local.ok_or(io::ErrorKind::InvalidInput)??;
         let (began, clock) = (Instant::now(), Clock::system());
-        let (inner, driver) = quic::endpoint(config, server, local, clock)?;
+        let (inner, drivers) = quic::endpoint(config, server, (local, sockets.len()), &clock)?;
         let next = Next::default();
-        runtime.spawn(Drive {
-            driver,
-            socket,
-            next: Arc::clone(&next),
-            began,
-            alarm: None,
-        });
+        for (driver, socket) in drivers.into_iter().zip(sockets) {
+            runtime.spawn(Drive {
+                driver,
+                socket,
+                next: Arc::clone(&next),
+                began,
+                alarm: None,
+            });
+        }
         Ok(Self { inner, next })
     }
 }
@@ -146,7 +184,7 @@ impl Endpoint {
 
     /// Accepts clients from now on with this configuration, such as a renewed certificate. Connections keep the one they began with.
     pub fn set_server_config(&self, config: ServerConfig) {
-        self.inner.set_server_config(config);
+        self.inner.set_server_config(&config);
     }
 
     /// Who is sent a Retry, from now on.
@@ -179,6 +217,12 @@ impl Endpoint {
         *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some((socket, local));
         self.inner.nudge();
         Ok(())
+    }
+
+    /// What each worker of the endpoint has counted.
+    #[must_use]
+    pub fn worker_stats(&self) -> Vec<EndpointStats> {
+        self.inner.worker_stats()
     }
 
     /// Lets nobody in any more, and waits until all connections are over; those that are not within `limit` are closed with code 0. Connections
@@ -245,7 +289,7 @@ impl Endpoint {
         let mut socket = Socket::new(bind("127.0.0.1:0").unwrap()).unwrap();
         socket.stalls = true;
         let endpoint = EndpointConfig::server().unwrap();
-        Self::on(&Handle::current(), endpoint, Some(config), socket).unwrap()
+        Self::on(&Handle::current(), endpoint, Some(config), vec![socket]).unwrap()
     }
 }
 

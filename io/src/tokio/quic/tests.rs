@@ -1,5 +1,7 @@
 //! Endpoints over loopback, on both kinds of runtime.
 
+mod workers;
+
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
