@@ -11,7 +11,7 @@ use crate::wire::frame::{Ack, Close, Frame, datagram_size, share};
 use crate::wire::{PacketType, Space};
 
 impl Connection {
-    /// Hands a frame to its owner. Says whether it was of any use (attacks on floods of legal frames).
+    /// Hands a frame to its owner, one arm a frame and nothing in it but the call, so that who takes what reads in one place. Says whether it was of any use (attacks on floods of legal frames).
     pub(super) fn dispatch(
         &mut self,
         frame: Frame<'_>,

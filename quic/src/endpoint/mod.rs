@@ -4,7 +4,7 @@
 //! ids, tokens and their keys, and no connection: those may live on other threads. [`settle`](Endpoint::settle) takes what a connection has for it.
 //!
 //! Admission has two stages. From its first datagram a client is dropped, sent a Retry, or kept within narrow bounds; once its hello is complete it is
-//! handed out as an [`Incoming`]. Ids that are minted here lie in a table whose hash has a random key; what a client has chosen lies in a tree, which nobody can
+//! handed out as an [`Incoming`]. The file is long because the endpoint's whole interface is here; what it does stands in files of its own. Ids that are minted here lie in a table whose hash has a random key; what a client has chosen lies in a tree, which nobody can
 //! make slow.
 
 mod admit;
@@ -472,6 +472,7 @@ impl Endpoint {
         }
     }
 
+    /// A packet of a version that is known: to its connection, or to admission, in the order in which they may have it.
     fn on_packet(
         &mut self,
         now: Now,

@@ -123,7 +123,7 @@ impl<'a> Frames<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// `length` is that of the frame.
+    /// `length` is that of the frame. One arm for each type of frame, as the registry has them.
     fn of(frame: frame::Frame<'a>, length: usize, exponent: u8) -> Self {
         match frame {
             frame::Frame::Padding => Self::Padding { length },

@@ -20,7 +20,7 @@ pub(super) fn write(schema: Schema, frames: &Frames<'_>, list: &mut List<'_>) {
     }
 }
 
-/// Fields that both schemas have under one name.
+/// Fields that both schemas have under one name; one arm a frame.
 fn common(frame: &Frame<'_>, object: &mut Object<'_>) {
     match frame {
         Frame::Ack { delay, ranges, ecn } => {

@@ -104,7 +104,7 @@ impl Records {
         self.text.clear();
     }
 
-    /// Adds the records of an event.
+    /// Adds the records of an event; one arm a kind.
     pub(super) fn event(&mut self, at: Duration, seen: &Seen<'_>) {
         let v03 = self.schema == Schema::V03;
         match seen {

@@ -4,6 +4,8 @@
 //! lost ([`Settled`]), and with what may be sent now ([`Recovery::can_send`]). It holds no data and writes no frames: the owners of frames do.
 //! [`Received`] is the other half, one for each packet number space.
 //!
+//! This file is longer than most: it is the one place where RFC 9002's parts meet, and each part has a file of its own.
+//!
 //! Time is a `Duration` since any fixed moment. Any order of calls is legal, and an ACK frame that is refused has changed nothing.
 
 mod ack;
@@ -454,7 +456,7 @@ impl Recovery {
         }
     }
 
-    /// Finds what is lost in a space, and tells everybody.
+    /// Finds what is lost in a space, and tells everybody: in one piece, since who hears what depends on what was found before.
     fn detect(
         &mut self,
         space: Space,
