@@ -166,7 +166,7 @@ fn files_that_cannot_be_used_are_named_and_left_as_they_are() {
     let last = good.len() - 2;
     let other = if good.as_bytes()[last] == b'0' { "1" } else { "0" };
     let altered = file("altered", &format!("{}{other}\n", &good[..last]));
-    let other_version = file("version", &good.replacen("\n01", "\n02", 1));
+    let other_version = file("version", &good.replacen("\n02", "\n7f", 1));
     let cut = file("cut", good.trim_end());
     let half = file("half", &good[..good.len() - 1000]);
     let odd = file("odd", &format!("{good}abc\n"));
