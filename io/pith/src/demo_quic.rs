@@ -76,36 +76,36 @@ fn visit(
     let endpoint = Endpoint::client("127.0.0.1:0")?;
     let start = Instant::now();
     let connection = endpoint.connect(config, address, NAME)?;
-    let handshake = start.elapsed();
+    let mut seen = side(&connection, start.elapsed())?;
     let (mut send, mut receive) = connection.open_bi()?;
     send.write_all(REQUEST)?;
-    let transfer = take(&mut receive, down)?;
+    seen.transfer = take(&mut receive, down)?;
     send.write_all(up)?;
     send.finish()?;
     // None of it is lost: this waits until all has arrived.
     if send.stopped()?.is_some() {
         return Err(io::Error::other("the server did not want the data"));
     }
-    let seen = side(&connection, handshake, transfer);
+    seen.stats = connection.stats();
     connection.close(0_u8.into(), b"");
-    seen
+    Ok(seen)
 }
 
 fn serve(endpoint: &Endpoint, [down, up]: &[Vec<u8>; 2]) -> io::Result<Side> {
     let incoming = endpoint.accept()?;
     let start = Instant::now();
     let connection = incoming.accept()?;
-    let handshake = start.elapsed();
+    let mut seen = side(&connection, start.elapsed())?;
     let (mut send, mut receive) = connection.accept_bi()?;
     let mut request = [0; REQUEST.len()];
     receive.read_exact(&mut request)?;
     same(&request, REQUEST)?;
     send.write_all(down)?;
     send.finish()?;
-    let transfer = take(&mut receive, up)?;
-    let seen = side(&connection, handshake, transfer);
+    seen.transfer = take(&mut receive, up)?;
     connection.closed();
-    seen
+    seen.stats = connection.stats();
+    Ok(seen)
 }
 
 /// Takes all of a stream and compares it; the time runs from its first byte.
@@ -119,14 +119,15 @@ fn take(receive: &mut RecvStream, expected: &[u8]) -> io::Result<Duration> {
     Ok(transfer)
 }
 
-fn side(connection: &Connection, handshake: Duration, transfer: Duration) -> io::Result<Side> {
+/// What a side knows when the handshake is over. The peer may close at any time after that.
+fn side(connection: &Connection, handshake: Duration) -> io::Result<Side> {
     let mut exported = [0; 32];
     connection.export(b"EXPORTER-pith-demo", b"", &mut exported)?;
     let summary = connection.summary();
     Ok(Side {
         summary: summary.ok_or_else(|| io::Error::other("no result of the handshake"))?,
         handshake,
-        transfer,
+        transfer: Duration::ZERO,
         stats: connection.stats(),
         exported,
     })
