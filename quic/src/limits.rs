@@ -179,8 +179,18 @@ pub const ADMISSION_BYTES: usize = 2 * 1024 * 1024;
 
 const _: () = assert!(RETRY_FROM * ATTEMPT_BYTES * 2 <= ADMISSION_BYTES);
 
-/// For how long they are kept.
+/// For how long the application may take to decide on one of them, and for how long the pieces of a hello are kept under load.
 pub const ATTEMPT_TIME: Duration = Duration::from_secs(10);
+
+/// For how long the pieces of a hello are kept while fewer clients wait than [`CALM_ATTEMPTS`], with less than [`CALM_BYTES`]. They are not acknowledged, so where much is lost the missing
+/// one comes with a later probe of the client, and its sixth is 32 s after the fifth.
+pub const CALM_ATTEMPT_TIME: Duration = Duration::from_secs(40);
+
+/// As many clients that wait make time short for those whose hello is not complete.
+pub const CALM_ATTEMPTS: usize = ATTEMPTS / 2;
+
+/// And as many bytes that are kept for them.
+pub const CALM_BYTES: usize = ADMISSION_BYTES / 2;
 
 /// Datagrams of early data that an endpoint keeps, for all clients together, that it has heard nothing else of or not let in yet.
 pub const STRAYS: usize = 32;

@@ -322,9 +322,10 @@ impl Table {
     /// Forgets those that have taken too long, and says how many.
     pub(super) fn expire(&mut self, now: Duration) -> u64 {
         let before = self.waiting.len();
+        let patience = self.patience();
         let mut waiting = core::mem::take(&mut self.waiting);
         waiting.retain(|_, waiting| {
-            let stays = waiting.expires() > now;
+            let stays = waiting.expires(patience) > now;
             if !stays {
                 self.forgotten(waiting);
             }
@@ -336,7 +337,19 @@ impl Table {
     }
 
     pub(super) fn next_expiry(&self) -> Option<Duration> {
-        self.waiting.values().map(Waiting::expires).min()
+        let patience = self.patience();
+        let all = self.waiting.values();
+        all.map(|waiting| waiting.expires(patience)).min()
+    }
+
+    /// For how long the pieces of a hello wait for the others.
+    fn patience(&self) -> Duration {
+        let calm = self.waiting.len() < limits::CALM_ATTEMPTS;
+        if calm && self.bytes < limits::CALM_BYTES {
+            limits::CALM_ATTEMPT_TIME
+        } else {
+            limits::ATTEMPT_TIME
+        }
     }
 
     fn insert(&mut self, remote: SocketAddr, dcid: ConnectionId, waiting: Waiting) -> bool {
@@ -358,12 +371,11 @@ impl Table {
 }
 
 impl Waiting {
-    fn expires(&self) -> Duration {
-        let began = match self {
-            Self::Attempt(attempt) => attempt.began,
-            Self::Asked { since, .. } => *since,
-        };
-        began.saturating_add(limits::ATTEMPT_TIME)
+    fn expires(&self, patience: Duration) -> Duration {
+        match self {
+            Self::Attempt(attempt) => attempt.began.saturating_add(patience),
+            Self::Asked { since, .. } => since.saturating_add(limits::ATTEMPT_TIME),
+        }
     }
 
     fn bytes(&self) -> usize {

@@ -128,7 +128,7 @@ fn time_a_full_endpoint_and_other_workers_are_told() {
     let (mut net, book) = observed(serving().half_open(1));
     let hello = net.hello();
     drop(net.server_takes(from(1, 1000), &hello[0]));
-    let later = net.now + limits::ATTEMPT_TIME;
+    let later = net.now + limits::CALM_ATTEMPT_TIME;
     net.server.on_deadline(at(later));
     net.server.on_deadline(at(later));
     assert_eq!(book.take(), ["1 clients expired"]);

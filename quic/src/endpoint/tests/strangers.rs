@@ -367,6 +367,13 @@ fn what_is_kept_for_all_attempts_is_bounded_in_bytes() {
         if port + 1 < fits {
             drop(net.server_takes(route(port), &early));
         }
+        // Once much is kept, it is for a short time.
+        let time = if net.server.stats().attempt_bytes < limits::CALM_BYTES {
+            limits::CALM_ATTEMPT_TIME
+        } else {
+            limits::ATTEMPT_TIME
+        };
+        assert_eq!(net.server.deadline(), Some(net.now + time), "{port}");
     }
     // There is room for one datagram that is so long, and none that is longer.
     drop(net.server_takes(route(fits - 1), &zero_rtt(&hello[0], early.len() + 1)));
