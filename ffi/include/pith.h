@@ -137,7 +137,7 @@
 #define PITH_WANT_OUTPUT 2
 
 /**
- * Not an error: a question waits for its answer (pith_tls_question).
+ * Not an error: a question waits for its answer (pith_tls_question, pith_quic_question).
  */
 #define PITH_WANT_ANSWER 3
 
@@ -422,6 +422,48 @@
 #define PITH_PACKET_MASK 5
 
 /**
+ * A server: which configuration serves this client? See `server_name`, `items` (application protocols), `groups`, `signature_schemes`, `suites` and
+ * `client_hello`; the answer is in `config`.
+ */
+#define PITH_QUESTION_CONFIG 1
+
+/**
+ * Is the peer acceptable, whose certificates or key are trusted already? See `items` (the chain, the leaf first) or `raw_key`, `server_name` and `ocsp_response`; the answer
+ * is in `yes`, with `bytes` or `reason`.
+ */
+#define PITH_QUESTION_VERIFY 2
+
+/**
+ * A key is elsewhere: see `scheme` and `message`; the answer is in `bytes`.
+ */
+#define PITH_QUESTION_SIGN 3
+
+/**
+ * A server: did early data of this hello come before, to any server? See `hello` and `window_ms`; the answer is in `yes`.
+ */
+#define PITH_QUESTION_EARLY_DATA 4
+
+/**
+ * A server: which of the pre-shared keys that the client offers are known? See `items` (their identities); the answer is in `psks`.
+ */
+#define PITH_QUESTION_PSK 5
+
+/**
+ * A server whose program keeps sessions: keep this one. Set `session_key`, and see `session`; the answer is in `bytes`.
+ */
+#define PITH_QUESTION_KEEP_SESSION 6
+
+/**
+ * A server whose program keeps sessions: which does the client want to resume? See `items` (identities); the answer is in `bytes`, `session_key` and `place`.
+ */
+#define PITH_QUESTION_FIND_SESSION 7
+
+/**
+ * A question that this version of the header does not know. The connection can only be freed.
+ */
+#define PITH_QUESTION_UNKNOWN 99
+
+/**
  * No address.
  */
 #define PITH_ADDRESS_NONE 0
@@ -557,6 +599,11 @@
 #define PITH_EVENT_CLOSED 14
 
 /**
+ * The connection wants to know something: pith_quic_question, pith_quic_answer.
+ */
+#define PITH_EVENT_QUESTION 15
+
+/**
  * The handshake is not complete.
  */
 #define PITH_HANDSHAKING 0
@@ -610,48 +657,6 @@
  * Bytes of the largest record: a buffer of this length for pith_tls_transmit or a socket is never too small.
  */
 #define PITH_RECORD_MAX 16645
-
-/**
- * A server: which configuration serves this client? See `server_name`, `items` (application protocols), `groups`, `signature_schemes`, `suites` and
- * `client_hello`; answer by pith_tls_answer_config.
- */
-#define PITH_QUESTION_CONFIG 1
-
-/**
- * Is the peer acceptable, whose certificates or key are trusted already? See `items` (the chain, the leaf first) or `raw_key`, `server_name` and `ocsp_response`; answer
- * by pith_tls_answer_verify.
- */
-#define PITH_QUESTION_VERIFY 2
-
-/**
- * A key is elsewhere: see `scheme` and `message`; answer by pith_tls_answer_signature.
- */
-#define PITH_QUESTION_SIGN 3
-
-/**
- * A server: did early data of this hello come before, to any server? See `hello` and `window_ms`; answer by pith_tls_answer_early_data.
- */
-#define PITH_QUESTION_EARLY_DATA 4
-
-/**
- * A server: which of the pre-shared keys that the client offers are known? See `items` (their identities); answer by pith_tls_answer_psks.
- */
-#define PITH_QUESTION_PSK 5
-
-/**
- * A server whose program keeps sessions: keep this one, which pith_tls_question_session gives; answer by pith_tls_answer_kept.
- */
-#define PITH_QUESTION_KEEP_SESSION 6
-
-/**
- * A server whose program keeps sessions: which does the client want to resume? See `items` (identities); answer by pith_tls_answer_session.
- */
-#define PITH_QUESTION_FIND_SESSION 7
-
-/**
- * A question that this version of the header does not know. The connection can only be freed.
- */
-#define PITH_QUESTION_UNKNOWN 99
 
 /**
  * A client's configuration. It never changes, and any number of threads may use it at once. Connections keep what they need: free it whenever you
@@ -1289,7 +1294,7 @@ typedef struct pith_info {
      */
     struct pith_bytes psk_identity;
     /**
-     * What pith_tls_answer_verify said that the peer is known as.
+     * What an answer to PITH_QUESTION_VERIFY said that the peer is known as.
      */
     struct pith_bytes peer_identity;
     /**
@@ -1359,6 +1364,151 @@ typedef struct pith_quic_options {
      */
     uint8_t no_migration;
 } pith_quic_options;
+
+/**
+ * A question. What is not about its kind is empty. All is lent by the connection until the answer, the next call that asks for its question, or the end of the connection
+ * by an error or its being freed.
+ */
+typedef struct pith_question {
+    /**
+     * sizeof(pith_question). Set it before the call.
+     */
+    size_t size;
+    /**
+     * One of PITH_QUESTION_.
+     */
+    int32_t kind;
+    /**
+     * The number of the question, which the answer gives back. A late answer to an earlier question changes nothing.
+     */
+    uint32_t number;
+    /**
+     * The DNS name that a client asks for, or the name that a server has to prove.
+     */
+    struct pith_bytes server_name;
+    /**
+     * Protocols, certificates in DER, or identities.
+     */
+    const struct pith_bytes *items;
+    /**
+     * How many items.
+     */
+    size_t item_count;
+    /**
+     * The groups that a client names, most wanted first.
+     */
+    const uint16_t *groups;
+    /**
+     * How many groups.
+     */
+    size_t group_count;
+    /**
+     * The signature schemes that a client takes, most wanted first.
+     */
+    const uint16_t *signature_schemes;
+    /**
+     * How many schemes.
+     */
+    size_t signature_scheme_count;
+    /**
+     * The cipher suites that a client offers, most wanted first.
+     */
+    const uint16_t *suites;
+    /**
+     * How many suites.
+     */
+    size_t suite_count;
+    /**
+     * The whole ClientHello.
+     */
+    struct pith_bytes client_hello;
+    /**
+     * What to sign, not hashed.
+     */
+    struct pith_bytes message;
+    /**
+     * How to sign: the code of a scheme.
+     */
+    uint16_t scheme;
+    /**
+     * The raw public key of a peer that shows one in place of certificates.
+     */
+    struct pith_bytes raw_key;
+    /**
+     * The OCSP response that was stapled to the leaf; nobody has looked into it.
+     */
+    struct pith_bytes ocsp_response;
+    /**
+     * 32 bytes that stand for a hello.
+     */
+    struct pith_bytes hello;
+    /**
+     * Milliseconds for which a hello is to be remembered.
+     */
+    uint64_t window_ms;
+    /**
+     * PITH_QUESTION_KEEP_SESSION: 32 random bytes that are kept safe, under which `session` is to be sealed. Set it before the call, or leave it NULL.
+     */
+    const uint8_t *session_key;
+    /**
+     * The session, sealed; empty without a key.
+     */
+    struct pith_bytes session;
+} pith_question;
+
+/**
+ * An answer. Fields that `kind` does not speak of are not looked at.
+ */
+typedef struct pith_answer {
+    /**
+     * sizeof(pith_answer).
+     */
+    size_t size;
+    /**
+     * What is answered, the `kind` of the question: one of PITH_QUESTION_.
+     */
+    int32_t kind;
+    /**
+     * The number of the question.
+     */
+    uint32_t number;
+    /**
+     * PITH_QUESTION_VERIFY: not 0 accepts the peer. PITH_QUESTION_EARLY_DATA: not 0 if the hello is the first of its kind; 0 rejects early data, and goes on with
+     * the handshake.
+     */
+    uint8_t yes;
+    /**
+     * PITH_QUESTION_CONFIG: this configuration serves; NULL refuses the client.
+     */
+    const struct pith_server_config *config;
+    /**
+     * PITH_QUESTION_VERIFY: what an accepted peer is known as from now on (pith_info.peer_identity), at most 512 bytes, or none.
+     * PITH_QUESTION_SIGN: the signature, in the encoding of its scheme; empty if there will be none, which ends the connection.
+     * PITH_QUESTION_KEEP_SESSION: the session is kept, and will be found by this identity, 1 to 2048 bytes that nobody can guess; empty if it is not kept, and the client gets no ticket for it.
+     * PITH_QUESTION_FIND_SESSION: the session as it was sealed, which must not be found again; empty if none is known, which leads to a full handshake. So does one that does not fit.
+     */
+    struct pith_bytes bytes;
+    /**
+     * PITH_QUESTION_VERIFY: why the peer is refused, for this side's error; NULL if there is nothing to say.
+     */
+    const char *reason;
+    /**
+     * PITH_QUESTION_PSK: keys that are known, made for a server. Those count that the client offers, and the first in its order is taken; none leads to certificates.
+     */
+    const struct pith_psk *const *psks;
+    /**
+     * How many of them.
+     */
+    size_t psk_count;
+    /**
+     * PITH_QUESTION_FIND_SESSION: the 32 bytes under which the session is sealed.
+     */
+    const uint8_t *session_key;
+    /**
+     * PITH_QUESTION_FIND_SESSION: the place among the items of the identity that the session was kept by.
+     */
+    size_t place;
+} pith_answer;
 
 /**
  * An address of UDP.
@@ -1671,89 +1821,6 @@ typedef struct pith_quic_stats {
      */
     uint16_t mtu;
 } pith_quic_stats;
-
-/**
- * A question. What is not about its kind is empty. All is lent by the connection until the answer, the next pith_tls_question, or the end of the connection by an
- * error or pith_tls_free.
- */
-typedef struct pith_question {
-    /**
-     * sizeof(pith_question). Set it before the call.
-     */
-    size_t size;
-    /**
-     * One of PITH_QUESTION_.
-     */
-    int32_t kind;
-    /**
-     * The number of the question, which the answer gives back. A late answer to an earlier question changes nothing.
-     */
-    uint32_t number;
-    /**
-     * The DNS name that a client asks for, or the name that a server has to prove.
-     */
-    struct pith_bytes server_name;
-    /**
-     * Protocols, certificates in DER, or identities.
-     */
-    const struct pith_bytes *items;
-    /**
-     * How many items.
-     */
-    size_t item_count;
-    /**
-     * The groups that a client names, most wanted first.
-     */
-    const uint16_t *groups;
-    /**
-     * How many groups.
-     */
-    size_t group_count;
-    /**
-     * The signature schemes that a client takes, most wanted first.
-     */
-    const uint16_t *signature_schemes;
-    /**
-     * How many schemes.
-     */
-    size_t signature_scheme_count;
-    /**
-     * The cipher suites that a client offers, most wanted first.
-     */
-    const uint16_t *suites;
-    /**
-     * How many suites.
-     */
-    size_t suite_count;
-    /**
-     * The whole ClientHello.
-     */
-    struct pith_bytes client_hello;
-    /**
-     * What to sign, not hashed.
-     */
-    struct pith_bytes message;
-    /**
-     * How to sign: the code of a scheme.
-     */
-    uint16_t scheme;
-    /**
-     * The raw public key of a peer that shows one in place of certificates.
-     */
-    struct pith_bytes raw_key;
-    /**
-     * The OCSP response that was stapled to the leaf; nobody has looked into it.
-     */
-    struct pith_bytes ocsp_response;
-    /**
-     * 32 bytes that stand for a hello.
-     */
-    struct pith_bytes hello;
-    /**
-     * Milliseconds for which a hello is to be remembered.
-     */
-    uint64_t window_ms;
-} pith_question;
 
 /**
  * What pith_tls_open did.
@@ -2352,8 +2419,7 @@ int32_t pith_packet_retry_tag(uint32_t version,
 /**
  * Makes a client's configuration of one of TLS, which has to name application protocols. `options` may be NULL for the defaults. `*out` is
  * yours to free with pith_quic_client_config_free; `tls` may be freed before.
- *
- * What a TLS configuration asks the program (pith_tls_question) cannot be answered on a QUIC connection: it fails then with PITH_CONFIG.
+ * Its connections know how to ask the program what the configuration of TLS has them ask (PITH_EVENT_QUESTION).
  *
  * Errors: PITH_CONFIG for a number that no connection can have; the text is in `why`, as for pith_trust_new.
  *
@@ -2425,10 +2491,31 @@ uint64_t pith_quic_code(const struct pith_quic *quic);
 /**
  * Takes what pith_quic_endpoint_receive keeps for this connection. Ask for events afterwards, and transmit.
  *
- * Errors: PITH_CONFIG if the configuration asks the program something; what the connection ends by is an event.
+ * What the connection ends by is an event.
  */
 int32_t pith_quic_receive(struct pith_quic *quic,
                           const struct pith_time *now);
+
+/**
+ * Says what the connection wants to know, as pith_tls_question does, after PITH_EVENT_QUESTION. Until the answer it goes on receiving and sending what needs none.
+ *
+ * Needs:
+ * As pith_tls_question.
+ */
+int32_t pith_quic_question(struct pith_quic *quic,
+                           struct pith_question *question);
+
+/**
+ * Answers the open question, as pith_tls_answer does. Ask for events afterwards, and transmit.
+ *
+ * Errors: as pith_tls_answer; or how the connection ended, of which there is an event.
+ *
+ * Needs:
+ * As pith_tls_answer.
+ */
+int32_t pith_quic_answer(struct pith_quic *quic,
+                         const struct pith_answer *answer,
+                         const struct pith_time *now);
 
 /**
  * Writes datagrams of one size that are to be sent now to `buffer`: as many as have room and the network can take, at least one. Send each, and call it again until nothing is left.
@@ -3096,121 +3183,24 @@ int32_t pith_tls_remembered(struct pith_tls *tls,
  * Returns PITH_OK, PITH_NONE if it asks nothing, or PITH_ARGUMENT if `question->size` is not set.
  *
  * Needs:
- * `question` points to as many bytes as its size says.
+ * `question` points to as many bytes as its size says, and its `session_key` is NULL or points to 32 bytes.
  */
 int32_t pith_tls_question(struct pith_tls *tls,
                           struct pith_question *question);
 
 /**
- * Answers PITH_QUESTION_CONFIG: this configuration serves, or none for NULL, which refuses the client. `now` may be NULL for the system's time, here and in the
- * other answers. Transmit afterwards, and give what is left of the peer's bytes to pith_tls_receive, if only 0 of them.
+ * Answers the open question. `now` may be NULL for the system's time. Transmit afterwards, and give what is left of the peer's bytes to pith_tls_receive, if only 0 of
+ * them.
  *
- * Errors: PITH_MISUSE if no such question is open under this number, which changes nothing; otherwise as pith_tls_receive.
- */
-int32_t pith_tls_answer_config(struct pith_tls *tls,
-                               uint32_t number,
-                               const struct pith_server_config *config,
-                               const struct pith_time *now);
-
-/**
- * Answers PITH_QUESTION_VERIFY: not 0 accepts the peer, known as the bytes of `known_as` from now on (pith_info.peer_identity, at most 512 bytes, or none); 0 refuses it, with a
- * text for this side's error, or NULL.
- *
- * Errors: as pith_tls_answer_config; PITH_CERTIFICATE once the peer is refused.
+ * Errors: PITH_MISUSE if no such question is open, PITH_NULL, PITH_ARGUMENT, and PITH_NOT_AUTHENTIC for a session that does not open under its key: it is still open then. Otherwise as
+ * pith_tls_receive, such as PITH_CERTIFICATE once the peer is refused.
  *
  * Needs:
- * Pointers are valid for the lengths beside them, and `reason` ends in NUL.
+ * `answer` points to as many bytes as its size says. Pointers in it are valid for the lengths beside them, and `reason` ends in NUL.
  */
-int32_t pith_tls_answer_verify(struct pith_tls *tls,
-                               uint32_t number,
-                               uint8_t accept,
-                               struct pith_bytes known_as,
-                               const char *reason,
-                               const struct pith_time *now);
-
-/**
- * Answers PITH_QUESTION_SIGN: the signature, in the encoding of its scheme. Length 0 says that there will be none, and ends the connection.
- *
- * Errors: as pith_tls_answer_config.
- *
- * Needs:
- * There are `len` bytes at `signature`.
- */
-int32_t pith_tls_answer_signature(struct pith_tls *tls,
-                                  uint32_t number,
-                                  const uint8_t *signature,
-                                  size_t len,
-                                  const struct pith_time *now);
-
-/**
- * Answers PITH_QUESTION_EARLY_DATA: not 0 if the hello is the first of its kind. 0 rejects early data, and goes on with the handshake.
- *
- * Errors: as pith_tls_answer_config.
- */
-int32_t pith_tls_answer_early_data(struct pith_tls *tls,
-                                   uint32_t number,
-                                   uint8_t is_first,
-                                   const struct pith_time *now);
-
-/**
- * Answers PITH_QUESTION_PSK: those of these keys, made for a server, count that the client offers; the first in its order is taken. None leads to certificates.
- *
- * Errors: as pith_tls_answer_config.
- *
- * Needs:
- * There are `count` pointers at `psks`, none of them NULL.
- */
-int32_t pith_tls_answer_psks(struct pith_tls *tls,
-                             uint32_t number,
-                             const struct pith_psk *const *psks,
-                             size_t count,
-                             const struct pith_time *now);
-
-/**
- * Gives the session of PITH_QUESTION_KEEP_SESSION, sealed under `key`, 32 random bytes. `*len` says how many bytes it is.
- *
- * Errors: PITH_TOO_SMALL, and then nothing is written; PITH_MISUSE if no such question is open.
- *
- * Needs:
- * There are 32 bytes at `key`, and `capacity` bytes to write to at `out`.
- */
-int32_t pith_tls_question_session(struct pith_tls *tls,
-                                  const uint8_t *key,
-                                  uint8_t *out,
-                                  size_t capacity,
-                                  size_t *len);
-
-/**
- * Answers PITH_QUESTION_KEEP_SESSION: the session is kept, and will be found by this identity, 1 to 2048 bytes that nobody can guess. Length 0 says that it is not kept,
- * and the client gets no ticket for it.
- *
- * Errors: as pith_tls_answer_config.
- *
- * Needs:
- * There are `len` bytes at `identity`.
- */
-int32_t pith_tls_answer_kept(struct pith_tls *tls,
-                             uint32_t number,
-                             const uint8_t *identity,
-                             size_t len,
-                             const struct pith_time *now);
-
-/**
- * Answers PITH_QUESTION_FIND_SESSION: the session of the identity at `place` among the items, as pith_tls_question_session gave it under `key`. It must not be found
- * again. Length 0 says that none is known, and leads to a full handshake; so does a session that does not fit. `key` may be NULL then.
- *
- * Errors: as pith_tls_answer_config; PITH_NOT_AUTHENTIC for a session that does not open under the key, and the question is still open.
- *
- * Needs:
- * There are 32 bytes at `key`, and `len` bytes at `sealed`.
- */
-int32_t pith_tls_answer_session(struct pith_tls *tls,
-                                uint32_t number,
-                                size_t place,
-                                const uint8_t *key,
-                                const uint8_t *sealed,
-                                size_t len,
-                                const struct pith_time *now);
+int32_t pith_tls_answer(struct pith_tls *tls,
+                        const struct pith_answer *answer,
+                        const struct pith_time *now);
 
 /**
  * Opens the first record of `bytes` in place. Call it again with what is behind `consumed`, and transmit what waits before you get more. Not to be mixed with

@@ -11,7 +11,7 @@ pub const PITH_OK: i32 = 0;
 pub const PITH_WANT_INPUT: i32 = 1;
 /// Not an error: bytes wait to go to the peer, and have to go first (pith_tls_transmit, or a socket that can be written).
 pub const PITH_WANT_OUTPUT: i32 = 2;
-/// Not an error: a question waits for its answer (pith_tls_question).
+/// Not an error: a question waits for its answer (pith_tls_question, pith_quic_question).
 pub const PITH_WANT_ANSWER: i32 = 3;
 /// Not an error: plaintext waits, and has to be read first (pith_tls_read).
 pub const PITH_WANT_READ: i32 = 4;

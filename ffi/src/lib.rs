@@ -36,6 +36,7 @@ pub mod info;
 pub mod kem;
 pub mod packet;
 mod panic;
+pub mod question;
 pub mod quic;
 pub mod time;
 pub mod tls;

@@ -42,17 +42,27 @@ tests_in_c! {
     fd,
     kem,
     quic,
+    quic_early,
     sessions,
     threads,
     tls,
 }
 
-/// The program prints what its key, which is elsewhere, is to sign: here.
 #[test]
 fn questions() {
-    let files = Files::new("questions");
+    with_a_key_elsewhere("questions");
+}
+
+#[test]
+fn quic_questions() {
+    with_a_key_elsewhere("quic_questions");
+}
+
+/// The program prints what its key, which is elsewhere, is to sign: here. It may do so several times.
+fn with_a_key_elsewhere(test: &str) {
+    let files = Files::new(test);
     for language in [C99, CPP17] {
-        let Some(program) = compile(&files, "tests/c/questions.c", language) else {
+        let Some(program) = compile(&files, &format!("tests/c/{test}.c"), language) else {
             continue;
         };
         let mut child = compiler::command(&program)
@@ -61,25 +71,24 @@ fn questions() {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let message = Vec::from_iter(
-            (0..line.trim_end().len())
-                .step_by(2)
-                .map(|at| u8::from_str_radix(line.get(at..at + 2).unwrap(), 16).unwrap()),
-        );
-        let signature = files
-            .server_key()
-            .sign(SignatureScheme::ECDSA_SECP256R1_SHA256, &message);
-        let hex: String = signature
-            .unwrap()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
         let mut input = child.stdin.take().unwrap();
-        writeln!(input, "{hex}").unwrap();
+        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+            let line = line.unwrap();
+            let message = Vec::from_iter(
+                (0..line.len())
+                    .step_by(2)
+                    .map(|at| u8::from_str_radix(line.get(at..at + 2).unwrap(), 16).unwrap()),
+            );
+            let signature = files
+                .server_key()
+                .sign(SignatureScheme::ECDSA_SECP256R1_SHA256, &message);
+            let hex: String = signature
+                .unwrap()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            writeln!(input, "{hex}").unwrap();
+        }
         drop(input);
         assert!(child.wait().unwrap().success(), "{}", program.display());
     }

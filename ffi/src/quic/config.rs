@@ -64,8 +64,7 @@ unsafe impl Struct for pith_quic_options {}
 
 /// Makes a client's configuration of one of TLS, which has to name application protocols. `options` may be NULL for the defaults. `*out` is
 /// yours to free with pith_quic_client_config_free; `tls` may be freed before.
-///
-/// What a TLS configuration asks the program (pith_tls_question) cannot be answered on a QUIC connection: it fails then with PITH_CONFIG.
+/// Its connections know how to ask the program what the configuration of TLS has them ask (PITH_EVENT_QUESTION).
 ///
 /// Errors: PITH_CONFIG for a number that no connection can have; the text is in `why`, as for pith_trust_new.
 ///

@@ -12,9 +12,10 @@ use super::endpoint::tell_deadline;
 use super::shared::Shared;
 use super::{PITH_QUIC_DATAGRAM, ecn_bits, local, number, pith_address, time};
 use crate::arguments::{Struct, fill, list, pith_bytes, room};
-use crate::error::{Failure, PITH_CONFIG, PITH_NONE, PITH_OK};
+use crate::error::{Failure, PITH_NONE, PITH_OK};
 use crate::handle::{Guarded, Handle, enter, free};
 use crate::panic::contain_or;
+use crate::question::{self, Lent, pith_answer, pith_question};
 use crate::time::pith_time;
 use crate::tls::lend;
 
@@ -30,6 +31,9 @@ pub(crate) struct Quic {
     /// A datagram for which the buffer was too small.
     pub(super) datagram: Option<Bytes>,
     pub(super) early_datagram: Option<Bytes>,
+    /// What an open question lends to the caller, and the number of the last one that an event told of.
+    lent: Lent,
+    pub(super) told: Option<u32>,
 }
 
 impl Handle for pith_quic {
@@ -59,20 +63,13 @@ impl Quic {
             code: 0,
             datagram: None,
             early_datagram: None,
+            lent: Lent::default(),
+            told: None,
         }
     }
 
     /// Tells the endpoint what it has to know.
     pub(super) fn settle(&mut self, now: Now) -> Result<(), Failure> {
-        if self.connection.question().is_some() && self.connection.error().is_none() {
-            let nothing = ::pith_quic::VarInt::ZERO;
-            self.connection.close(nothing, Bytes::new(), now);
-            self.shared.settle(self.key, &mut self.connection, now)?;
-            return Err(Failure::new(
-                PITH_CONFIG,
-                "the configuration of TLS asks the program something, which a QUIC connection cannot yet: it was closed",
-            ));
-        }
         self.shared.settle(self.key, &mut self.connection, now)
     }
 
@@ -161,7 +158,7 @@ pub extern "C" fn pith_quic_code(quic: Option<&pith_quic>) -> u64 {
 
 /// Takes what pith_quic_endpoint_receive keeps for this connection. Ask for events afterwards, and transmit.
 ///
-/// Errors: PITH_CONFIG if the configuration asks the program something; what the connection ends by is an event.
+/// What the connection ends by is an event.
 #[unsafe(no_mangle)]
 pub extern "C" fn pith_quic_receive(quic: Option<&mut pith_quic>, now: Option<&pith_time>) -> i32 {
     enter(quic, |quic| {
@@ -170,6 +167,50 @@ pub extern "C" fn pith_quic_receive(quic: Option<&mut pith_quic>, now: Option<&p
             quic.connection.receive(now, route, ecn, datagram);
         }
         quic.settle(now)?;
+        Ok(PITH_OK)
+    })
+}
+
+/// Says what the connection wants to know, as pith_tls_question does, after PITH_EVENT_QUESTION. Until the answer it goes on receiving and sending what needs none.
+///
+/// # Safety
+/// As pith_tls_question.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pith_quic_question(
+    quic: Option<&mut pith_quic>,
+    question: *mut pith_question,
+) -> i32 {
+    enter(quic, |quic| {
+        let Some(open) = quic.connection.question() else {
+            return Ok(PITH_NONE);
+        };
+        // SAFETY: the caller's duty.
+        unsafe { question::tell(open, &mut quic.lent, question) }?;
+        Ok(PITH_OK)
+    })
+}
+
+/// Answers the open question, as pith_tls_answer does. Ask for events afterwards, and transmit.
+///
+/// Errors: as pith_tls_answer; or how the connection ended, of which there is an event.
+///
+/// # Safety
+/// As pith_tls_answer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pith_quic_answer(
+    quic: Option<&mut pith_quic>,
+    answer: *const pith_answer,
+    now: Option<&pith_time>,
+) -> i32 {
+    enter(quic, |quic| {
+        let now = time(now)?;
+        quic.check()?;
+        // SAFETY: the caller's duty.
+        let answer = unsafe { question::answer(quic.connection.question(), answer) }?;
+        let answered = quic.connection.answer(answer, now);
+        quic.lent = Lent::default();
+        quic.settle(now)?;
+        answered?;
         Ok(PITH_OK)
     })
 }

@@ -36,6 +36,8 @@ pub const PITH_EVENT_EARLY_REJECTED: i32 = 12;
 pub const PITH_EVENT_MOVED: i32 = 13;
 /// The connection is over, with `status` and, for PITH_RESET, `code`. Nothing comes after it. pith_quic_error has the text.
 pub const PITH_EVENT_CLOSED: i32 = 14;
+/// The connection wants to know something: pith_quic_question, pith_quic_answer.
+pub const PITH_EVENT_QUESTION: i32 = 15;
 
 /// Something that happened. Fields that `kind` does not speak of are 0.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +84,16 @@ pub unsafe extern "C" fn pith_quic_next_event(
             unsafe { fill(out, |size| pith_quic_event { size, ..told }) }?;
             return Ok(PITH_OK);
         }
-        Ok(PITH_NONE)
+        // One question is open at a time, and each is told once.
+        let open = quic.connection.question().map(|question| question.number());
+        if open.is_none() || open == quic.told || quic.connection.error().is_some() {
+            return Ok(PITH_NONE);
+        }
+        quic.told = open;
+        let kind = PITH_EVENT_QUESTION;
+        // SAFETY: the caller's duty.
+        unsafe { fill(out, |size| pith_quic_event { kind, ..none(size) }) }?;
+        Ok(PITH_OK)
     })
 }
 

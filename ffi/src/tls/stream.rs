@@ -9,11 +9,11 @@ use ::pith_tls::{Connection, Error, Flow, Local, Now, Received};
 
 use zeroize::Zeroize;
 
-use crate::arguments::pith_bytes;
 use crate::error::{
     Failure, PITH_END, PITH_OK, PITH_WANT_ANSWER, PITH_WANT_INPUT, PITH_WANT_OUTPUT,
     PITH_WANT_READ, PITH_WANT_READ_EARLY,
 };
+use crate::question::Lent;
 use crate::time::Clock;
 
 pub(crate) struct Tls {
@@ -29,7 +29,7 @@ pub(crate) struct Tls {
     #[cfg(unix)]
     held: Vec<u8>,
     /// What an open question lends to the caller.
-    pub(crate) items: Vec<pith_bytes>,
+    pub(crate) lent: Lent,
 }
 
 impl Tls {
@@ -44,7 +44,7 @@ impl Tls {
             sent: 0,
             #[cfg(unix)]
             held: Vec::new(),
-            items: Vec::new(),
+            lent: Lent::default(),
         }
     }
 

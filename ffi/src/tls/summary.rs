@@ -46,7 +46,7 @@ pub struct pith_info {
     pub ocsp_response: pith_bytes,
     /// The identity of the pre-shared key in use, if it is not a ticket's.
     pub psk_identity: pith_bytes,
-    /// What pith_tls_answer_verify said that the peer is known as.
+    /// What an answer to PITH_QUESTION_VERIFY said that the peer is known as.
     pub peer_identity: pith_bytes,
     /// The raw public key that the peer showed, if the configuration keeps what peers show.
     pub peer_raw_key: pith_bytes,

@@ -107,6 +107,32 @@ static inline pith_server_config *server_config(pith_server_options *o)
     return config;
 }
 
+/* The beginning of an answer to a question. */
+static inline pith_answer answer_to(const pith_question *q)
+{
+    pith_answer a;
+    PITH_INIT(a);
+    a.kind = q->kind;
+    a.number = q->number;
+    return a;
+}
+
+/* Prints what is to be signed, and reads the signature, both in hexadecimal on a line. */
+static inline size_t sign_elsewhere(pith_bytes message, uint8_t *signature, size_t room)
+{
+    char line[512];
+    size_t i;
+    unsigned byte;
+    for (i = 0; i < message.len; i++)
+        printf("%02x", message.data[i]);
+    printf("\n");
+    fflush(stdout);
+    CHECK(fgets(line, sizeof line, stdin) != NULL);
+    for (i = 0; i < room && sscanf(line + 2 * i, "%2x", &byte) == 1; i++)
+        signature[i] = (uint8_t)byte;
+    return i;
+}
+
 /* A fixed time, in 2027, to which a test adds what it likes. */
 static inline pith_time at(uint64_t seconds)
 {

@@ -2,12 +2,14 @@
 #include "check.h"
 
 static pith_question q;
+static pith_answer a;
 
 static uint32_t asked(pith_tls *tls, int32_t kind)
 {
     PITH_INIT(q);
     IS(pith_tls_question(tls, &q), PITH_OK);
     CHECK(q.kind == kind);
+    a = answer_to(&q);
     return q.number;
 }
 
@@ -73,18 +75,26 @@ static void which_configuration(void)
     IS(pith_tls_question(NULL, &q), PITH_NULL);
 
     /* Nothing but the right answer changes anything. */
-    IS(pith_tls_answer_config(s, number + 1, chosen, NULL), PITH_MISUSE);
+    a.config = chosen;
+    a.number = number + 1;
+    IS(pith_tls_answer(s, &a, NULL), PITH_MISUSE);
     CHECK(strstr(pith_tls_error(s), "number") != NULL);
-    IS(pith_tls_answer_verify(s, number, 1, bytes_of(NULL, 0), NULL, NULL), PITH_MISUSE);
-    IS(pith_tls_answer_signature(s, number, flight, 5, NULL), PITH_MISUSE);
-    IS(pith_tls_answer_early_data(s, number, 1, NULL), PITH_MISUSE);
-    IS(pith_tls_answer_psks(s, number, NULL, 0, NULL), PITH_MISUSE);
-    IS(pith_tls_answer_kept(s, number, flight, 5, NULL), PITH_MISUSE);
-    IS(pith_tls_answer_session(s, number, 0, NULL, NULL, 0, NULL), PITH_MISUSE);
-    IS(pith_tls_answer_config(NULL, number, chosen, NULL), PITH_NULL);
-    IS(pith_tls_answer_early_data(NULL, number, 1, NULL), PITH_NULL);
-    IS(pith_tls_answer_config(s, number, chosen, NULL), PITH_OK);
-    IS(pith_tls_answer_config(s, number, chosen, NULL), PITH_MISUSE);
+    a.number = number;
+    for (a.kind = 0; a.kind < 100; a.kind++)
+        if (a.kind != PITH_QUESTION_CONFIG)
+            IS(pith_tls_answer(s, &a, NULL), PITH_MISUSE);
+    CHECK(strstr(pith_tls_error(s), "kind") != NULL);
+    a.kind = PITH_QUESTION_CONFIG;
+    a.bytes.len = 5;
+    IS(pith_tls_answer(s, &a, NULL), PITH_NULL);
+    a.bytes.len = 0;
+    a.size = 1;
+    IS(pith_tls_answer(s, &a, NULL), PITH_ARGUMENT);
+    a.size = sizeof a;
+    IS(pith_tls_answer(s, NULL, NULL), PITH_NULL);
+    IS(pith_tls_answer(NULL, &a, NULL), PITH_NULL);
+    IS(pith_tls_answer(s, &a, NULL), PITH_OK);
+    IS(pith_tls_answer(s, &a, NULL), PITH_MISUSE);
     IS(hand_over(c, s), PITH_OK);
     shake(s, c, NULL);
     PITH_INIT(info);
@@ -97,12 +107,14 @@ static void which_configuration(void)
     c = client(clients, NULL);
     s = server(first);
     IS(hand_over(c, s), PITH_WANT_ANSWER);
-    IS(pith_tls_answer_config(s, asked(s, PITH_QUESTION_CONFIG), NULL, NULL), PITH_LOCAL);
+    asked(s, PITH_QUESTION_CONFIG);
+    IS(pith_tls_answer(s, &a, NULL), PITH_LOCAL);
     CHECK(pith_tls_alert_sent(s) == 49);
     flight_at = flight_len;
     IS(hand_over(s, c), PITH_ALERT);
     CHECK(pith_tls_alert_received(c) == 49);
-    IS(pith_tls_answer_config(s, number, chosen, NULL), PITH_LOCAL);
+    a.config = chosen;
+    IS(pith_tls_answer(s, &a, NULL), PITH_LOCAL);
     IS(pith_tls_question(s, &q), PITH_NONE);
     pith_tls_free(c);
     pith_tls_free(s);
@@ -142,10 +154,11 @@ static void is_it_acceptable(int accept)
     asked(c, PITH_QUESTION_VERIFY);
     CHECK(q.item_count == 2 && q.items[0].data[0] == 0x30 && q.raw_key.len == 0);
     CHECK(q.server_name.len == 14);
-    IS(pith_tls_answer_verify(c, q.number, 1, bytes_of(NULL, 5), NULL, NULL), PITH_NULL);
-    IS(pith_tls_answer_verify(c, q.number, 0, bytes_of(NULL, 0), "\xff", NULL), PITH_ARGUMENT);
-    IS(pith_tls_answer_verify(NULL, q.number, 1, bytes_of(NULL, 0), NULL, NULL), PITH_NULL);
-    status = pith_tls_answer_verify(c, q.number, accept != 0, bytes_of(NULL, 0), "not today", NULL);
+    a.reason = "\xff";
+    IS(pith_tls_answer(c, &a, NULL), PITH_ARGUMENT);
+    a.reason = "not today";
+    a.yes = accept != 0;
+    status = pith_tls_answer(c, &a, NULL);
     if (!accept) {
         CHECK(status == PITH_CERTIFICATE && strstr(pith_tls_error(c), "not today") != NULL);
         CHECK(pith_tls_alert_sent(c) > 0);
@@ -156,7 +169,9 @@ static void is_it_acceptable(int accept)
         IS(hand_over(c, s), PITH_WANT_ANSWER);
         asked(s, PITH_QUESTION_VERIFY);
         CHECK(q.server_name.len == 0 && q.item_count == 2);
-        IS(pith_tls_answer_verify(s, q.number, 1, text("account 7"), NULL, NULL), PITH_OK);
+        a.yes = 1;
+        a.bytes = text("account 7");
+        IS(pith_tls_answer(s, &a, NULL), PITH_OK);
         while (flight_at < flight_len)
             IS(hand_over(c, s), PITH_OK);
         PITH_INIT(info);
@@ -170,20 +185,6 @@ static void is_it_acceptable(int accept)
     pith_server_config_free(servers);
     pith_trust_free(trust);
     pith_identity_free(shown);
-}
-
-/* Prints what is to be signed, and reads the signature, both in hexadecimal. */
-static size_t sign_elsewhere(uint8_t *signature, size_t room)
-{
-    size_t i;
-    unsigned byte;
-    for (i = 0; i < q.message.len; i++)
-        printf("%02x", q.message.data[i]);
-    printf("\n");
-    fflush(stdout);
-    for (i = 0; i < room && scanf("%2x", &byte) == 1; i++)
-        signature[i] = (uint8_t)byte;
-    return i;
 }
 
 static void a_key_elsewhere(int good)
@@ -217,14 +218,13 @@ static void a_key_elsewhere(int good)
     IS(hand_over(c, s), PITH_WANT_ANSWER);
     asked(s, PITH_QUESTION_SIGN);
     CHECK(q.scheme == scheme && q.message.len > 64);
-    IS(pith_tls_answer_signature(s, q.number, NULL, 5, NULL), PITH_NULL);
-    IS(pith_tls_answer_signature(NULL, q.number, signature, 5, NULL), PITH_NULL);
     if (good) {
-        len = sign_elsewhere(signature, sizeof signature);
-        IS(pith_tls_answer_signature(s, q.number, signature, len, NULL), PITH_OK);
+        len = sign_elsewhere(q.message, signature, sizeof signature);
+        a.bytes = bytes_of(signature, len);
+        IS(pith_tls_answer(s, &a, NULL), PITH_OK);
         shake(s, c, NULL);
     } else {
-        IS(pith_tls_answer_signature(s, q.number, NULL, 0, NULL), PITH_LOCAL);
+        IS(pith_tls_answer(s, &a, NULL), PITH_LOCAL);
         CHECK(pith_tls_receiving(s) == PITH_FAILED && pith_tls_alert_sent(s) > 0);
     }
     pith_tls_free(c);

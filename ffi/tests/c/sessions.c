@@ -172,7 +172,7 @@ static void early(void)
     pith_strikes_free(strikes);
 }
 
-static uint32_t asked(pith_tls *tls, int32_t kind, pith_question *q)
+static pith_answer asked(pith_tls *tls, int32_t kind, pith_question *q)
 {
     PITH_INIT(*q);
     IS(pith_tls_question(tls, q), PITH_OK);
@@ -180,7 +180,7 @@ static uint32_t asked(pith_tls *tls, int32_t kind, pith_question *q)
         fprintf(stderr, "the question is %d\n", (int)q->kind);
         exit(1);
     }
-    return q->number;
+    return answer_to(q);
 }
 
 static void fleet_asked(void)
@@ -193,6 +193,7 @@ static void fleet_asked(void)
     pith_client_config *clients;
     pith_server_config *servers;
     pith_question q;
+    pith_answer a;
     pith_time now = at(0);
     IS(pith_sessions_new(&sessions, NULL, NULL, 0), PITH_OK);
     PITH_INIT(co);
@@ -213,10 +214,10 @@ static void fleet_asked(void)
             IS(pith_tls_transmit(c, flight, sizeof flight, &len), PITH_OK);
             IS(pith_tls_receive(s, flight, len, &n, &now), PITH_WANT_ANSWER);
             CHECK(n < len);
-            asked(s, PITH_QUESTION_EARLY_DATA, &q);
+            a = asked(s, PITH_QUESTION_EARLY_DATA, &q);
             CHECK(q.hello.len == 32 && q.window_ms >= 20000);
-            IS(pith_tls_answer_early_data(s, q.number + 1, 1, &now), PITH_MISUSE);
-            IS(pith_tls_answer_early_data(s, q.number, first ? 1 : 0, &now), PITH_OK);
+            a.yes = first ? 1 : 0;
+            IS(pith_tls_answer(s, &a, &now), PITH_OK);
             CHECK(give(s, flight + n, len - n, &now) == (first ? 5 : 0));
             IS(pith_tls_early_data(s), first ? PITH_EARLY_ACCEPTED : PITH_EARLY_REJECTED);
         }
@@ -244,6 +245,7 @@ static void kept(void)
     pith_client_config *clients;
     pith_server_config *servers;
     pith_question q;
+    pith_answer a;
     pith_tls *c, *s;
     pith_time now = at(0);
     PITH_INIT(o);
@@ -265,17 +267,18 @@ static void kept(void)
     s = server(servers);
     CHECK(carry(c, s, 2048, &now) == PITH_OK && carry(s, c, 2048, &now) == PITH_OK);
     IS(pith_tls_transmit(c, bytes, sizeof bytes, &len), PITH_OK);
-    IS(pith_tls_question_session(s, key, store, sizeof store, &stored), PITH_MISUSE);
     CHECK(pith_tls_receive(s, bytes, len, &n, &now) >= 0);
-    asked(s, PITH_QUESTION_KEEP_SESSION, &q);
-    IS(pith_tls_question_session(s, key, store, 10, &stored), PITH_TOO_SMALL);
-    CHECK(stored > 10);
-    IS(pith_tls_question_session(s, NULL, store, sizeof store, &stored), PITH_NULL);
-    IS(pith_tls_question_session(NULL, key, store, sizeof store, &stored), PITH_NULL);
-    IS(pith_tls_question_session(s, key, store, sizeof store, NULL), PITH_NULL);
-    IS(pith_tls_question_session(s, key, store, sizeof store, &stored), PITH_OK);
-    IS(pith_tls_answer_kept(s, q.number, NULL, 3, &now), PITH_NULL);
-    IS(pith_tls_answer_kept(s, q.number, (const uint8_t *)"session 1", 9, &now), PITH_OK);
+    a = asked(s, PITH_QUESTION_KEEP_SESSION, &q);
+    CHECK(q.session.len == 0); /* without a key to seal it */
+    q.session_key = key;
+    IS(pith_tls_question(s, &q), PITH_OK);
+    CHECK(q.session_key == key && q.session.len > 100 && q.session.len <= sizeof store);
+    stored = q.session.len;
+    memcpy(store, q.session.data, stored);
+    a.bytes = bytes_of(NULL, 3);
+    IS(pith_tls_answer(s, &a, &now), PITH_NULL);
+    a.bytes = text("session 1");
+    IS(pith_tls_answer(s, &a, &now), PITH_OK);
     CHECK(carry(s, c, 2048, &now) == PITH_OK && pith_sessions_count(sessions) == 1);
     end(c, s);
 
@@ -283,20 +286,24 @@ static void kept(void)
     s = server(servers);
     IS(pith_tls_transmit(c, bytes, sizeof bytes, &len), PITH_OK);
     IS(pith_tls_receive(s, bytes, len, &n, &now), PITH_WANT_ANSWER);
-    asked(s, PITH_QUESTION_FIND_SESSION, &q);
+    a = asked(s, PITH_QUESTION_FIND_SESSION, &q);
     CHECK(q.item_count == 1 && q.items[0].len == 9);
     CHECK(memcmp(q.items[0].data, "session 1", 9) == 0);
-    IS(pith_tls_answer_session(s, q.number, 0, other_key, store, stored, &now), PITH_NOT_AUTHENTIC);
-    IS(pith_tls_answer_session(s, q.number, 0, NULL, store, stored, &now), PITH_NULL);
-    IS(pith_tls_answer_session(s, q.number, 0, key, NULL, stored, &now), PITH_NULL);
-    IS(pith_tls_answer_session(NULL, q.number, 0, key, store, stored, &now), PITH_NULL);
-    IS(pith_tls_answer_session(s, q.number, 0, key, store, stored, &now), PITH_OK);
+    a.bytes = bytes_of(store, stored);
+    IS(pith_tls_answer(s, &a, &now), PITH_NULL);
+    a.session_key = other_key;
+    IS(pith_tls_answer(s, &a, &now), PITH_NOT_AUTHENTIC);
+    a.session_key = key;
+    a.bytes.len--;
+    IS(pith_tls_answer(s, &a, &now), PITH_NOT_AUTHENTIC);
+    a.bytes.len++;
+    IS(pith_tls_answer(s, &a, &now), PITH_OK);
     CHECK(carry(s, c, 2048, &now) == PITH_OK);
     IS(pith_tls_transmit(c, bytes, sizeof bytes, &len), PITH_OK);
     CHECK(pith_tls_receive(s, bytes, len, &n, &now) >= 0);
     CHECK(resumed(c) && resumed(s));
-    asked(s, PITH_QUESTION_KEEP_SESSION, &q);
-    IS(pith_tls_answer_kept(s, q.number, NULL, 0, &now), PITH_OK);
+    a = asked(s, PITH_QUESTION_KEEP_SESSION, &q);
+    IS(pith_tls_answer(s, &a, &now), PITH_OK);
     end(c, s);
     pith_client_config_free(clients);
     pith_server_config_free(servers);
@@ -332,6 +339,7 @@ static void pre_shared(int ask)
     pith_client_config *clients;
     pith_server_config *servers;
     pith_question q;
+    pith_answer a;
     pith_info info;
     pith_tls *c, *s;
     our_list[0] = ours;
@@ -354,11 +362,12 @@ static void pre_shared(int ask)
     if (ask) {
         IS(pith_tls_transmit(c, bytes, sizeof bytes, &len), PITH_OK);
         IS(pith_tls_receive(s, bytes, len, &n, NULL), PITH_WANT_ANSWER);
-        asked(s, PITH_QUESTION_PSK, &q);
+        a = asked(s, PITH_QUESTION_PSK, &q);
         CHECK(q.item_count == 2);
-        IS(pith_tls_answer_psks(s, q.number, NULL, 1, NULL), PITH_NULL);
-        IS(pith_tls_answer_psks(NULL, q.number, their_list, 1, NULL), PITH_NULL);
-        IS(pith_tls_answer_psks(s, q.number, their_list, 1, NULL), PITH_OK);
+        a.psk_count = 1;
+        IS(pith_tls_answer(s, &a, NULL), PITH_NULL);
+        a.psks = their_list;
+        IS(pith_tls_answer(s, &a, NULL), PITH_OK);
     }
     shake(c, s, NULL);
     PITH_INIT(info);
