@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -33,6 +33,9 @@ pub(crate) enum Command {
     /// The first line on standard output is `listening on ADDR:PORT`. A client that fails is named on standard error; serving goes on.
     #[command(after_help = EXIT_CODES)]
     Server(ServerOptions),
+    /// Be an endpoint of the QUIC interop runner, which says by environment variables what to do.
+    #[command(subcommand, after_help = INTEROP_EXIT_CODES)]
+    Interop(InteropCommand),
     /// Show what the named policies allow, or how two of them differ.
     #[command(subcommand, after_help = EXIT_CODES)]
     Policy(PolicyCommand),
@@ -203,7 +206,7 @@ pub(crate) struct ServerOptions {
 }
 
 /// What either side shows of itself, or shares with the other.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct IdentityOptions {
     /// PEM file of a certificate chain to show, this side's own first. With several pairs of --cert and --key, each peer is shown the
     /// one that suits it best.
@@ -243,6 +246,65 @@ pub(crate) struct TermsOptions {
     /// Append the secrets of all connections to this file, as Wireshark reads them. Whoever has it can decrypt the connections.
     #[arg(long, value_name = "FILE")]
     pub(crate) keylog: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum InteropCommand {
+    /// Get the files of REQUESTS from one server, as the test case asks.
+    #[command(after_help = INTEROP_EXIT_CODES)]
+    Client(InteropClientOptions),
+    /// Serve files to clients of a test case. The first line on standard output is `listening on ADDR:PORT`.
+    #[command(after_help = INTEROP_EXIT_CODES)]
+    Server(InteropServerOptions),
+}
+
+#[derive(Args)]
+pub(crate) struct InteropClientOptions {
+    /// What to get: URLs https://HOST[:PORT]/PATH of one server, with blanks between.
+    #[arg(long, env = "REQUESTS", value_name = "URLS", default_value = "")]
+    pub(crate) requests: String,
+    /// Where the files go, each by the last part of its path. The directory is made if it is not there.
+    #[arg(long, value_name = "DIR", default_value = "/downloads")]
+    pub(crate) downloads: PathBuf,
+    #[command(flatten)]
+    pub(crate) common: InteropOptions,
+}
+
+#[derive(Args)]
+pub(crate) struct InteropServerOptions {
+    /// The directory of the files that are served.
+    #[arg(long, value_name = "DIR", default_value = "/www")]
+    pub(crate) www: PathBuf,
+    /// Where to listen; port 0 takes a free one. [default: port 443 of all addresses]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<String>,
+    #[command(flatten)]
+    pub(crate) common: InteropOptions,
+}
+
+/// What both endpoints of a test case have.
+#[derive(Args)]
+pub(crate) struct InteropOptions {
+    /// The test case.
+    #[arg(long, env = "TESTCASE", value_name = "NAME")]
+    pub(crate) testcase: Option<String>,
+    /// Append the secrets of all connections to this file, as Wireshark reads them.
+    #[arg(long, env = "SSLKEYLOGFILE", value_name = "FILE")]
+    pub(crate) keylog: Option<String>,
+    /// Keep a trace of each connection in a file of this directory (qlog). The directory is made if it is not there.
+    #[arg(long, env = "QLOGDIR", value_name = "DIR")]
+    pub(crate) qlog: Option<String>,
+    /// The directory with the server's cert.pem and priv.key. A client trusts the CA in its ca.pem, or else the key of the certificate in its cert.pem.
+    #[arg(long, value_name = "DIR", default_value = "/certs")]
+    pub(crate) certs: PathBuf,
+}
+
+impl InteropOptions {
+    /// Where traces go. A variable that is empty is as good as none.
+    pub(crate) fn qlog(&self) -> Option<&Path> {
+        let folder = self.qlog.as_deref().filter(|folder| !folder.is_empty());
+        folder.map(Path::new)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -315,3 +377,10 @@ Exit codes:
   0  all went well
   1  the connection or TLS failed, or standard output cannot be written
   2  the command line, or a file or directory that it names, cannot be used";
+
+const INTEROP_EXIT_CODES: &str = "\
+Exit codes:
+  0    all went well
+  1    the test case failed, or what it needs is not there
+  2    the command line cannot be used
+  127  the test case is not supported";

@@ -31,6 +31,11 @@ impl Failure {
         }
     }
 
+    pub(crate) fn with_exit_code(mut self, exit_code: u8) -> Self {
+        self.exit_code = exit_code;
+        self
+    }
+
     pub(crate) fn exit_code(&self) -> u8 {
         self.exit_code
     }
@@ -45,6 +50,13 @@ impl fmt::Display for Failure {
 /// Standard output that went away, or is full.
 pub(crate) fn output(error: &io::Error) -> Failure {
     Failure::connection(format!("standard output cannot be written: {error}"))
+}
+
+/// Nobody listens there.
+pub(crate) fn cannot_listen(address: &str, error: &io::Error) -> Failure {
+    Failure::connection(format!(
+        "cannot listen on {address} ({error}): give an address of this machine as ADDR:PORT, with a free port, 0 for any"
+    ))
 }
 
 /// No TCP connection to `server`.

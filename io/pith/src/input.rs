@@ -295,7 +295,7 @@ pub(crate) fn warn_if_shared(path: &Path, secret: &str) {
     }
 }
 
-fn roots(path: &Path) -> Result<Trust, Failure> {
+pub(crate) fn roots(path: &Path) -> Result<Trust, Failure> {
     let pem = read(path, "CA certificates in PEM")?;
     Trust::roots_from_pem(&pem).map_err(|error| {
         Failure::input(format!(
@@ -332,7 +332,7 @@ pub(crate) fn traces(
 }
 
 /// A key log that appends to a file. One that can no longer be written is no reason to fail, and is named once.
-fn key_log(path: &Path) -> Result<KeyLog, Failure> {
+pub(crate) fn key_log(path: &Path) -> Result<KeyLog, Failure> {
     let mut options = OpenOptions::new();
     options.append(true).create(true);
     keep_private(&mut options);

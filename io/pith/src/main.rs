@@ -27,6 +27,7 @@ mod flights;
 mod get;
 mod identity;
 mod input;
+mod interop;
 mod keys;
 mod negotiated;
 mod page;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Server(options) if options.quic => files::run(&options),
         Command::Server(options) => server::run(&options),
         Command::Policy(command) => policy::run(&command),
+        Command::Interop(command) => interop::run(&command),
         Command::Pki(options) => pki::run(&options),
     };
     match done {

@@ -49,8 +49,8 @@ pub(crate) fn run(options: &ServerOptions) -> Result<(), Failure> {
         Service::Http
     };
     let (server, pins) = prepare(options, service)?;
-    let listener =
-        TcpListener::bind(&options.listen).map_err(|error| cannot_listen(options, &error))?;
+    let listener = TcpListener::bind(&options.listen)
+        .map_err(|error| failure::cannot_listen(&options.listen, &error))?;
     let address = listener
         .local_addr()
         .map_err(|error| failure::output(&error))?;
@@ -147,11 +147,7 @@ pub(crate) fn announce(
     client: &str,
     pins: &[String],
 ) -> Result<(), Failure> {
-    let first = match options.json {
-        true => format!("{{\"listening\":{}}}", escape::json(&address.to_string())),
-        false => format!("listening on {address}"),
-    };
-    writeln!(io::stdout(), "{first}").map_err(|error| failure::output(&error))?;
+    listening(address, options.json)?;
     for pin in pins {
         say(format_args!(
             "a client that trusts this key alone: {client} --pin {pin}"
@@ -163,12 +159,13 @@ pub(crate) fn announce(
     Ok(())
 }
 
-/// Nobody listens there.
-pub(crate) fn cannot_listen(options: &ServerOptions, error: &io::Error) -> Failure {
-    Failure::connection(format!(
-        "cannot listen on {} ({error}): give an address of this machine as ADDR:PORT, with a free port, 0 for any",
-        options.listen
-    ))
+/// Says where a server listens, on standard output.
+pub(crate) fn listening(address: SocketAddr, json: bool) -> Result<(), Failure> {
+    let first = match json {
+        true => format!("{{\"listening\":{}}}", escape::json(&address.to_string())),
+        false => format!("listening on {address}"),
+    };
+    writeln!(io::stdout(), "{first}").map_err(|error| failure::output(&error))
 }
 
 /// Accepts for ever.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use pith_quic::{ConnectionError, Dir, Stats, StreamId, VarInt};
+use pith_quic::{ConnectionError, Dir, Stats, StreamId, VarInt, Version};
 use pith_tls::{Answer, EarlyData, Question, Summary};
 
 use super::error::Error;
@@ -163,6 +163,12 @@ impl Connection {
     #[must_use]
     pub fn summary(&self) -> Option<Arc<Summary>> {
         self.hold.link().lock().connection.summary().cloned()
+    }
+
+    /// The version of QUIC.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.hold.link().lock().connection.version()
     }
 
     /// Fills `out` with keying material for this label and context (RFC 9846 section 7.5).

@@ -16,7 +16,7 @@ use pith_tls::Role;
 use tokio::sync::Semaphore;
 
 use crate::cli::ServerOptions;
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::flights;
 use crate::negotiated::Report;
 use crate::{input, keys, say, server};
@@ -26,7 +26,7 @@ pub(crate) mod h3;
 pub(crate) mod hq;
 
 /// What every client gets.
-struct Service {
+pub(crate) struct Service {
     root: Arc<Path>,
     h3: bool,
     hq: bool,
@@ -34,7 +34,7 @@ struct Service {
 }
 
 pub(crate) fn run(options: &ServerOptions) -> Result<(), Failure> {
-    let root = root(options)?;
+    let root = directory(options.root.as_deref().unwrap_or(Path::new(".")), "--root")?;
     let protocols: &[&str] = match (options.h3, options.hq) {
         (true, true) => &[h3::PROTOCOL, hq::PROTOCOL],
         (true, false) => &[h3::PROTOCOL],
@@ -65,8 +65,8 @@ pub(crate) fn run(options: &ServerOptions) -> Result<(), Failure> {
         Failure::input(format!("these options cannot be used together: {error}"))
     })?;
     runtime()?.block_on(async {
-        let (endpoint, listener) =
-            listen(options, &config).map_err(|error| server::cannot_listen(options, &error))?;
+        let (endpoint, listener) = listen(options, &config)
+            .map_err(|error| failure::cannot_listen(&options.listen, &error))?;
         let address = endpoint.local_addr();
         if options.retry {
             endpoint.set_retrying(Retrying::Always);
@@ -92,14 +92,13 @@ pub(crate) fn run(options: &ServerOptions) -> Result<(), Failure> {
 }
 
 /// The directory of the files, with no link in its path.
-fn root(options: &ServerOptions) -> Result<Arc<Path>, Failure> {
-    let root = options.root.as_deref().unwrap_or(Path::new("."));
-    let root = fs::canonicalize(root)
+pub(crate) fn directory(path: &Path, option: &str) -> Result<Arc<Path>, Failure> {
+    let root = fs::canonicalize(path)
         .and_then(|path| fs::read_dir(&path).map(|_| path))
         .map_err(|error| {
             Failure::input(format!(
-                "--root expects a directory of files to serve, and {} is none ({error}): correct the path or its permissions",
-                root.display()
+                "{option} expects a directory of files to serve, and {} is none ({error}): correct the path or its permissions",
+                path.display()
             ))
         })?;
     Ok(Arc::from(root))
@@ -137,7 +136,7 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 /// Accepts until the endpoint is over.
-async fn serve(endpoint: &Endpoint, service: Arc<Service>) {
+pub(crate) async fn serve(endpoint: &Endpoint, service: Arc<Service>) {
     let seats = Arc::new(Semaphore::new(CLIENTS));
     while let Some(incoming) = endpoint.accept().await {
         let Ok(seat) = Arc::clone(&seats).try_acquire_owned() else {
@@ -157,6 +156,16 @@ async fn serve(endpoint: &Endpoint, service: Arc<Service>) {
 }
 
 impl Service {
+    /// Files, by either protocol.
+    pub(crate) fn of_files(root: Arc<Path>) -> Arc<Self> {
+        Arc::new(Self {
+            root,
+            h3: true,
+            hq: true,
+            json: false,
+        })
+    }
+
     async fn attend(&self, incoming: Incoming) {
         let (client, start) = (incoming.remote(), Instant::now());
         let accepted = incoming.accept().await;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::failure::{self, Failure};
 
 /// Where a file goes.
-pub(super) enum Target {
+pub(crate) enum Target {
     Output,
     File(PathBuf),
 }

@@ -12,6 +12,7 @@
 mod client;
 mod early;
 mod http3;
+mod interop;
 mod keys;
 mod mutual;
 mod openssl;
@@ -132,12 +133,16 @@ fn help_and_usage_name_the_exit_codes() {
         &["policy", "show", "--help"],
         &["policy", "diff", "--help"],
         &["pki", "--help"],
+        &["interop", "--help"],
+        &["interop", "client", "--help"],
+        &["interop", "server", "--help"],
     ] {
         let output = run(arguments, b"");
         check("help", &output, 0, &[]);
         let help = String::from_utf8(output.stdout).unwrap();
         assert!(
-            help.contains("Exit codes:\n  0  all went well\n  1 "),
+            help.contains("Exit codes:\n  0  all went well\n  1 ")
+                || help.contains("Exit codes:\n  0    all went well\n  1 "),
             "{help}"
         );
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pith_quic::{Stats, VarInt};
+use pith_quic::{Stats, VarInt, Version};
 use pith_tls::{EarlyData, Summary};
 
 use super::block::block_on;
@@ -157,6 +157,12 @@ impl Connection {
     #[must_use]
     pub fn summary(&self) -> Option<Arc<Summary>> {
         self.inner.summary()
+    }
+
+    /// The version of QUIC.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.inner.version()
     }
 
     /// Fills `out` with keying material for this label and context (RFC 9846 section 7.5).

@@ -1,0 +1,36 @@
+//! A client that changes its port while files come.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use pith_io::tokio::quic::{Connection, Endpoint};
+
+use crate::failure::Failure;
+
+/// Waits until some of the data is there and moves then; returns where the client was. `None` if the connection is over before.
+pub(crate) async fn midway(
+    endpoint: &Endpoint,
+    connection: &Connection,
+) -> Result<Option<SocketAddr>, Failure> {
+    let came = || connection.stats().bytes_received;
+    let begun = came();
+    while came().saturating_sub(begun) < MIDWAY {
+        if connection.error().is_some() {
+            return Ok(None);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    let before = endpoint.local_addr();
+    let any: IpAddr = match before {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    UdpSocket::bind((any, 0))
+        .and_then(|socket| endpoint.rebind(socket))
+        .map_err(|error| Failure::connection(format!("no socket to move to: {error}")))?;
+    Ok(Some(before))
+}
+
+/// Bytes after which the client moves: enough that data is under way, few enough that much is still to come.
+const MIDWAY: u64 = 64 << 10;
+const PAUSE: Duration = Duration::from_millis(1);
