@@ -13,12 +13,14 @@ int main(int argc, char **argv)
     pith_client_config *config = NULL;
     pith_tls *tls = NULL;
     pith_info info;
+    pith_tls_status stands;
     size_t n;
     int fd = -1, status = PITH_ARGUMENT;
 
     PITH_INIT(trusted);
     PITH_INIT(options);
     PITH_INIT(info);
+    PITH_INIT(stands);
     if (argc == 4 && (trusted.roots_pem = read_file(argv[3], pem, sizeof pem)).len > 0)
         status = pith_trust_new(&trust, &trusted, why, sizeof why);
     options.trust = trust;
@@ -27,8 +29,10 @@ int main(int argc, char **argv)
     if (status == PITH_OK)
         status = pith_tls_client(&tls, config, argv[1], NULL, why, sizeof why);
     if (status == PITH_OK && (fd = connect_to(argv[1], argv[2])) >= 0) {
-        while (status >= 0 && pith_tls_receiving(tls) == PITH_HANDSHAKING)
+        do
             status = pump(tls, fd);
+        while (status >= 0 && pith_tls_get_status(tls, &stands) == PITH_OK &&
+               stands.receiving == PITH_HANDSHAKING);
         if (pith_tls_info(tls, &info) == PITH_OK)
             fprintf(stderr, "%s\n", pith_group_name(info.group));
         if (status >= 0)

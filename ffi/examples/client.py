@@ -26,6 +26,10 @@ class Info(ctypes.Structure):
     _fields_ = [("size", c_size_t), ("suite", c_uint16), ("group", c_uint16)]
 
 
+class Status(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("receiving", c_int32)]
+
+
 pith = ctypes.CDLL("libpith.so.0")
 pith.pith_group_name.restype = pith.pith_tls_error.restype = c_char_p
 
@@ -73,7 +77,8 @@ config = made(pith.pith_client_config_new, byref(ClientOptions(ctypes.sizeof(Cli
 tls = made(pith.pith_tls_client, config, c_char_p(host.encode()), None)
 sock = socket.create_connection((host, int(port)))
 send_waiting()
-while pith.pith_tls_receiving(tls) == HANDSHAKING:
+status = Status(ctypes.sizeof(Status))
+while check(pith.pith_tls_get_status(tls, byref(status))) == OK and status.receiving == HANDSHAKING:
     receive()
 info = Info(ctypes.sizeof(Info))
 check(pith.pith_tls_info(tls, byref(info)))

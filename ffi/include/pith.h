@@ -227,7 +227,7 @@
 #define PITH_NOT_AUTHENTIC -13
 
 /**
- * The peer's program gave the stream or the connection up, with a code of its own (pith_quic_code).
+ * The peer's program gave the stream or the connection up, with a code of its own (pith_quic_status.code).
  */
 #define PITH_RESET -14
 
@@ -872,7 +872,7 @@ typedef struct pith_client_options {
      */
     uint8_t ask_verify;
     /**
-     * Not 0: connections keep the server's certificates (pith_tls_peer_certificate).
+     * Not 0: connections keep the server's certificates (pith_info.peer_chain).
      */
     uint8_t keep_peer_chain;
     /**
@@ -1080,7 +1080,7 @@ typedef struct pith_server_options {
      */
     uint8_t ask_verify;
     /**
-     * Not 0: connections keep the client's certificates (pith_tls_peer_certificate).
+     * Not 0: connections keep the client's certificates (pith_info.peer_chain).
      */
     uint8_t keep_peer_chain;
     /**
@@ -1302,7 +1302,11 @@ typedef struct pith_info {
      */
     struct pith_bytes peer_raw_key;
     /**
-     * How many certificates there are for pith_tls_peer_certificate.
+     * The peer's certificates in DER, the leaf first, if the configuration keeps what peers show.
+     */
+    const struct pith_bytes *peer_chain;
+    /**
+     * How many certificates.
      */
     size_t peer_chain_count;
 } pith_info;
@@ -1823,6 +1827,52 @@ typedef struct pith_quic_stats {
 } pith_quic_stats;
 
 /**
+ * Where a connection stands. Bytes are lent until the next call with the connection.
+ */
+typedef struct pith_quic_status {
+    /**
+     * sizeof(pith_quic_status). Set it before the call.
+     */
+    size_t size;
+    /**
+     * 1 once the connection has nothing more to send or to wait for, and may be freed without the peer missing anything.
+     */
+    uint8_t is_over;
+    /**
+     * The alert of TLS with which this side closed the connection, such as 40 for handshake_failure; -1 if there is none.
+     */
+    int32_t alert_sent;
+    /**
+     * The alert of TLS with which the peer closed the connection; -1 if there is none.
+     */
+    int32_t alert_received;
+    /**
+     * What became of early data: one of PITH_EARLY_. A client in PITH_EARLY_OFFERED may open streams before the handshake is complete.
+     */
+    int32_t early_data;
+    /**
+     * The code that came with the last PITH_RESET, of a stream or of the connection.
+     */
+    uint64_t code;
+    /**
+     * What the peer said when it closed the connection: any bytes at all.
+     */
+    struct pith_bytes close_reason;
+    /**
+     * What was remembered with the session that this connection resumes (pith_quic_remember), while there is early data to send.
+     */
+    struct pith_bytes remembered;
+    /**
+     * How much would be lost if the connection closed now: bytes and ends of streams that have not arrived, and datagrams not sent.
+     */
+    uint64_t undelivered;
+    /**
+     * The most bytes that a datagram may have now; 0 if the peer takes none, or it is not known yet.
+     */
+    size_t largest_datagram;
+} pith_quic_status;
+
+/**
  * What pith_tls_open did.
  */
 typedef struct pith_opened {
@@ -1843,6 +1893,45 @@ typedef struct pith_opened {
      */
     uint8_t is_early;
 } pith_opened;
+
+/**
+ * Where a connection stands.
+ */
+typedef struct pith_tls_status {
+    /**
+     * sizeof(pith_tls_status). Set it before the call.
+     */
+    size_t size;
+    /**
+     * The direction from the peer: PITH_HANDSHAKING, PITH_ASKING, PITH_OPEN, PITH_PEER_CLOSED or PITH_FAILED.
+     */
+    int32_t receiving;
+    /**
+     * The direction to the peer: PITH_HANDSHAKING, PITH_ASKING, PITH_OPEN, PITH_CLOSED or PITH_FAILED. It may be open before the other, where a server has
+     * accepted early data.
+     */
+    int32_t sending;
+    /**
+     * The alert that this side sends because the connection failed, such as 40 for handshake_failure; -1 if there is none.
+     */
+    int32_t alert_sent;
+    /**
+     * The alert by which the peer ended the connection; -1 if there is none.
+     */
+    int32_t alert_received;
+    /**
+     * What became of early data: one of PITH_EARLY_.
+     */
+    int32_t early_data;
+    /**
+     * How many bytes of early data a client may still send.
+     */
+    size_t early_data_left;
+    /**
+     * What was remembered with the session that this connection resumes (pith_tls_remember). Lent by the connection until it is freed.
+     */
+    struct pith_bytes remembered;
+} pith_tls_status;
 
 #ifdef __cplusplus
 extern "C" {
@@ -2455,7 +2544,7 @@ int32_t pith_quic_server_config_new(struct pith_quic_server_config **out,
 void pith_quic_server_config_free(struct pith_quic_server_config *config);
 
 /**
- * Frees a connection and wipes its keys. Nothing is sent: close it, transmit, and wait for pith_quic_is_over if the peer is to hear of it. NULL
+ * Frees a connection and wipes its keys. Nothing is sent: close it, transmit, and wait for pith_quic_status.is_over if the peer is to hear of it. NULL
  * is allowed.
  */
 void pith_quic_free(struct pith_quic *quic);
@@ -2464,29 +2553,6 @@ void pith_quic_free(struct pith_quic *quic);
  * The text of the last error of a function with this connection, until the next; NULL if there was none.
  */
 const char *pith_quic_error(const struct pith_quic *quic);
-
-/**
- * The alert of TLS with which this side closed the connection, such as 40 for handshake_failure; -1 if there is none.
- */
-int32_t pith_quic_alert_sent(const struct pith_quic *quic);
-
-/**
- * The alert of TLS with which the peer closed the connection; -1 if there is none.
- */
-int32_t pith_quic_alert_received(const struct pith_quic *quic);
-
-/**
- * Sets `*reason` to what the peer said when it closed the connection: any bytes at all, lent until the connection is freed.
- *
- * Returns PITH_OK, or PITH_NONE if the peer did not close it.
- */
-int32_t pith_quic_close_reason(struct pith_quic *quic,
-                               struct pith_bytes *reason);
-
-/**
- * The code that came with the last PITH_RESET, of a stream or of the connection.
- */
-uint64_t pith_quic_code(const struct pith_quic *quic);
 
 /**
  * Takes what pith_quic_endpoint_receive keeps for this connection. Ask for events afterwards, and transmit.
@@ -2545,8 +2611,8 @@ int32_t pith_quic_on_deadline(struct pith_quic *quic,
                               const struct pith_time *now);
 
 /**
- * Closes the connection with a code and a reason of the program, at once: what has not arrived never will (pith_quic_undelivered). Transmit
- * afterwards, and go on until pith_quic_is_over. Nothing if it is closed already.
+ * Closes the connection with a code and a reason of the program, at once: what has not arrived never will (pith_quic_status.undelivered). Transmit
+ * afterwards, and go on until pith_quic_status.is_over. Nothing if it is closed already.
  *
  * Needs:
  * There are `len` bytes at `reason`.
@@ -2556,16 +2622,6 @@ int32_t pith_quic_close(struct pith_quic *quic,
                         const uint8_t *reason,
                         size_t len,
                         const struct pith_time *now);
-
-/**
- * How much would be lost if the connection closed now: bytes and ends of streams that have not arrived, and datagrams not sent. 0 for NULL.
- */
-uint64_t pith_quic_undelivered(const struct pith_quic *quic);
-
-/**
- * 1 once the connection has nothing more to send or to wait for, and may be freed without the peer missing anything; 1 for NULL, else 0.
- */
-int32_t pith_quic_is_over(const struct pith_quic *quic);
 
 /**
  * Asks the peer for a sign of life.
@@ -2580,7 +2636,7 @@ int32_t pith_quic_update_keys(struct pith_quic *quic);
 /**
  * Sends a datagram, once: it may be lost. Where too many wait, the oldest is dropped.
  *
- * Errors: PITH_ARGUMENT for one over pith_quic_largest_datagram; PITH_MISUSE if the peer takes none, or it is not known yet; how the connection ended.
+ * Errors: PITH_ARGUMENT for one over pith_quic_status.largest_datagram; PITH_MISUSE if the peer takes none, or it is not known yet; how the connection ended.
  *
  * Needs:
  * There are `len` bytes at `bytes`.
@@ -2588,11 +2644,6 @@ int32_t pith_quic_update_keys(struct pith_quic *quic);
 int32_t pith_quic_send_datagram(struct pith_quic *quic,
                                 const uint8_t *bytes,
                                 size_t len);
-
-/**
- * The most bytes that a datagram may have now; 0 if the peer takes none, or it is not known yet.
- */
-size_t pith_quic_largest_datagram(const struct pith_quic *quic);
 
 /**
  * Writes the oldest datagram that came to `out`, and its length to `*len`.
@@ -2801,13 +2852,6 @@ int32_t pith_quic_info(struct pith_quic *quic,
                        struct pith_info *info);
 
 /**
- * Lends the certificate at this place of the peer's chain, as pith_tls_peer_certificate does.
- */
-int32_t pith_quic_peer_certificate(struct pith_quic *quic,
-                                   size_t place,
-                                   struct pith_bytes *der);
-
-/**
  * Fills `out` with keying material for a label and a context, as pith_tls_export does.
  *
  * Needs:
@@ -2820,11 +2864,6 @@ int32_t pith_quic_export(struct pith_quic *quic,
                          size_t len);
 
 /**
- * What became of early data: one of PITH_EARLY_, or a negative status. A client in PITH_EARLY_OFFERED may open streams before the handshake is complete.
- */
-int32_t pith_quic_early_data(struct pith_quic *quic);
-
-/**
  * Remembers bytes with the sessions that come from now on, for early data under them, as pith_tls_remember does.
  *
  * Needs:
@@ -2835,15 +2874,6 @@ int32_t pith_quic_remember(struct pith_quic *quic,
                            size_t len);
 
 /**
- * Sets `*out` to what was remembered with the session that this connection resumes, while there is early data to send. Lent until the next call with this
- * connection.
- *
- * Returns PITH_OK, or PITH_NONE if there is nothing.
- */
-int32_t pith_quic_remembered(struct pith_quic *quic,
-                             struct pith_bytes *out);
-
-/**
  * Says what the connection has counted.
  *
  * Needs:
@@ -2851,6 +2881,15 @@ int32_t pith_quic_remembered(struct pith_quic *quic,
  */
 int32_t pith_quic_get_stats(struct pith_quic *quic,
                             struct pith_quic_stats *out);
+
+/**
+ * Says where the connection stands. It may be asked at any time.
+ *
+ * Needs:
+ * `out` points to as many bytes as its size says.
+ */
+int32_t pith_quic_get_status(struct pith_quic *quic,
+                             struct pith_quic_status *out);
 
 /**
  * Opens a stream, in both directions or with `is_uni` only to the peer, and sets `*stream` to its id. Before the handshake is complete that is for a client's early data.
@@ -2875,7 +2914,7 @@ int32_t pith_quic_accept_stream(struct pith_quic *quic,
  * Bytes that a client sent as early data are here once its handshake is complete.
  *
  * Returns PITH_OK; PITH_END with the last bytes of the stream, of which there may be none; PITH_WANT_INPUT if nothing is there now; PITH_RESET if the peer
- * gave the stream up, once (pith_quic_code says why); PITH_MISUSE for a stream that is not there, or no more; or how the connection ended.
+ * gave the stream up, once (pith_quic_status.code says why); PITH_MISUSE for a stream that is not there, or no more; or how the connection ended.
  *
  * Needs:
  * There are `capacity` bytes to write to at `out`.
@@ -2903,7 +2942,7 @@ int32_t pith_quic_read_early(struct pith_quic *quic,
  * Takes bytes to send on a stream, and sets `*taken` to how many: less than `len` where the peer or this side's buffers take no more, until PITH_EVENT_WRITABLE. Transmit
  * afterwards.
  *
- * Returns PITH_OK; PITH_WANT_OUTPUT if nothing was taken; PITH_RESET if the peer does not want it (pith_quic_code says why); PITH_MISUSE for a stream that is
+ * Returns PITH_OK; PITH_WANT_OUTPUT if nothing was taken; PITH_RESET if the peer does not want it (pith_quic_status.code says why); PITH_MISUSE for a stream that is
  * finished, reset or not there; or how the connection ended.
  *
  * Needs:
@@ -3042,7 +3081,7 @@ int32_t pith_tls_write(struct pith_tls *tls,
 
 /**
  * Seals early data of a client that resumes, to be transmitted with its ClientHello, and sets `*taken` to how many bytes. It can be recorded and made to arrive
- * more than once; whether it arrived, pith_tls_early_data tells. What is rejected is never sent again by itself.
+ * more than once; whether it arrived, pith_tls_status.early_data tells. What is rejected is never sent again by itself.
  *
  * Errors: PITH_MISUSE where the connection offers no early data, or no more.
  *
@@ -3053,16 +3092,6 @@ int32_t pith_tls_write_early(struct pith_tls *tls,
                              const uint8_t *bytes,
                              size_t len,
                              size_t *taken);
-
-/**
- * What became of early data: one of PITH_EARLY_, or a negative status.
- */
-int32_t pith_tls_early_data(struct pith_tls *tls);
-
-/**
- * How many bytes of early data a client may still send; 0 for NULL.
- */
-size_t pith_tls_early_data_left(const struct pith_tls *tls);
 
 /**
  * Writes what waits for the peer to `out`, at most `capacity` bytes, and sets `*written` to how many: 0 when nothing waits. Call it until then. It works after an error
@@ -3085,31 +3114,10 @@ int32_t pith_tls_transmit(struct pith_tls *tls,
 int32_t pith_tls_close(struct pith_tls *tls);
 
 /**
- * Where the direction from the peer stands: PITH_HANDSHAKING, PITH_ASKING, PITH_OPEN, PITH_PEER_CLOSED or PITH_FAILED; a negative status for NULL.
- */
-int32_t pith_tls_receiving(const struct pith_tls *tls);
-
-/**
- * Where the direction to the peer stands: PITH_HANDSHAKING, PITH_ASKING, PITH_OPEN, PITH_CLOSED or PITH_FAILED; a negative status for NULL. It may be open
- * before the other, where a server has accepted early data. What a client may send early is asked by pith_tls_early_data_left.
- */
-int32_t pith_tls_sending(const struct pith_tls *tls);
-
-/**
  * The text of the last error of this connection, for people: what was expected, what came, what to do. NULL if there was none. It may hold names of the peer's
  * certificate, quoted and escaped. Good until the next call with the connection.
  */
 const char *pith_tls_error(const struct pith_tls *tls);
-
-/**
- * The alert that this side sends because the connection failed, such as 40 for handshake_failure; -1 if there is none.
- */
-int32_t pith_tls_alert_sent(const struct pith_tls *tls);
-
-/**
- * The alert by which the peer ended the connection; -1 if there is none.
- */
-int32_t pith_tls_alert_received(const struct pith_tls *tls);
 
 /**
  * Fills `out` with keying material for a label and a context (RFC 9846 section 7.5): the same on both sides, and on no other connection.
@@ -3168,14 +3176,6 @@ int32_t pith_tls_issue_tickets(struct pith_tls *tls,
 int32_t pith_tls_remember(struct pith_tls *tls,
                           const uint8_t *bytes,
                           size_t len);
-
-/**
- * Sets `*out` to what was remembered with the session that this connection resumes. Lent by the connection until it is freed.
- *
- * Returns PITH_OK, or PITH_NONE if there is nothing.
- */
-int32_t pith_tls_remembered(struct pith_tls *tls,
-                            struct pith_bytes *out);
 
 /**
  * Says what the connection wants to know, if it waits for an answer.
@@ -3241,6 +3241,15 @@ size_t pith_tls_sealed_len(const struct pith_tls *tls,
                            size_t plaintext);
 
 /**
+ * Says where the connection stands. It may be asked at any time.
+ *
+ * Needs:
+ * `out` points to as many bytes as its size says.
+ */
+int32_t pith_tls_get_status(struct pith_tls *tls,
+                            struct pith_tls_status *out);
+
+/**
  * Says what was negotiated.
  *
  * Errors: PITH_MISUSE before the handshake is complete, PITH_ARGUMENT if `info->size` is not set.
@@ -3250,15 +3259,6 @@ size_t pith_tls_sealed_len(const struct pith_tls *tls,
  */
 int32_t pith_tls_info(struct pith_tls *tls,
                       struct pith_info *info);
-
-/**
- * Lends the certificate at this place of the peer's chain, in DER; the leaf is 0. There are pith_info.peer_chain_count of them, if the configuration keeps them.
- *
- * Returns PITH_OK, PITH_NONE behind the last, or PITH_MISUSE before the handshake is complete.
- */
-int32_t pith_tls_peer_certificate(struct pith_tls *tls,
-                                  size_t place,
-                                  struct pith_bytes *der);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -32,6 +32,8 @@ pub(crate) struct Engine {
     lent: Bytes,
     question: Option<Question>,
     summary: Option<Arc<Summary>>,
+    /// What pith_info lends.
+    chain: Vec<pith_bytes>,
     alert: Option<u8>,
 }
 
@@ -175,6 +177,7 @@ impl Engine {
             lent: Bytes::new(),
             question: None,
             summary: None,
+            chain: Vec::new(),
             alert: None,
         }))
     }
@@ -438,7 +441,7 @@ pub unsafe extern "C" fn pith_engine_info(
     enter(engine, |engine| {
         let summary = engine.summary.as_ref().ok_or_else(too_early)?;
         // SAFETY: the caller's duty.
-        unsafe { fill(info, |size| told(size, summary)) }?;
+        unsafe { fill(info, |size| told(size, summary, &mut engine.chain)) }?;
         Ok(PITH_OK)
     })
 }

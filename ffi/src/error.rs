@@ -48,7 +48,7 @@ pub const PITH_PANIC: i32 = -11;
 pub const PITH_IO: i32 = -12;
 /// Stored bytes were sealed under another key, altered, or made by another version: go on without them.
 pub const PITH_NOT_AUTHENTIC: i32 = -13;
-/// The peer's program gave the stream or the connection up, with a code of its own (pith_quic_code).
+/// The peer's program gave the stream or the connection up, with a code of its own (pith_quic_status.code).
 pub const PITH_RESET: i32 = -14;
 /// Nothing came of the peer for too long.
 pub const PITH_TIMEOUT: i32 = -15;

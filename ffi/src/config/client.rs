@@ -68,7 +68,7 @@ pub struct pith_client_options {
     pub early_data: u8,
     /// Not 0: each chain that is trusted becomes a question, PITH_QUESTION_VERIFY, which can refuse it.
     pub ask_verify: u8,
-    /// Not 0: connections keep the server's certificates (pith_tls_peer_certificate).
+    /// Not 0: connections keep the server's certificates (pith_info.peer_chain).
     pub keep_peer_chain: u8,
     /// Not 0: asks for an OCSP response, stapled to the certificate; libpith does not look into it.
     pub request_ocsp: u8,

@@ -84,7 +84,7 @@ pub struct pith_server_options {
     pub ask_psks: u8,
     /// Not 0: each client's chain that is trusted becomes a question, PITH_QUESTION_VERIFY, which can refuse it.
     pub ask_verify: u8,
-    /// Not 0: connections keep the client's certificates (pith_tls_peer_certificate).
+    /// Not 0: connections keep the client's certificates (pith_info.peer_chain).
     pub keep_peer_chain: u8,
     /// Not 0: certificates are never compressed.
     pub no_certificate_compression: u8,

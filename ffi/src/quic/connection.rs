@@ -4,7 +4,7 @@ use core::ffi::c_char;
 use core::mem::MaybeUninit;
 use core::ptr;
 
-use ::pith_quic::{Connection, ConnectionError, ConnectionKey};
+use ::pith_quic::{Connection, ConnectionKey};
 use bytes::Bytes;
 use pith_tls::Now;
 
@@ -17,7 +17,6 @@ use crate::handle::{Guarded, Handle, enter, free};
 use crate::panic::contain_or;
 use crate::question::{self, Lent, pith_answer, pith_question};
 use crate::time::pith_time;
-use crate::tls::lend;
 
 /// A QUIC connection. It belongs to one thread at a time, which need not be that of its endpoint. After each call transmit until nothing is left, and ask for the deadline.
 pub struct pith_quic(Guarded<Quic>);
@@ -33,6 +32,8 @@ pub(crate) struct Quic {
     pub(super) early_datagram: Option<Bytes>,
     /// What an open question lends to the caller, and the number of the last one that an event told of.
     lent: Lent,
+    /// What pith_info lends.
+    pub(super) chain: Vec<pith_bytes>,
     pub(super) told: Option<u32>,
 }
 
@@ -47,11 +48,6 @@ impl pith_quic {
     pub(super) fn new(quic: Quic) -> Self {
         Self(Guarded::new(quic))
     }
-
-    /// The connection, to look at. None after a panic.
-    pub(super) fn peek(&self) -> Option<&Quic> {
-        self.0.peek()
-    }
 }
 
 impl Quic {
@@ -64,6 +60,7 @@ impl Quic {
             datagram: None,
             early_datagram: None,
             lent: Lent::default(),
+            chain: Vec::new(),
             told: None,
         }
     }
@@ -89,7 +86,7 @@ impl Drop for Quic {
     }
 }
 
-/// Frees a connection and wipes its keys. Nothing is sent: close it, transmit, and wait for pith_quic_is_over if the peer is to hear of it. NULL
+/// Frees a connection and wipes its keys. Nothing is sent: close it, transmit, and wait for pith_quic_status.is_over if the peer is to hear of it. NULL
 /// is allowed.
 #[unsafe(no_mangle)]
 pub extern "C" fn pith_quic_free(quic: Option<Box<pith_quic>>) {
@@ -101,58 +98,6 @@ pub extern "C" fn pith_quic_free(quic: Option<Box<pith_quic>>) {
 pub extern "C" fn pith_quic_error(quic: Option<&pith_quic>) -> *const c_char {
     contain_or(ptr::null(), || {
         quic.map_or(ptr::null(), |quic| quic.0.text())
-    })
-}
-
-/// The alert of TLS with which this side closed the connection, such as 40 for handshake_failure; -1 if there is none.
-#[unsafe(no_mangle)]
-pub extern "C" fn pith_quic_alert_sent(quic: Option<&pith_quic>) -> i32 {
-    alert(quic, |error| match error {
-        ConnectionError::Tls(error) => error.alert().map(|alert| alert.0),
-        _ => None,
-    })
-}
-
-/// The alert of TLS with which the peer closed the connection; -1 if there is none.
-#[unsafe(no_mangle)]
-pub extern "C" fn pith_quic_alert_received(quic: Option<&pith_quic>) -> i32 {
-    alert(quic, |error| match error {
-        ConnectionError::PeerClosed { code, .. } => code.alert().map(|alert| alert.0),
-        _ => None,
-    })
-}
-
-fn alert(quic: Option<&pith_quic>, which: impl Fn(&ConnectionError) -> Option<u8>) -> i32 {
-    contain_or(-1, || {
-        quic.and_then(pith_quic::peek)
-            .and_then(|quic| quic.connection.error())
-            .and_then(which)
-            .map_or(-1, i32::from)
-    })
-}
-
-/// Sets `*reason` to what the peer said when it closed the connection: any bytes at all, lent until the connection is freed.
-///
-/// Returns PITH_OK, or PITH_NONE if the peer did not close it.
-#[unsafe(no_mangle)]
-pub extern "C" fn pith_quic_close_reason(
-    quic: Option<&mut pith_quic>,
-    reason: Option<&mut MaybeUninit<pith_bytes>>,
-) -> i32 {
-    enter(quic, |quic| match quic.connection.error() {
-        Some(
-            ConnectionError::PeerClosed { reason: said, .. }
-            | ConnectionError::ApplicationClosed { reason: said, .. },
-        ) => lend(reason, Some(said)),
-        _ => lend(reason, None),
-    })
-}
-
-/// The code that came with the last PITH_RESET, of a stream or of the connection.
-#[unsafe(no_mangle)]
-pub extern "C" fn pith_quic_code(quic: Option<&pith_quic>) -> u64 {
-    contain_or(0, || {
-        quic.and_then(pith_quic::peek).map_or(0, |quic| quic.code)
     })
 }
 
@@ -309,8 +254,8 @@ pub extern "C" fn pith_quic_on_deadline(
     })
 }
 
-/// Closes the connection with a code and a reason of the program, at once: what has not arrived never will (pith_quic_undelivered). Transmit
-/// afterwards, and go on until pith_quic_is_over. Nothing if it is closed already.
+/// Closes the connection with a code and a reason of the program, at once: what has not arrived never will (pith_quic_status.undelivered). Transmit
+/// afterwards, and go on until pith_quic_status.is_over. Nothing if it is closed already.
 ///
 /// # Safety
 /// There are `len` bytes at `reason`.
@@ -330,25 +275,6 @@ pub unsafe extern "C" fn pith_quic_close(
         quic.connection.close(code, reason, now);
         quic.settle(now)?;
         Ok(PITH_OK)
-    })
-}
-
-/// How much would be lost if the connection closed now: bytes and ends of streams that have not arrived, and datagrams not sent. 0 for NULL.
-#[unsafe(no_mangle)]
-pub extern "C" fn pith_quic_undelivered(quic: Option<&pith_quic>) -> u64 {
-    contain_or(0, || {
-        quic.and_then(pith_quic::peek)
-            .map_or(0, |quic| quic.connection.undelivered())
-    })
-}
-
-/// 1 once the connection has nothing more to send or to wait for, and may be freed without the peer missing anything; 1 for NULL, else 0.
-#[unsafe(no_mangle)]
-pub extern "C" fn pith_quic_is_over(quic: Option<&pith_quic>) -> i32 {
-    contain_or(1, || {
-        quic.and_then(pith_quic::peek)
-            .is_none_or(|quic| quic.connection.is_over())
-            .into()
     })
 }
 

@@ -9,11 +9,10 @@ use super::connection::{Quic, pith_quic};
 use crate::arguments::{Count, copy_whole, list, room};
 use crate::error::{Failure, PITH_NONE, PITH_OK};
 use crate::handle::enter;
-use crate::panic::contain_or;
 
 /// Sends a datagram, once: it may be lost. Where too many wait, the oldest is dropped.
 ///
-/// Errors: PITH_ARGUMENT for one over pith_quic_largest_datagram; PITH_MISUSE if the peer takes none, or it is not known yet; how the connection ended.
+/// Errors: PITH_ARGUMENT for one over pith_quic_status.largest_datagram; PITH_MISUSE if the peer takes none, or it is not known yet; how the connection ended.
 ///
 /// # Safety
 /// There are `len` bytes at `bytes`.
@@ -33,16 +32,6 @@ pub unsafe extern "C" fn pith_quic_send_datagram(
             DatagramError::TooLarge => Failure::argument("the datagram is too large"),
         })?;
         Ok(PITH_OK)
-    })
-}
-
-/// The most bytes that a datagram may have now; 0 if the peer takes none, or it is not known yet.
-#[unsafe(no_mangle)]
-pub extern "C" fn pith_quic_largest_datagram(quic: Option<&pith_quic>) -> usize {
-    contain_or(0, || {
-        quic.and_then(pith_quic::peek)
-            .and_then(|quic| quic.connection.largest_datagram())
-            .unwrap_or(0)
     })
 }
 

@@ -1,6 +1,5 @@
 //! What was negotiated on a connection, what it counts, and keying material.
 
-use core::mem::MaybeUninit;
 use core::time::Duration;
 
 use super::connection::{Quic, pith_quic};
@@ -8,7 +7,7 @@ use super::{micros, pith_address};
 use crate::arguments::{Struct, fill, list, pith_bytes, room};
 use crate::error::PITH_OK;
 use crate::handle::enter;
-use crate::tls::{early_data, lend, pith_info, told, too_early};
+use crate::tls::{pith_info, told, too_early};
 
 /// Says what was negotiated, as pith_tls_info does.
 ///
@@ -21,22 +20,8 @@ pub unsafe extern "C" fn pith_quic_info(quic: Option<&mut pith_quic>, info: *mut
     enter(quic, |quic| {
         let summary = quic.connection.summary().ok_or_else(too_early)?;
         // SAFETY: the caller's duty.
-        unsafe { fill(info, |size| told(size, summary)) }?;
+        unsafe { fill(info, |size| told(size, summary, &mut quic.chain)) }?;
         Ok(PITH_OK)
-    })
-}
-
-/// Lends the certificate at this place of the peer's chain, as pith_tls_peer_certificate does.
-#[unsafe(no_mangle)]
-pub extern "C" fn pith_quic_peer_certificate(
-    quic: Option<&mut pith_quic>,
-    place: usize,
-    der: Option<&mut MaybeUninit<pith_bytes>>,
-) -> i32 {
-    enter(quic, |quic| {
-        let summary = quic.connection.summary().ok_or_else(too_early)?;
-        let chain = summary.peer_chain.as_deref().unwrap_or_default();
-        lend(der, chain.get(place).map(AsRef::as_ref))
     })
 }
 
@@ -65,12 +50,6 @@ pub unsafe extern "C" fn pith_quic_export(
     })
 }
 
-/// What became of early data: one of PITH_EARLY_, or a negative status. A client in PITH_EARLY_OFFERED may open streams before the handshake is complete.
-#[unsafe(no_mangle)]
-pub extern "C" fn pith_quic_early_data(quic: Option<&mut pith_quic>) -> i32 {
-    enter(quic, |quic| Ok(early_data(quic.connection.early_data())))
-}
-
 /// Remembers bytes with the sessions that come from now on, for early data under them, as pith_tls_remember does.
 ///
 /// # Safety
@@ -87,21 +66,6 @@ pub unsafe extern "C" fn pith_quic_remember(
         quic.connection
             .remember(bytes::Bytes::copy_from_slice(bytes))?;
         Ok(PITH_OK)
-    })
-}
-
-/// Sets `*out` to what was remembered with the session that this connection resumes, while there is early data to send. Lent until the next call with this
-/// connection.
-///
-/// Returns PITH_OK, or PITH_NONE if there is nothing.
-#[unsafe(no_mangle)]
-pub extern "C" fn pith_quic_remembered(
-    quic: Option<&mut pith_quic>,
-    out: Option<&mut MaybeUninit<pith_bytes>>,
-) -> i32 {
-    enter(quic, |quic| {
-        let remembered = quic.connection.remembered();
-        lend(out, remembered.map(AsRef::as_ref))
     })
 }
 

@@ -11,6 +11,7 @@ mod event;
 mod incoming;
 mod info;
 mod shared;
+mod status;
 mod stream;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -31,6 +32,7 @@ pub use endpoint::*;
 pub use event::*;
 pub use incoming::*;
 pub use info::*;
+pub use status::*;
 pub use stream::*;
 
 /// No address.

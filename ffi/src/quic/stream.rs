@@ -50,7 +50,7 @@ pub extern "C" fn pith_quic_accept_stream(
 /// Bytes that a client sent as early data are here once its handshake is complete.
 ///
 /// Returns PITH_OK; PITH_END with the last bytes of the stream, of which there may be none; PITH_WANT_INPUT if nothing is there now; PITH_RESET if the peer
-/// gave the stream up, once (pith_quic_code says why); PITH_MISUSE for a stream that is not there, or no more; or how the connection ended.
+/// gave the stream up, once (pith_quic_status.code says why); PITH_MISUSE for a stream that is not there, or no more; or how the connection ended.
 ///
 /// # Safety
 /// There are `capacity` bytes to write to at `out`.
@@ -94,7 +94,7 @@ pub unsafe extern "C" fn pith_quic_read_early(
 /// Takes bytes to send on a stream, and sets `*taken` to how many: less than `len` where the peer or this side's buffers take no more, until PITH_EVENT_WRITABLE. Transmit
 /// afterwards.
 ///
-/// Returns PITH_OK; PITH_WANT_OUTPUT if nothing was taken; PITH_RESET if the peer does not want it (pith_quic_code says why); PITH_MISUSE for a stream that is
+/// Returns PITH_OK; PITH_WANT_OUTPUT if nothing was taken; PITH_RESET if the peer does not want it (pith_quic_status.code says why); PITH_MISUSE for a stream that is
 /// finished, reset or not there; or how the connection ended.
 ///
 /// # Safety

@@ -2,6 +2,7 @@
 
 mod answer;
 mod opened;
+mod status;
 mod stream;
 mod summary;
 
@@ -10,17 +11,19 @@ use core::mem::MaybeUninit;
 use core::ptr;
 use std::sync::Arc;
 
-use ::pith_tls::{Connection, Error, Flow, ServerName};
+use ::pith_tls::{Connection, ServerName};
 
 use crate::arguments::{Count, Why, list, pith_bytes, room, string};
 use crate::config::{pith_client_config, pith_server_config};
-use crate::error::{Failure, PITH_NONE, PITH_NULL, PITH_OK};
+use crate::error::{Failure, PITH_OK};
 use crate::handle::{Guarded, Handle, create, enter, free};
 use crate::panic::contain_or;
 use crate::time::{Clock, pith_time};
 
 pub use answer::*;
 pub use opened::*;
+pub(crate) use status::code;
+pub use status::*;
 pub(crate) use stream::Tls;
 pub use summary::*;
 pub(crate) use summary::{early_data, told, too_early};
@@ -221,7 +224,7 @@ pub unsafe extern "C" fn pith_tls_write(
 }
 
 /// Seals early data of a client that resumes, to be transmitted with its ClientHello, and sets `*taken` to how many bytes. It can be recorded and made to arrive
-/// more than once; whether it arrived, pith_tls_early_data tells. What is rejected is never sent again by itself.
+/// more than once; whether it arrived, pith_tls_status.early_data tells. What is rejected is never sent again by itself.
 ///
 /// Errors: PITH_MISUSE where the connection offers no early data, or no more.
 ///
@@ -241,21 +244,6 @@ pub unsafe extern "C" fn pith_tls_write_early(
         let (count, result) = tls.write(bytes, true);
         taken.set(count);
         result
-    })
-}
-
-/// What became of early data: one of PITH_EARLY_, or a negative status.
-#[unsafe(no_mangle)]
-pub extern "C" fn pith_tls_early_data(tls: Option<&mut pith_tls>) -> i32 {
-    enter(tls, |tls| Ok(early_data(tls.connection.early_data())))
-}
-
-/// How many bytes of early data a client may still send; 0 for NULL.
-#[unsafe(no_mangle)]
-pub extern "C" fn pith_tls_early_data_left(tls: Option<&pith_tls>) -> usize {
-    contain_or(0, || {
-        tls.and_then(|tls| tls.0.peek())
-            .map_or(0, |tls| tls.connection.early_data_left())
     })
 }
 
@@ -292,71 +280,11 @@ pub extern "C" fn pith_tls_close(tls: Option<&mut pith_tls>) -> i32 {
     })
 }
 
-/// Where the direction from the peer stands: PITH_HANDSHAKING, PITH_ASKING, PITH_OPEN, PITH_PEER_CLOSED or PITH_FAILED; a negative status for NULL.
-#[unsafe(no_mangle)]
-pub extern "C" fn pith_tls_receiving(tls: Option<&pith_tls>) -> i32 {
-    contain_or(PITH_FAILED, || match tls {
-        None => PITH_NULL,
-        Some(tls) => tls
-            .0
-            .peek()
-            .map_or(PITH_FAILED, |tls| flow(tls.connection.status().receive)),
-    })
-}
-
-/// Where the direction to the peer stands: PITH_HANDSHAKING, PITH_ASKING, PITH_OPEN, PITH_CLOSED or PITH_FAILED; a negative status for NULL. It may be open
-/// before the other, where a server has accepted early data. What a client may send early is asked by pith_tls_early_data_left.
-#[unsafe(no_mangle)]
-pub extern "C" fn pith_tls_sending(tls: Option<&pith_tls>) -> i32 {
-    contain_or(PITH_FAILED, || match tls {
-        None => PITH_NULL,
-        Some(tls) => tls
-            .0
-            .peek()
-            .map_or(PITH_FAILED, |tls| flow(tls.connection.status().send)),
-    })
-}
-
-fn flow(flow: Flow) -> i32 {
-    match flow {
-        Flow::Handshaking => PITH_HANDSHAKING,
-        Flow::Asking => PITH_ASKING,
-        Flow::Open => PITH_OPEN,
-        Flow::PeerClosed => PITH_PEER_CLOSED,
-        Flow::Closed => PITH_CLOSED,
-        _ => PITH_FAILED,
-    }
-}
-
 /// The text of the last error of this connection, for people: what was expected, what came, what to do. NULL if there was none. It may hold names of the peer's
 /// certificate, quoted and escaped. Good until the next call with the connection.
 #[unsafe(no_mangle)]
 pub extern "C" fn pith_tls_error(tls: Option<&pith_tls>) -> *const c_char {
     contain_or(ptr::null(), || tls.map_or(ptr::null(), |tls| tls.0.text()))
-}
-
-/// The alert that this side sends because the connection failed, such as 40 for handshake_failure; -1 if there is none.
-#[unsafe(no_mangle)]
-pub extern "C" fn pith_tls_alert_sent(tls: Option<&pith_tls>) -> i32 {
-    alert(tls, |error| error.alert().map(|alert| alert.0))
-}
-
-/// The alert by which the peer ended the connection; -1 if there is none.
-#[unsafe(no_mangle)]
-pub extern "C" fn pith_tls_alert_received(tls: Option<&pith_tls>) -> i32 {
-    alert(tls, |error| match error {
-        Error::Alert(alert) => Some(alert.0),
-        _ => None,
-    })
-}
-
-fn alert(tls: Option<&pith_tls>, which: impl Fn(&Error) -> Option<u8>) -> i32 {
-    contain_or(-1, || {
-        tls.and_then(|tls| tls.0.peek())
-            .and_then(|tls| tls.connection.error())
-            .and_then(which)
-            .map_or(-1, i32::from)
-    })
 }
 
 /// Fills `out` with keying material for a label and a context (RFC 9846 section 7.5): the same on both sides, and on no other connection.
@@ -468,29 +396,5 @@ pub unsafe extern "C" fn pith_tls_remember(
         let bytes = unsafe { list(bytes, len) }?;
         tls.connection.remember(bytes)?;
         Ok(PITH_OK)
-    })
-}
-
-/// Sets `*out` to what was remembered with the session that this connection resumes. Lent by the connection until it is freed.
-///
-/// Returns PITH_OK, or PITH_NONE if there is nothing.
-#[unsafe(no_mangle)]
-pub extern "C" fn pith_tls_remembered(
-    tls: Option<&mut pith_tls>,
-    out: Option<&mut MaybeUninit<pith_bytes>>,
-) -> i32 {
-    enter(tls, |tls| lend(out, tls.connection.remembered()))
-}
-
-/// Lends bytes, if there are any.
-pub(crate) fn lend(
-    out: Option<&mut MaybeUninit<pith_bytes>>,
-    bytes: Option<&[u8]>,
-) -> Result<i32, Failure> {
-    let out = out.ok_or_else(|| Failure::null("where to put the bytes"))?;
-    out.write(pith_bytes::of(bytes.unwrap_or_default()));
-    Ok(match bytes {
-        Some(_) => PITH_OK,
-        None => PITH_NONE,
     })
 }

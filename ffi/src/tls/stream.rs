@@ -9,6 +9,7 @@ use ::pith_tls::{Connection, Error, Flow, Local, Now, Received};
 
 use zeroize::Zeroize;
 
+use crate::arguments::pith_bytes;
 use crate::error::{
     Failure, PITH_END, PITH_OK, PITH_WANT_ANSWER, PITH_WANT_INPUT, PITH_WANT_OUTPUT,
     PITH_WANT_READ, PITH_WANT_READ_EARLY,
@@ -30,6 +31,8 @@ pub(crate) struct Tls {
     held: Vec<u8>,
     /// What an open question lends to the caller.
     pub(crate) lent: Lent,
+    /// What pith_info lends.
+    pub(crate) chain: Vec<pith_bytes>,
 }
 
 impl Tls {
@@ -45,6 +48,7 @@ impl Tls {
             #[cfg(unix)]
             held: Vec::new(),
             lent: Lent::default(),
+            chain: Vec::new(),
         }
     }
 

@@ -1,12 +1,11 @@
 //! What was negotiated.
 
-use core::mem::MaybeUninit;
+use core::ptr;
 
 use ::pith_tls::{EarlyData, Psk, Summary};
 
 use super::{
-    PITH_EARLY_ACCEPTED, PITH_EARLY_NOT_OFFERED, PITH_EARLY_OFFERED, PITH_EARLY_REJECTED, lend,
-    pith_tls,
+    PITH_EARLY_ACCEPTED, PITH_EARLY_NOT_OFFERED, PITH_EARLY_OFFERED, PITH_EARLY_REJECTED, pith_tls,
 };
 use crate::arguments::{Struct, fill, pith_bytes};
 use crate::error::{Failure, PITH_OK};
@@ -50,7 +49,9 @@ pub struct pith_info {
     pub peer_identity: pith_bytes,
     /// The raw public key that the peer showed, if the configuration keeps what peers show.
     pub peer_raw_key: pith_bytes,
-    /// How many certificates there are for pith_tls_peer_certificate.
+    /// The peer's certificates in DER, the leaf first, if the configuration keeps what peers show.
+    pub peer_chain: *const pith_bytes,
+    /// How many certificates.
     pub peer_chain_count: usize,
 }
 
@@ -68,30 +69,18 @@ pub unsafe extern "C" fn pith_tls_info(tls: Option<&mut pith_tls>, info: *mut pi
     enter(tls, |tls| {
         let summary = tls.connection.summary().ok_or_else(too_early)?;
         // SAFETY: the caller's duty.
-        unsafe { fill(info, |size| told(size, summary)) }?;
+        unsafe { fill(info, |size| told(size, summary, &mut tls.chain)) }?;
         Ok(PITH_OK)
     })
 }
 
-/// Lends the certificate at this place of the peer's chain, in DER; the leaf is 0. There are pith_info.peer_chain_count of them, if the configuration keeps them.
-///
-/// Returns PITH_OK, PITH_NONE behind the last, or PITH_MISUSE before the handshake is complete.
-#[unsafe(no_mangle)]
-pub extern "C" fn pith_tls_peer_certificate(
-    tls: Option<&mut pith_tls>,
-    place: usize,
-    der: Option<&mut MaybeUninit<pith_bytes>>,
-) -> i32 {
-    enter(tls, |tls| {
-        let summary = tls.connection.summary().ok_or_else(too_early)?;
-        let chain = summary.peer_chain.as_deref().unwrap_or_default();
-        lend(der, chain.get(place).map(AsRef::as_ref))
-    })
-}
-
-pub(crate) fn told(size: usize, summary: &Summary) -> pith_info {
+/// What the caller is told. `chain` keeps the list of certificates that is lent.
+pub(crate) fn told(size: usize, summary: &Summary, chain: &mut Vec<pith_bytes>) -> pith_info {
+    let shown = summary.peer_chain.as_deref().unwrap_or_default();
+    if chain.len() != shown.len() {
+        *chain = shown.iter().map(|one| pith_bytes::of(one)).collect();
+    }
     let lent = |bytes: Option<&[u8]>| pith_bytes::of(bytes.unwrap_or_default());
-    let chain = summary.peer_chain.as_deref().unwrap_or_default();
     let psk_identity = match &summary.psk {
         Some(Psk::External { identity }) => Some(identity.as_ref()),
         _ => None,
@@ -114,6 +103,10 @@ pub(crate) fn told(size: usize, summary: &Summary) -> pith_info {
         psk_identity: lent(psk_identity),
         peer_identity: lent(summary.peer_identity.as_deref()),
         peer_raw_key: lent(summary.peer_raw_key.as_ref().map(AsRef::as_ref)),
+        peer_chain: match chain.is_empty() {
+            true => ptr::null(),
+            false => chain.as_ptr(),
+        },
         peer_chain_count: chain.len(),
     }
 }

@@ -83,9 +83,9 @@ static void a_client_must_show_something(void)
     IS(carry(c, s, 2048, NULL), PITH_OK);
     IS(carry(s, c, 2048, NULL), PITH_OK);
     IS(carry(c, s, 2048, NULL), PITH_PEER);
-    CHECK(pith_tls_alert_sent(s) == 116);
+    CHECK(standing(s).alert_sent == 116);
     IS(carry(s, c, 2048, NULL), PITH_ALERT);
-    CHECK(pith_tls_alert_received(c) == 116 && strstr(pith_tls_error(c), "certificate") != NULL);
+    CHECK(standing(c).alert_received == 116 && strstr(pith_tls_error(c), "certificate") != NULL);
     pith_tls_free(c);
     pith_tls_free(s);
     pith_client_config_free(clients);
@@ -128,7 +128,7 @@ static void groups(int which)
     s = server(servers);
     if (which == 1) {
         IS(carry(c, s, 2048, NULL), PITH_PEER);
-        CHECK(pith_tls_alert_sent(s) == 40);
+        CHECK(standing(s).alert_sent == 40);
         IS(carry(s, c, 2048, NULL), PITH_ALERT);
     } else {
         uint8_t bytes[4000], sealed[20000];

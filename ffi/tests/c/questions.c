@@ -58,7 +58,7 @@ static void which_configuration(void)
     c = client(clients, NULL);
     s = server(first);
     IS(hand_over(c, s), PITH_WANT_ANSWER);
-    CHECK(pith_tls_receiving(s) == PITH_ASKING && pith_tls_sending(s) == PITH_ASKING);
+    CHECK(standing(s).receiving == PITH_ASKING && standing(s).sending == PITH_ASKING);
     number = asked(s, PITH_QUESTION_CONFIG);
     CHECK(q.server_name.len == 14 && memcmp(q.server_name.data, "server.example", 14) == 0);
     CHECK(q.item_count == 2 && q.items[1].len == 3 && memcmp(q.items[1].data, "two", 3) == 0);
@@ -109,10 +109,10 @@ static void which_configuration(void)
     IS(hand_over(c, s), PITH_WANT_ANSWER);
     asked(s, PITH_QUESTION_CONFIG);
     IS(pith_tls_answer(s, &a, NULL), PITH_LOCAL);
-    CHECK(pith_tls_alert_sent(s) == 49);
+    CHECK(standing(s).alert_sent == 49);
     flight_at = flight_len;
     IS(hand_over(s, c), PITH_ALERT);
-    CHECK(pith_tls_alert_received(c) == 49);
+    CHECK(standing(c).alert_received == 49);
     a.config = chosen;
     IS(pith_tls_answer(s, &a, NULL), PITH_LOCAL);
     IS(pith_tls_question(s, &q), PITH_NONE);
@@ -161,7 +161,7 @@ static void is_it_acceptable(int accept)
     status = pith_tls_answer(c, &a, NULL);
     if (!accept) {
         CHECK(status == PITH_CERTIFICATE && strstr(pith_tls_error(c), "not today") != NULL);
-        CHECK(pith_tls_alert_sent(c) > 0);
+        CHECK(standing(c).alert_sent > 0);
     } else {
         CHECK(status == PITH_OK);
         while (flight_at < flight_len)
@@ -225,7 +225,7 @@ static void a_key_elsewhere(int good)
         shake(s, c, NULL);
     } else {
         IS(pith_tls_answer(s, &a, NULL), PITH_LOCAL);
-        CHECK(pith_tls_receiving(s) == PITH_FAILED && pith_tls_alert_sent(s) > 0);
+        CHECK(standing(s).receiving == PITH_FAILED && standing(s).alert_sent > 0);
     }
     pith_tls_free(c);
     pith_tls_free(s);

@@ -42,7 +42,7 @@ static void earlier_connection(void)
     pith_sessions *first = sessions;
     size_t len;
     begin(&c);
-    IS(pith_quic_early_data(c.quic), PITH_EARLY_NOT_OFFERED);
+    IS(standing_of(c.quic).early_data, PITH_EARLY_NOT_OFFERED);
     IS(pith_quic_remember(c.quic, (const uint8_t *)"terms", 5), PITH_MISUSE); /* too early */
     flush(&c, 1);
     accept_one(&s);
@@ -74,7 +74,7 @@ static uint64_t say(side *c)
     uint64_t id;
     size_t n;
     begin(c);
-    IS(pith_quic_early_data(c->quic), PITH_EARLY_OFFERED);
+    IS(standing_of(c->quic).early_data, PITH_EARLY_OFFERED);
     IS(pith_quic_open_stream(c->quic, 0, &id), PITH_OK);
     IS(pith_quic_write(c->quic, id, (const uint8_t *)"early", 5, &n), PITH_OK);
     CHECK(n == 5);
@@ -90,8 +90,8 @@ static void resumed(side *c, side *s, int verdict)
     CHECK(info.resumed && info.early_data == verdict && info.is_post_quantum);
     IS(pith_quic_info(s->quic, &info), PITH_OK);
     CHECK(info.resumed && info.early_data == verdict);
-    IS(pith_quic_early_data(c->quic), verdict);
-    IS(pith_quic_early_data(s->quic), verdict);
+    IS(standing_of(c->quic).early_data, verdict);
+    IS(standing_of(s->quic).early_data, verdict);
     CHECK(c->seen & 1u << (verdict == PITH_EARLY_ACCEPTED ? PITH_EVENT_EARLY_ACCEPTED
                                                           : PITH_EVENT_EARLY_REJECTED));
 }
@@ -102,7 +102,7 @@ static void heard(side *s, uint64_t id)
     uint8_t bytes[16];
     uint64_t theirs;
     size_t n;
-    IS(pith_quic_early_data(s->quic), PITH_EARLY_ACCEPTED);
+    IS(standing_of(s->quic).early_data, PITH_EARLY_ACCEPTED);
     IS(pith_quic_accept_stream(s->quic, 0, &theirs), PITH_OK);
     CHECK(theirs == id);
     IS(pith_quic_read(s->quic, id, bytes, sizeof bytes, &n), PITH_WANT_INPUT);
@@ -160,7 +160,7 @@ static void accepted_once(void)
     earlier_connection();
     pass(30000); /* the register is young no more */
     id = say(&c);
-    IS(pith_quic_remembered(c.quic, &lent), PITH_OK);
+    lent = standing_of(c.quic).remembered;
     CHECK(lent.len == 5 && memcmp(lent.data, "terms", 5) == 0);
     record(&c);
     play(&s);
@@ -168,13 +168,13 @@ static void accepted_once(void)
     /* The same bytes again, from elsewhere: the hello is known. */
     where[0] = address(3);
     play(&copy);
-    IS(pith_quic_early_data(copy.quic), PITH_EARLY_REJECTED);
+    IS(standing_of(copy.quic).early_data, PITH_EARLY_REJECTED);
     IS(pith_quic_accept_stream(copy.quic, 0, &id), PITH_NONE);
     pith_quic_free(copy.quic);
     where[0] = address(1);
     run(&c, &s);
     resumed(&c, &s, PITH_EARLY_ACCEPTED);
-    IS(pith_quic_remembered(c.quic, &lent), PITH_NONE); /* nothing goes by it any more */
+    CHECK(standing_of(c.quic).remembered.len == 0); /* nothing goes by it any more */
     CHECK(c.seen & 1u << PITH_EVENT_FINISHED);
     over(&c, &s);
     tear_down();

@@ -62,14 +62,14 @@ static void hello(side *c, side *s)
 /* What ends both sides: here by this status and alert, there by that alert. */
 static void failed(side *one, side *other, int32_t status, side *c, side *s)
 {
-    int alert = pith_quic_alert_sent(one->quic);
+    int alert = standing_of(one->quic).alert_sent;
     CHECK(alert > 0);
     IS(pith_quic_answer(one->quic, &a, &now), status); /* answers come too late now */
     IS(pith_quic_question(one->quic, &q), PITH_NONE);
     run(c, s);
     CHECK(one->closed.kind == PITH_EVENT_CLOSED && one->closed.status == status);
     CHECK(other->closed.status == PITH_ALERT);
-    CHECK(pith_quic_alert_received(other->quic) == alert);
+    CHECK(standing_of(other->quic).alert_received == alert);
     pith_quic_free(c->quic);
     pith_quic_free(s->quic);
 }

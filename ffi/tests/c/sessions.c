@@ -141,12 +141,12 @@ static void early(void)
     end(c, s);
 
     c = client(clients, &later);
-    IS(pith_tls_early_data(c), PITH_EARLY_OFFERED);
-    CHECK(pith_tls_early_data_left(c) == 100 && pith_tls_sending(c) == PITH_HANDSHAKING);
-    IS(pith_tls_remembered(c, &lent), PITH_OK);
+    IS(standing(c).early_data, PITH_EARLY_OFFERED);
+    CHECK(standing(c).early_data_left == 100 && standing(c).sending == PITH_HANDSHAKING);
+    lent = standing(c).remembered;
     CHECK(lent.len == 5 && memcmp(lent.data, "terms", 5) == 0);
     IS(pith_tls_write_early(c, (const uint8_t *)"early", 5, &n), PITH_OK);
-    CHECK(n == 5 && pith_tls_early_data_left(c) == 95);
+    CHECK(n == 5 && standing(c).early_data_left == 95);
     IS(pith_tls_export_early(c, text("l"), text("c"), ours, 32), PITH_OK);
     IS(pith_tls_write_early(c, NULL, 5, &n), PITH_NULL);
     IS(pith_tls_transmit(c, flight, sizeof flight, &len), PITH_OK);
@@ -155,13 +155,13 @@ static void early(void)
         s = server(servers);
         CHECK(give(s, flight, len, &later) == (round == 0 ? 5 : 0));
         if (round == 0) {
-            IS(pith_tls_early_data(s), PITH_EARLY_ACCEPTED);
+            IS(standing(s).early_data, PITH_EARLY_ACCEPTED);
             IS(pith_tls_export_early(s, text("l"), text("c"), theirs, 32), PITH_OK);
             CHECK(memcmp(ours, theirs, 32) == 0);
             shake(s, c, &later);
-            IS(pith_tls_early_data(c), PITH_EARLY_ACCEPTED);
+            IS(standing(c).early_data, PITH_EARLY_ACCEPTED);
         } else {
-            IS(pith_tls_early_data(s), PITH_EARLY_REJECTED);
+            IS(standing(s).early_data, PITH_EARLY_REJECTED);
         }
         pith_tls_free(s);
     }
@@ -219,7 +219,7 @@ static void fleet_asked(void)
             a.yes = first ? 1 : 0;
             IS(pith_tls_answer(s, &a, &now), PITH_OK);
             CHECK(give(s, flight + n, len - n, &now) == (first ? 5 : 0));
-            IS(pith_tls_early_data(s), first ? PITH_EARLY_ACCEPTED : PITH_EARLY_REJECTED);
+            IS(standing(s).early_data, first ? PITH_EARLY_ACCEPTED : PITH_EARLY_REJECTED);
         }
         shake(c, s, &now);
         CHECK(resumed(c) == (round > 0));

@@ -38,7 +38,7 @@ static void in_pieces(size_t piece)
         CHECK(carry(c, s, piece, NULL) >= 0);
         CHECK(carry(s, c, piece, NULL) >= 0);
     }
-    CHECK(pith_tls_receiving(c) == PITH_OPEN && pith_tls_sending(s) == PITH_OPEN);
+    CHECK(standing(c).receiving == PITH_OPEN && standing(s).sending == PITH_OPEN);
     exchange(c, s, "hello", 5);
     exchange(s, c, "world", 5);
     pith_tls_free(c);
@@ -51,11 +51,11 @@ static void a_life(void)
     uint8_t buffer[PITH_RECORD_MAX], ours[32], theirs[32];
     size_t n, taken, i;
     pith_info info;
-    pith_bytes lent;
+    const pith_bytes *chain;
     pith_tls *c = client(clients, NULL), *s = server(servers);
     for (i = 0; i < sizeof big; i++)
         big[i] = (uint8_t)(i * 7 + i / 251);
-    CHECK(pith_tls_receiving(c) == PITH_HANDSHAKING && pith_tls_sending(s) == PITH_HANDSHAKING);
+    CHECK(standing(c).receiving == PITH_HANDSHAKING && standing(s).sending == PITH_HANDSHAKING);
 
     /* Too early for all of these, and none of them ends the connection. */
     IS(pith_tls_write(c, big, 5, &n), PITH_WANT_INPUT);
@@ -68,12 +68,11 @@ static void a_life(void)
     IS(pith_tls_update_keys(c, 0), PITH_MISUSE);
     IS(pith_tls_issue_tickets(s, 1, NULL), PITH_MISUSE);
     IS(pith_tls_remember(c, ours, 1), PITH_MISUSE);
-    IS(pith_tls_remembered(c, &lent), PITH_NONE);
-    IS(pith_tls_peer_certificate(c, 0, &lent), PITH_MISUSE);
+    CHECK(standing(c).remembered.data == NULL && standing(c).remembered.len == 0);
     PITH_INIT(info);
     IS(pith_tls_info(c, &info), PITH_MISUSE);
-    IS(pith_tls_early_data(c), PITH_EARLY_NOT_OFFERED);
-    CHECK(pith_tls_early_data_left(c) == 0);
+    IS(standing(c).early_data, PITH_EARLY_NOT_OFFERED);
+    CHECK(standing(c).early_data_left == 0);
 
     shake(c, s, NULL);
 
@@ -82,15 +81,15 @@ static void a_life(void)
     CHECK(info.suite == PITH_SUITE_AES_128_GCM_SHA256 && info.retried == 0 && info.resumed == 0);
     CHECK(info.alpn.len == 5 && memcmp(info.alpn.data, "hello", 5) == 0);
     CHECK(info.has_peer_key == 1 && info.peer_chain_count == 2 && info.signature_scheme != 0);
-    IS(pith_tls_peer_certificate(c, 0, &lent), PITH_OK);
-    CHECK(lent.len > 100 && lent.data[0] == 0x30);
-    IS(pith_tls_peer_certificate(c, 2, &lent), PITH_NONE);
-    CHECK(lent.data == NULL && lent.len == 0);
-    IS(pith_tls_peer_certificate(c, 0, NULL), PITH_NULL);
+    for (i = 0; i < info.peer_chain_count; i++)
+        CHECK(info.peer_chain[i].len > 100 && info.peer_chain[i].data[0] == 0x30);
+    chain = info.peer_chain;
+    IS(pith_tls_info(c, &info), PITH_OK);
+    CHECK(info.peer_chain == chain); /* lent until the connection is freed */
     PITH_INIT(info);
     IS(pith_tls_info(s, &info), PITH_OK);
     CHECK(info.server_name.len == 14 && memcmp(info.server_name.data, "server.example", 14) == 0);
-    CHECK(info.has_peer_key == 0 && info.peer_chain_count == 0);
+    CHECK(info.has_peer_key == 0 && info.peer_chain_count == 0 && info.peer_chain == NULL);
     info.size = 0;
     IS(pith_tls_info(s, &info), PITH_ARGUMENT);
     IS(pith_tls_info(s, NULL), PITH_NULL);
@@ -169,7 +168,7 @@ static void a_life(void)
     IS(pith_tls_issue_tickets(c, 2, NULL), PITH_MISUSE);
     CHECK(carry(s, c, 100, NULL) == PITH_OK);
     IS(pith_tls_remember(s, (const uint8_t *)"settings", 8), PITH_OK);
-    IS(pith_tls_remembered(s, NULL), PITH_NULL);
+    IS(pith_tls_get_status(s, NULL), PITH_NULL);
 
     IS(pith_tls_receive(s, NULL, 0, &taken, NULL), PITH_OK);
     IS(pith_tls_receive(s, NULL, 9, &taken, NULL), PITH_NULL);
@@ -186,18 +185,18 @@ static void a_life(void)
     /* One direction, then the other. */
     IS(pith_tls_close(c), PITH_OK);
     IS(pith_tls_close(c), PITH_OK);
-    CHECK(pith_tls_sending(c) == PITH_CLOSED && pith_tls_receiving(c) == PITH_OPEN);
+    CHECK(standing(c).sending == PITH_CLOSED && standing(c).receiving == PITH_OPEN);
     IS(pith_tls_write(c, big, 5, &n), PITH_MISUSE);
     IS(pith_tls_update_keys(c, 0), PITH_MISUSE);
     IS(carry(c, s, 2048, NULL), PITH_END);
-    CHECK(pith_tls_receiving(s) == PITH_PEER_CLOSED && pith_tls_sending(s) == PITH_OPEN);
+    CHECK(standing(s).receiving == PITH_PEER_CLOSED && standing(s).sending == PITH_OPEN);
     IS(pith_tls_read(s, buffer, sizeof buffer, &n), PITH_END);
     IS(pith_tls_receive(s, big, 10, &taken, NULL), PITH_END);
     CHECK(taken == 10);
     IS(pith_tls_eof(s), PITH_OK);
     exchange(s, c, "still here", 10);
     IS(pith_tls_eof(c), PITH_TRUNCATED);
-    CHECK(pith_tls_receiving(c) == PITH_FAILED && strstr(pith_tls_error(c), "close_notify") != NULL);
+    CHECK(standing(c).receiving == PITH_FAILED && strstr(pith_tls_error(c), "close_notify") != NULL);
     IS(pith_tls_read(c, buffer, sizeof buffer, &n), PITH_TRUNCATED);
     IS(pith_tls_write(c, big, 5, &n), PITH_TRUNCATED);
     IS(pith_tls_close(s), PITH_OK);
@@ -211,9 +210,9 @@ static void failures(void)
     static const uint8_t http[] = "GET / HTTP/1.1\r\n\r\n";
     size_t n;
     pith_tls *c, *s = server(servers);
-    CHECK(pith_tls_error(s) == NULL && pith_tls_alert_sent(s) == -1);
+    CHECK(pith_tls_error(s) == NULL && standing(s).alert_sent == -1);
     IS(pith_tls_receive(s, http, sizeof http - 1, &n, NULL), PITH_PEER);
-    CHECK(strstr(pith_tls_error(s), "HTTP") != NULL && pith_tls_alert_sent(s) == 10);
+    CHECK(strstr(pith_tls_error(s), "HTTP") != NULL && standing(s).alert_sent == 10);
     CHECK(strcmp(pith_alert_name(10), "unexpected_message") == 0);
     IS(pith_tls_transmit(s, buffer, sizeof buffer, &n), PITH_OK);
     CHECK(n == 7 && buffer[0] == 21 && buffer[6] == 10);
@@ -228,10 +227,10 @@ static void failures(void)
     s = server(servers);
     CHECK(carry(c, s, 2048, NULL) == PITH_OK);
     IS(carry(s, c, 2048, NULL), PITH_CERTIFICATE);
-    CHECK(strstr(pith_tls_error(c), "other.example") != NULL && pith_tls_alert_sent(c) == 42);
-    CHECK(pith_tls_alert_received(c) == -1);
+    CHECK(strstr(pith_tls_error(c), "other.example") != NULL && standing(c).alert_sent == 42);
+    CHECK(standing(c).alert_received == -1);
     IS(carry(c, s, 2048, NULL), PITH_ALERT);
-    CHECK(pith_tls_alert_received(s) == 42 && pith_tls_alert_sent(s) == -1);
+    CHECK(standing(s).alert_received == 42 && standing(s).alert_sent == -1);
     pith_tls_free(c);
     pith_tls_free(s);
 
@@ -250,7 +249,7 @@ static void null_everywhere(void)
 {
     uint8_t buffer[32] = { 0 };
     size_t n;
-    pith_bytes lent;
+    pith_tls_status status;
     IS(pith_tls_receive(NULL, buffer, 1, &n, NULL), PITH_NULL);
     IS(pith_tls_read(NULL, buffer, 1, &n), PITH_NULL);
     IS(pith_tls_read_early(NULL, buffer, 1, &n), PITH_NULL);
@@ -264,15 +263,11 @@ static void null_everywhere(void)
     IS(pith_tls_update_keys(NULL, 0), PITH_NULL);
     IS(pith_tls_issue_tickets(NULL, 1, NULL), PITH_NULL);
     IS(pith_tls_remember(NULL, buffer, 1), PITH_NULL);
-    IS(pith_tls_remembered(NULL, &lent), PITH_NULL);
     IS(pith_tls_export_early(NULL, text("l"), text("c"), buffer, 1), PITH_NULL);
-    IS(pith_tls_early_data(NULL), PITH_NULL);
     IS(pith_tls_info(NULL, NULL), PITH_NULL);
-    IS(pith_tls_peer_certificate(NULL, 0, &lent), PITH_NULL);
-    IS(pith_tls_receiving(NULL), PITH_NULL);
-    IS(pith_tls_sending(NULL), PITH_NULL);
-    CHECK(pith_tls_early_data_left(NULL) == 0 && pith_tls_error(NULL) == NULL);
-    CHECK(pith_tls_alert_sent(NULL) == -1 && pith_tls_alert_received(NULL) == -1);
+    PITH_INIT(status);
+    IS(pith_tls_get_status(NULL, &status), PITH_NULL);
+    CHECK(pith_tls_error(NULL) == NULL);
     pith_tls_free(NULL);
 }
 
