@@ -59,6 +59,8 @@ impl Aead {
 
     /// A key of the backend: the one place that makes them.
     pub(crate) fn key(self, bytes: &[u8]) -> Result<LessSafeKey, Error> {
+        #[cfg(any(test, pith_test))]
+        let bytes = &*crate::taint::released(bytes);
         let key = UnboundKey::new(self.algorithm(), bytes).map_err(|_| Error::Length)?;
         Ok(LessSafeKey::new(key))
     }
@@ -110,6 +112,11 @@ impl SealingKey {
             .key
             .seal_out_of_place_scatter(nonce, Aad::from(aad), plaintext, body, trailer, tail)
             .map_err(|_| Error::Internal("AEAD seal"))?;
+        #[cfg(any(test, pith_test))]
+        {
+            crate::taint::known(body);
+            crate::taint::known(tail);
+        }
         body.len().checked_add(tail_len).ok_or(Error::Length)
     }
 
@@ -161,6 +168,8 @@ impl OpeningKey {
             .key
             .open_in_place(nonce, Aad::from(aad), bytes)
             .map_err(|_| Error::Open)?;
+        #[cfg(any(test, pith_test))]
+        crate::taint::opened(plaintext);
         self.0.counter = next;
         Ok(plaintext)
     }
@@ -179,6 +188,8 @@ impl OpeningKey {
 
 impl Key {
     fn new(aead: Aead, key: &[u8], iv: &[u8], limit: u64) -> Result<Self, Error> {
+        #[cfg(any(test, pith_test))]
+        let iv = &*crate::taint::released(iv);
         Ok(Self {
             key: aead.key(key)?,
             iv: Zeroizing::new(iv.try_into().map_err(|_| Error::Length)?),

@@ -22,6 +22,8 @@ pub mod packet;
 pub mod random;
 pub mod secret;
 pub mod sign;
+#[cfg(any(test, pith_test))]
+pub mod taint;
 
 pub use aead::{Aead, OpeningKey, SealingKey};
 pub use error::Error;

@@ -94,6 +94,8 @@ impl PacketSealingKey {
             .as_ref()
             .try_into()
             .map_err(|_| Error::Internal("AEAD tag"))?;
+        #[cfg(any(test, pith_test))]
+        crate::taint::known(bytes);
         Ok(())
     }
 
@@ -133,15 +135,21 @@ impl PacketOpeningKey {
         if crate::fault::is_due() {
             return Err(Error::Open);
         }
-        self.0
+        let plaintext = self
+            .0
             .key
             .open_in_place(self.0.nonce(number), Aad::from(aad), bytes)
-            .map_err(|_| Error::Open)
+            .map_err(|_| Error::Open)?;
+        #[cfg(any(test, pith_test))]
+        crate::taint::opened(plaintext);
+        Ok(plaintext)
     }
 }
 
 impl Key {
     fn new(aead: Aead, key: &[u8], iv: &[u8]) -> Result<Self, Error> {
+        #[cfg(any(test, pith_test))]
+        let iv = &*crate::taint::released(iv);
         Ok(Self {
             key: aead.key(key)?,
             iv: Zeroizing::new(iv.try_into().map_err(|_| Error::Length)?),

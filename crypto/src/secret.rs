@@ -4,6 +4,8 @@
 //! one reader, which makes every use easy to find. No heap is involved. A move in Rust copies bytes without wiping the
 //! place that they left, so secrets are built in place (`filled`), passed by reference, and moved only when their owner changes.
 
+#[cfg(any(test, pith_test))]
+use subtle::Choice;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
@@ -46,7 +48,10 @@ impl<const N: usize> Wiped<N> {
             bytes: [0; N],
             len: u16::try_from(len).map_err(|_| Error::Length)?,
         };
-        fill(wiped.bytes.get_mut(..len).ok_or(Error::Length)?)?;
+        let used = wiped.bytes.get_mut(..len).ok_or(Error::Length)?;
+        fill(used)?;
+        #[cfg(any(test, pith_test))]
+        crate::taint::secret(used);
         Ok(wiped)
     }
 
@@ -60,6 +65,8 @@ impl<const N: usize> Wiped<N> {
         let len = u16::try_from(end).map_err(|_| Error::Length)?;
         let room = self.bytes.get_mut(start..end).ok_or(Error::Length)?;
         room.copy_from_slice(bytes);
+        #[cfg(any(test, pith_test))]
+        crate::taint::secret(room);
         self.len = len;
         Ok(())
     }
@@ -71,7 +78,7 @@ impl<const N: usize> Wiped<N> {
 
     /// Whether `other` holds the same bytes, in time that depends on the lengths alone.
     pub fn ct_eq(&self, other: &[u8]) -> bool {
-        self.expose().ct_eq(other).into()
+        ct_eq(self.expose(), other)
     }
 }
 
@@ -79,7 +86,18 @@ impl<const N: usize> Wiped<N> {
 /// token that the peer was given.
 #[must_use]
 pub fn ct_eq(one: &[u8], other: &[u8]) -> bool {
-    one.ct_eq(other).into()
+    let equal = one.ct_eq(other);
+    #[cfg(any(test, pith_test))]
+    let equal = told(equal);
+    equal.into()
+}
+
+/// The verdict is no secret.
+#[cfg(any(test, pith_test))]
+fn told(equal: Choice) -> Choice {
+    let mut verdict = [equal.unwrap_u8()];
+    crate::taint::known(&mut verdict);
+    verdict[0].into()
 }
 
 impl<const N: usize> Drop for Wiped<N> {

@@ -46,6 +46,9 @@ impl Random {
             let len = fresh.len().min(left.len());
             let (head, tail) = left.split_at_mut_checked(len).ok_or(Error::Length)?;
             head.copy_from_slice(fresh.get(..len).ok_or(Error::Length)?);
+            // What has been drawn goes out, or decides what does.
+            #[cfg(pith_test)]
+            pith_crypto::taint::known(head);
             self.used = self.used.saturating_add(len);
             left = tail;
         }

@@ -56,6 +56,8 @@ impl Resets {
             *first = *first & 0x3f | 0x40;
         }
         *out.last_chunk_mut().ok_or(Error::Length)? = self.token(id)?.0;
+        #[cfg(pith_test)]
+        pith_crypto::taint::known(out);
         Ok(Some(length))
     }
 }

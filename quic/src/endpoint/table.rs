@@ -115,6 +115,12 @@ impl Table {
     }
 
     pub(super) fn set_reset_token(&mut self, key: ConnectionKey, token: ResetToken) {
+        #[cfg(pith_test)]
+        let token = {
+            let mut token = token;
+            pith_crypto::taint::secret(&mut token.0);
+            token
+        };
         if let Some(entry) = self.connections.get_mut(&key) {
             if let Some(old) = entry.reset.replace(token) {
                 self.resets.remove(&(entry.remote, old));

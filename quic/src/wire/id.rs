@@ -104,6 +104,9 @@ impl Eq for ResetToken {}
 /// Only for tables whose hash has a key that nobody knows: what it takes to look a token up says nothing of those that stand there.
 impl core::hash::Hash for ResetToken {
     fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        #[cfg(pith_test)]
+        pith_crypto::taint::released(&self.0).hash(state);
+        #[cfg(not(pith_test))]
         self.0.hash(state);
     }
 }

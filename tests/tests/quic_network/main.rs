@@ -8,6 +8,8 @@
     clippy::unwrap_used
 )]
 
+#[cfg(pith_test)]
+mod constant_time;
 mod handshakes;
 mod random;
 mod returning;
