@@ -7,7 +7,7 @@ use crate::buffer::size;
 use crate::error::{Code, ConnectionError, TransportError};
 use crate::path::Learned;
 use crate::recovery::{Outcome, Token};
-use crate::wire::frame::{Ack, Close, Frame, datagram_size, share};
+use crate::wire::frame::{Ack, Close, Frame, share};
 use crate::wire::{PacketType, Space};
 
 impl Connection {
@@ -71,12 +71,11 @@ impl Connection {
                 return self.on_path_response(data, from.now.monotonic);
             }
             Frame::NewToken(token) => Ok(self.on_new_token(token)),
-            Frame::Datagram(data) => {
-                let frame = datagram_size(data.len());
-                let data = share(payload, data);
+            Frame::Datagram(datagram) => {
+                let data = share(payload, datagram.data);
                 self.events.on_datagram(early);
                 self.datagrams
-                    .on_datagram(data, frame, from.pinned, early)
+                    .on_datagram(data, datagram.frame, from.pinned, early)
                     .map(|()| true)
             }
             Frame::HandshakeDone => {

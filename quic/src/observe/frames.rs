@@ -199,7 +199,9 @@ impl<'a> Frame<'a> {
                 }
             }
             frame::Frame::HandshakeDone => Self::HandshakeDone,
-            frame::Frame::Datagram(data) => Self::Datagram { length: data.len() },
+            frame::Frame::Datagram(datagram) => Self::Datagram {
+                length: datagram.data.len(),
+            },
         }
     }
 

@@ -4,8 +4,8 @@ use super::super::{
     ConnectionId, Dir, PacketType, Reader, ResetToken, Side, StreamId, Truncated, VarInt,
 };
 use super::{
-    Ack, Close, Crypto, Frame, Kind, NewConnectionId, ResetStream, Row, StopSending, Stream,
-    StreamCount, StreamLimit, fault_in,
+    Ack, Close, Crypto, Datagram, Frame, Kind, NewConnectionId, ResetStream, Row, StopSending,
+    Stream, StreamCount, StreamLimit, fault_in,
 };
 use crate::error::TransportError;
 use crate::{Fault, limits};
@@ -167,8 +167,7 @@ fn decode<'a>(kind: Kind, flags: u64, reader: &mut Reader<'a>) -> Result<Frame<'
             reason: reader.vec()?,
         }),
         Kind::HandshakeDone => Frame::HandshakeDone,
-        Kind::Datagram if bit(1) => Frame::Datagram(reader.vec()?),
-        Kind::Datagram => Frame::Datagram(reader.rest()),
+        Kind::Datagram => datagram(bit(1), reader)?,
     })
 }
 
@@ -196,6 +195,20 @@ fn stream<'a>(
         data,
         fin,
     })
+}
+
+fn datagram<'a>(has_length: bool, reader: &mut Reader<'a>) -> Result<Frame<'a>, Fault> {
+    let before = reader.remaining();
+    let data = if has_length {
+        reader.vec()?
+    } else {
+        reader.rest()
+    };
+    let behind_type = before.saturating_sub(reader.remaining());
+    Ok(Frame::Datagram(Datagram {
+        data,
+        frame: behind_type.saturating_add(1),
+    }))
 }
 
 fn check_end(offset: VarInt, data: &[u8], fault: Fault) -> Result<(), Fault> {

@@ -45,7 +45,7 @@ pub(crate) enum Frame<'a> {
     PathResponse([u8; 8]),
     ConnectionClose(Close<'a>),
     HandshakeDone,
-    Datagram(&'a [u8]),
+    Datagram(Datagram<'a>),
 }
 
 /// The sender gives a stream up.
@@ -77,6 +77,14 @@ pub(crate) struct Stream<'a> {
     pub(crate) offset: VarInt,
     pub(crate) data: &'a [u8],
     pub(crate) fin: bool,
+}
+
+/// Bytes that are sent once (RFC 9221).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Datagram<'a> {
+    pub(crate) data: &'a [u8],
+    /// The size of the frame as it came, type and length included: what max_datagram_frame_size is about.
+    pub(crate) frame: usize,
 }
 
 /// A limit in bytes of one stream.
