@@ -185,12 +185,18 @@ impl RemoteIds {
 
     /// Stops using every id below `end`, and says whether one was in use (rfc9000#5.1.2-1).
     fn retire_below(&mut self, end: u64) -> Result<bool, Fault> {
+        let was_used = self.retire_those(|known| known.sequence < end)?;
         self.retire_prior_to = end;
-        self.retire_those(|known| known.sequence < end)
+        Ok(was_used)
     }
 
-    /// Says whether one of them was in use.
+    /// Says whether one of them was in use. All of them or none: what closes the connection still has to reach the peer by the id in use.
     fn retire_those(&mut self, those: impl Fn(&Known) -> bool) -> Result<bool, Fault> {
+        let many = self.known.iter().filter(|known| those(known)).count();
+        // rfc9000#5.1.2-2
+        if self.retiring.len().saturating_add(many) > limits::RETIRING_IDS {
+            return Err(Fault::TooManyRetirements);
+        }
         let mut was_used = false;
         while let Some(at) = self.known.iter().position(&those) {
             let known = self.known.remove(at);
@@ -333,6 +339,8 @@ mod tests {
         }
         let refused = ids.on_new(&frame(most + 1, most + 1));
         assert_eq!(refused, Err(Fault::TooManyRetirements));
+        let in_use = ids.get(most.into());
+        assert!(in_use.is_some(), "the peer is still to be told");
     }
 
     #[test]
