@@ -21,8 +21,8 @@ pub(crate) struct Paths {
     fallback: Option<PathId>,
     /// Names the next path.
     next: u32,
-    /// The highest number of a packet that was no probe.
-    newest: PacketNumber,
+    /// The lowest number that a packet has which is newer than all that were no probes.
+    newer: u64,
 }
 
 /// A path that is not in use.
@@ -62,7 +62,7 @@ impl Paths {
             active,
             others: Vec::new(),
             fallback: None,
-            newest: PacketNumber::ZERO,
+            newer: 0,
         }
     }
 
@@ -162,8 +162,8 @@ impl Paths {
 
     /// A packet that is no probe came. Whether it is newer than all before: only such a one moves the peer.
     pub(crate) fn on_newest(&mut self, number: PacketNumber) -> bool {
-        let newer = number > self.newest;
-        self.newest = self.newest.max(number);
+        let newer = number.get() >= self.newer;
+        self.newer = self.newer.max(number.get().saturating_add(1));
         newer
     }
 
