@@ -16,10 +16,11 @@ use crate::Fault;
 use crate::buffer::{CryptoReceive, SendBuffer, size};
 use crate::error::ConnectionError;
 use crate::recovery::{Token, Tokens};
-use crate::wire::{Builder, PerSpace, Space, VarInt};
+use crate::wire::{Builder, PerSpace, Side, Space, VarInt};
 
 /// The engine and its flows.
 pub(crate) struct CryptoStream {
+    side: Side,
     tls: Handshake,
     /// `None` once a space is discarded.
     flows: PerSpace<Option<Box<Flow>>>,
@@ -61,8 +62,9 @@ struct Flow {
 }
 
 impl CryptoStream {
-    pub(crate) fn new(tls: Handshake) -> Result<Self, Fault> {
+    pub(crate) fn new(side: Side, tls: Handshake) -> Result<Self, Fault> {
         let mut stream = Self {
+            side,
             tls,
             flows: PerSpace::new(|_| Some(Box::default())),
             reads: Space::Initial,
@@ -208,7 +210,7 @@ impl CryptoStream {
     /// Takes what a call of the engine queued, also where it failed: what was queued before is still to be sent.
     fn settle(&mut self, result: Result<(), pith_tls::Error>) -> Result<(), ConnectionError> {
         let collected = self.collect();
-        result.map_err(failed)?;
+        result.map_err(|error| failed(self.side, error))?;
         collected.map_err(|fault| ConnectionError::Transport(fault.into()))
     }
 
@@ -288,16 +290,21 @@ impl Flow {
     }
 }
 
-/// An error of TLS. Its alert says the code (rfc9001#6-2, rfc9001#8.1-2, rfc9001#8.1-5) but for one (rfc9001#4.4-3).
-fn failed(error: pith_tls::Error) -> ConnectionError {
+/// An error of TLS on this side. Its alert says the code (rfc9001#6-2, rfc9001#8.1-2, rfc9001#8.1-5) but for three, of which one is a server's alone to
+/// make (rfc9001#4.4-3).
+fn failed(side: Side, error: pith_tls::Error) -> ConnectionError {
     match error {
         pith_tls::Error::Fault(pith_tls::Fault::UnexpectedMessage {
             state: "CONNECTED",
             message: MessageKind::CertificateRequest,
-        }) => ConnectionError::Transport(Fault::LateClientAuth.into()),
+        }) if side == Side::Client => ConnectionError::Transport(Fault::LateClientAuth.into()),
         // rfc9001#4.6.1-2
         pith_tls::Error::Fault(pith_tls::Fault::EarlyDataInQuic) => {
             ConnectionError::Transport(Fault::EarlyDataLimit.into())
+        }
+        // RFC 9001 section 8.4
+        pith_tls::Error::Fault(pith_tls::Fault::CompatibilityModeInQuic) => {
+            ConnectionError::Transport(Fault::CompatibilityMode.into())
         }
         error => ConnectionError::Tls(error),
     }
@@ -323,5 +330,51 @@ pub(crate) fn space_of(level: Level) -> Space {
         Space::Handshake
     } else {
         Space::Application
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Code, TransportError};
+
+    #[test]
+    fn errors_of_tls_that_quic_names_itself_have_its_codes() {
+        use pith_tls::Fault as T;
+        let late = T::UnexpectedMessage {
+            state: "CONNECTED",
+            message: MessageKind::CertificateRequest,
+        };
+        let early = T::UnexpectedMessage {
+            state: "WAIT_EE",
+            message: MessageKind::CertificateRequest,
+        };
+        let rows = [
+            (Side::Client, late, Some(Fault::LateClientAuth)),
+            (Side::Server, late, None),
+            (Side::Client, early, None),
+            (
+                Side::Client,
+                T::EarlyDataInQuic,
+                Some(Fault::EarlyDataLimit),
+            ),
+            (
+                Side::Server,
+                T::CompatibilityModeInQuic,
+                Some(Fault::CompatibilityMode),
+            ),
+        ];
+        for (side, fault, want) in rows {
+            let error = pith_tls::Error::Fault(fault);
+            let got = failed(side, error.clone());
+            let want = match want {
+                Some(fault) => {
+                    assert_eq!(fault.code(), Code::PROTOCOL_VIOLATION, "{fault:?}");
+                    ConnectionError::Transport(TransportError::from(fault))
+                }
+                None => ConnectionError::Tls(error),
+            };
+            assert_eq!(got, want, "{side:?} {fault:?}");
+        }
     }
 }

@@ -290,6 +290,7 @@ faults! {
     CryptoUnread => PROTOCOL_VIOLATION, "RFC 9001 4.1.3", "CRYPTO data was left over at a level when keys of a higher one came";
     EarlyDataLimit => PROTOCOL_VIOLATION, "RFC 9001 4.6.1", "a ticket has a limit of early data other than QUIC's own";
     LateClientAuth => PROTOCOL_VIOLATION, "RFC 9001 4.4", "a server asked for a certificate after the handshake";
+    CompatibilityMode => PROTOCOL_VIOLATION, "RFC 9001 8.4", "a client asks for the compatibility mode of TLS over TCP";
 
     // Connection ids.
     TooManyIds => CONNECTION_ID_LIMIT_ERROR, "5.1.1", "more connection ids came than the advertised limit allows";
@@ -509,6 +510,7 @@ mod tests {
                     F::CryptoUnread,
                     F::EarlyDataLimit,
                     F::LateClientAuth,
+                    F::CompatibilityMode,
                     F::DatagramNotOffered,
                     F::DatagramSize,
                 ],

@@ -224,7 +224,7 @@ impl Connection {
         let now = now.monotonic;
         let version = parts.versions.original();
         let spaces = Spaces::new(side, version, &parts.ids.initial(), config).map_err(local)?;
-        let crypto = CryptoStream::new(parts.tls).map_err(TransportError::from)?;
+        let crypto = CryptoStream::new(side, parts.tls).map_err(TransportError::from)?;
         let mut connection = Self {
             side,
             versions: parts.versions,

@@ -300,7 +300,7 @@ impl Connection {
         self.ids = ids;
         self.spaces =
             Spaces::new(self.side, version, &self.ids.initial(), &transport).map_err(local)?;
-        self.crypto = CryptoStream::new(tls).map_err(TransportError::from)?;
+        self.crypto = CryptoStream::new(self.side, tls).map_err(TransportError::from)?;
         let path = &self.paths.active;
         let path = transport.recovery_path(path.id, path.mtu);
         self.recovery = Recovery::new(self.side, path);
