@@ -12,5 +12,6 @@ pub mod message;
 pub mod network;
 pub mod pair;
 pub mod pki;
+pub mod rogue;
 pub mod script;
 pub mod scripted;

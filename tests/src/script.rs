@@ -26,14 +26,17 @@ use crate::pki::Identity;
 pub struct Schedule {
     hash: Hash,
     transcript: Vec<u8>,
+    psk: Option<Vec<u8>>,
     handshake: Option<Secret>,
+    main: Option<Secret>,
     exporter: Option<Secret>,
     /// The traffic secrets of the client and the server, of the handshake and then of the application.
     traffic: Vec<[Secret; 2]>,
 }
 
 impl Schedule {
-    fn new(suite: u16) -> Self {
+    /// Of a handshake with this suite and without a pre-shared key.
+    pub fn new(suite: u16) -> Self {
         Self {
             hash: if suite == 0x1302 {
                 Hash::Sha384
@@ -41,7 +44,9 @@ impl Schedule {
                 Hash::Sha256
             },
             transcript: Vec::new(),
+            psk: None,
             handshake: None,
+            main: None,
             exporter: None,
             traffic: Vec::new(),
         }
@@ -63,11 +68,41 @@ impl Schedule {
         self.hash.digest(&self.transcript).as_ref().to_vec()
     }
 
+    fn early(&self) -> Secret {
+        let zeros = vec![0; self.hash.len()];
+        extract(self.hash, &zeros, self.psk.as_deref().unwrap_or(&zeros)).unwrap()
+    }
+
+    /// The traffic secret of early data, after a ClientHello.
+    pub fn early_traffic(&self) -> Secret {
+        self.derive(&self.early(), "c e traffic", &self.digest())
+    }
+
+    /// The binder of a resumption over a ClientHello without its binders.
+    fn binder(&self, truncated: &[u8]) -> Secret {
+        let empty = self.hash.digest(&[]);
+        let key = self.derive(&self.early(), "res binder", empty.as_ref());
+        let key = self.derive(&key, "finished", &[]);
+        hmac(
+            self.hash,
+            key.expose(),
+            self.hash.digest(truncated).as_ref(),
+        )
+        .unwrap()
+    }
+
+    /// The key that goes with a ticket of this nonce, once the client's Finished is in the transcript.
+    pub fn resumption(&self, nonce: &[u8]) -> Vec<u8> {
+        let main = self.main.as_ref().unwrap();
+        let secret = self.derive(main, "res master", &self.digest());
+        let mut key = vec![0; self.hash.len()];
+        expand_label(self.hash, &secret, "resumption", nonce, &mut key).unwrap();
+        key
+    }
+
     /// After the ServerHello.
     fn shared(&mut self, shared: &[u8]) {
-        let zeros = vec![0; self.hash.len()];
-        let early = extract(self.hash, &zeros, &zeros).unwrap();
-        let handshake = self.next(&early, shared);
+        let handshake = self.next(&self.early(), shared);
         self.add_traffic(&handshake, ["c hs traffic", "s hs traffic"]);
         self.handshake = Some(handshake);
     }
@@ -77,6 +112,7 @@ impl Schedule {
         let main = self.next(self.handshake.as_ref().unwrap(), &vec![0; self.hash.len()]);
         self.add_traffic(&main, ["c ap traffic", "s ap traffic"]);
         self.exporter = Some(self.derive(&main, "exp master", &self.digest()));
+        self.main = Some(main);
     }
 
     /// The secret of the next stage.
@@ -306,15 +342,49 @@ impl ScriptedClient {
         self.hello.set_shares(&values(&shares));
     }
 
+    /// Offers a ticket, of which it knows the key, and early data; the hello is not to be changed behind it. Gives the hello and the traffic secret of early data.
+    pub fn send_early(&mut self, ticket: &[u8], age: u32, key: &[u8]) -> (Vec<u8>, Secret) {
+        let mut schedule = Schedule::new(self.hello.suites[0]);
+        schedule.psk = Some(key.to_vec());
+        let length = schedule.hash.len();
+        let identity = vec16(&[&vec16(ticket)[..], &age.to_be_bytes()].concat());
+        let binder = |binder: &[u8]| [identity.clone(), vec16(&vec8(binder))].concat();
+        self.hello.extensions.set(42, []);
+        self.hello.extensions.set(45, vec8(&[1]));
+        self.hello.extensions.set(41, binder(&vec![0; length]));
+        let blank = self.hello.encode();
+        let bound = schedule.binder(&blank[..blank.len() - length - 3]);
+        self.hello.extensions.set(41, binder(bound.expose()));
+        self.sent = schedule.add(self.hello.encode());
+        let traffic = schedule.early_traffic();
+        self.schedule = Some(schedule);
+        (self.sent.clone(), traffic)
+    }
+
+    /// What stood in for its hello on the way.
+    pub fn replace(&mut self, hello: &[u8]) {
+        self.sent = hello.to_vec();
+    }
+
     /// Takes the server's whole flight and answers it with the Finished. The server's own Finished must fit.
     pub fn finish(&mut self, flight: &[Vec<u8>]) -> Vec<u8> {
-        let hello = Hello::parse(&flight[0]);
+        self.begin(&flight[0]);
+        self.end(&flight[1..])
+    }
+
+    /// Takes a ServerHello.
+    pub fn begin(&mut self, hello: &[u8]) {
+        let message = hello.to_vec();
+        let hello = Hello::parse(hello);
         let mut schedule = self.schedule.take().unwrap_or_else(|| {
             let mut schedule = Schedule::new(hello.suites[0]);
             schedule.add(self.sent.clone());
             schedule
         });
-        schedule.add(flight[0].clone());
+        schedule.add(message);
+        if !hello.extensions.has(41) {
+            schedule.psk = None;
+        }
         let entry = hello.extensions.body(51);
         let group = Group::from_code(u16::from_be_bytes([entry[0], entry[1]])).unwrap();
         let shared = self
@@ -324,7 +394,13 @@ impl ScriptedClient {
             .finish(group, &entry[4..])
             .unwrap();
         schedule.shared(shared.expose());
-        let (finished, middle) = flight[1..].split_last().unwrap();
+        self.schedule = Some(schedule);
+    }
+
+    /// Takes the rest of the server's flight and answers it.
+    pub fn end(&mut self, flight: &[Vec<u8>]) -> Vec<u8> {
+        let mut schedule = self.schedule.take().unwrap();
+        let (finished, middle) = flight.split_last().unwrap();
         for message in middle {
             schedule.add(message.clone());
         }
