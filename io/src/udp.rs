@@ -18,6 +18,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 pub(crate) struct Udp {
     state: UdpSocketState,
     is_ipv6: bool,
+    /// Its own port.
+    port: u16,
     lost: AtomicU64,
     scratch: Box<[u8]>,
 }
@@ -35,6 +37,7 @@ impl Udp {
         Ok(Self {
             state: UdpSocketState::new(socket.into())?,
             is_ipv6: local.is_ipv6(),
+            port: local.port(),
             lost: AtomicU64::new(0),
             scratch: vec![0; MESSAGES.saturating_mul(MESSAGE)].into(),
         })
@@ -69,7 +72,7 @@ impl Udp {
                 continue;
             }
             let route = Route {
-                local: meta.dst_ip.map(|ip| ip.to_canonical()),
+                local: meta.dst_ip.map(|ip| (ip.to_canonical(), self.port).into()),
                 remote: canonical(meta.addr),
             };
             let message = slice.get(..meta.len).unwrap_or_default();
@@ -102,7 +105,7 @@ impl Udp {
             ecn: mark_for(transmit.ecn),
             contents: datagrams,
             segment_size: Some(transmit.segment),
-            src_ip: transmit.route.local.map(|ip| self.mapped_ip(ip)),
+            src_ip: transmit.route.local.map(|own| self.mapped_ip(own.ip())),
         };
         let progress = in_batches(
             datagrams,
@@ -424,7 +427,7 @@ mod tests {
                 let got = receiver.receive(5);
                 assert_eq!(got.len(), 5, "{name}");
                 let want = Route {
-                    local: Some(remote.ip()),
+                    local: Some(remote),
                     remote: (seen.parse::<IpAddr>().unwrap(), sender.address.port()).into(),
                 };
                 for (part, (route, mark, datagram)) in data.chunks(1200).zip(&got) {

@@ -88,7 +88,7 @@ const SERVER: usize = 1;
 
 fn route(to: usize) -> Route {
     Route {
-        local: Some([127, 0, 0, 1].into()),
+        local: Some(([127, 0, 0, 1], 0).into()),
         remote: ([127, 0, 0, 1], [5000, 443][to]).into(),
     }
 }

@@ -120,14 +120,14 @@ fn route(remote: Option<&pith_address>, local: Option<&pith_address>) -> Result<
         .get()?
         .ok_or_else(|| Failure::argument("the peer has no address"))?;
     let local = match local {
-        Some(local) => local.get()?.map(|local| local.ip()),
+        Some(local) => local.get()?,
         None => None,
     };
     Ok(Route { local, remote })
 }
 
 fn local(route: Route) -> pith_address {
-    route.local.map_or(pith_address::NONE, pith_address::of_ip)
+    route.local.map_or(pith_address::NONE, pith_address::of)
 }
 
 /// The two bits of ECN in a packet's IP header.

@@ -204,7 +204,14 @@ impl Connection {
     /// This side's address, where it is known.
     #[must_use]
     pub fn local_ip(&self) -> Option<IpAddr> {
-        self.hold.link().lock().connection.route().local
+        self.hold
+            .link()
+            .lock()
+            .connection
+            .route()
+            .local?
+            .ip()
+            .into()
     }
 
     /// Waits until `attempt` gives something, or the connection has ended and there is nothing more for it.

@@ -4,7 +4,7 @@
 //! replaced has no path to ask from any more: it moves at once, and asks then.
 
 use core::fmt;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use pith_tls::Now;
@@ -69,8 +69,10 @@ impl Connection {
     /// [`MigrateError`] says why the connection stays.
     pub fn migrate(&mut self, local: IpAddr, now: Now) -> Result<(), MigrateError> {
         self.watch.at(now.monotonic);
+        // The same socket, under another of its addresses.
+        let port = self.paths.active.route.local.map_or(0, |own| own.port());
         let route = Route {
-            local: Some(local),
+            local: Some(SocketAddr::new(local, port)),
             ..self.paths.active.route
         };
         self.may_move()?;

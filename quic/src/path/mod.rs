@@ -11,7 +11,7 @@ mod paths;
 mod remote_ids;
 mod validate;
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::time::Duration;
 
 pub(crate) use amplification::Amplification;
@@ -30,8 +30,8 @@ use crate::wire::Builder;
 /// The addresses between which datagrams go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Route {
-    /// This side's address, where it is known: a host may have several.
-    pub local: Option<IpAddr>,
+    /// This side's address and port, where they are known: a host may have several. Port 0 stands for one that is not known.
+    pub local: Option<SocketAddr>,
     /// The peer's address and port.
     pub remote: SocketAddr,
 }
@@ -39,9 +39,23 @@ pub struct Route {
 impl Route {
     /// Whether both are between the same addresses, as far as they are known.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
-        let unknown = self.local.is_none() || other.local.is_none();
-        self.remote == other.remote && (unknown || self.local == other.local)
+        let like = match (self.local, other.local) {
+            (Some(one), Some(other)) => is_same(one, other),
+            (None, _) | (_, None) => true,
+        };
+        self.remote == other.remote && like
     }
+
+    /// The same, where both know this side's address or neither does.
+    pub(crate) fn is_exactly(&self, other: &Self) -> bool {
+        self.local.is_some() == other.local.is_some() && self.is_like(other)
+    }
+}
+
+/// Whether two addresses are the same, as far as their ports are known. The rest of an IPv6 address is the system's.
+fn is_same(one: SocketAddr, other: SocketAddr) -> bool {
+    let unknown = one.port() == 0 || other.port() == 0;
+    one.ip() == other.ip() && (unknown || one.port() == other.port())
 }
 
 /// One path.

@@ -74,14 +74,14 @@ impl Paths {
 
     /// The path between these addresses, where this side's is the same by name.
     pub(crate) fn find_exact(&self, route: &Route) -> Option<PathId> {
-        let same = |path: &&Path| path.route == *route;
+        let same = |path: &&Path| path.route.is_exactly(route);
         self.iter().find(same).map(|path| path.id)
     }
 
     /// Whether this path is in use or tried.
     pub(crate) fn is_there(&self, route: &Route) -> bool {
         let mut paths = self.iter();
-        paths.any(|path| path.route == *route && (path.moves || path.id == self.active.id))
+        paths.any(|path| path.route.is_exactly(route) && (path.moves || path.id == self.active.id))
     }
 
     /// How many paths are tried that this side would move to.
@@ -355,10 +355,11 @@ mod tests {
 
     #[test]
     fn paths_of_one_route_are_one_whether_the_own_address_is_known_or_not() {
-        let local = |last| Route {
-            local: Some([10, 0, 0, last].into()),
+        let local_at = |last, port: u16| Route {
+            local: Some(([10, 0, 0, last], port).into()),
             ..route(1)
         };
+        let local = |last| local_at(last, 443);
         let rows = [
             (route(1), route(1), true),
             (route(1), route(2), false),
@@ -366,6 +367,9 @@ mod tests {
             (local(5), route(1), true),
             (local(5), local(5), true),
             (local(5), local(6), false),
+            (local(5), local_at(5, 444), false),
+            (local(5), local_at(5, 0), true),
+            (local(5), local_at(6, 0), false),
         ];
         for (one, other, same) in rows {
             assert_eq!(one.is_like(&other), same, "{one:?} {other:?}");

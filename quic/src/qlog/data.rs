@@ -73,7 +73,7 @@ pub(super) fn started_v03(subject: &Subject, data: &mut Object<'_>) {
     let (source, target) = (subject.route.local, subject.route.remote);
     data.text("ip_version", if target.is_ipv6() { "v6" } else { "v4" });
     if let Some(source) = source {
-        data.text("src_ip", source);
+        data.text("src_ip", source.ip());
     }
     data.text("dst_ip", target.ip());
     data.text("protocol", "QUIC");
@@ -196,7 +196,8 @@ pub(super) fn ends(v03: bool, route: &Route, data: &mut Object<'_>) {
     };
     let (ip, port) = (route.remote.ip(), route.remote.port());
     data.object(remote, |side| tuple(side, Some(ip), Some(port)));
-    data.object(local, |side| tuple(side, route.local, None));
+    let own = route.local.map(|own| own.ip());
+    data.object(local, |side| tuple(side, own, None));
 }
 
 pub(super) fn closed(v03: bool, end: &End, data: &mut Object<'_>) {

@@ -186,7 +186,7 @@ impl Records {
             } else {
                 let Route { local, remote } = subject.route;
                 data.object("local", |side| {
-                    fields::tuple(side, local, None);
+                    fields::tuple(side, local.map(|own| own.ip()), None);
                     side.list("connection_ids", |ids| ids.text(fields::hex(&subject.own)));
                 });
                 data.object("remote", |side| {

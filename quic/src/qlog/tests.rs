@@ -22,7 +22,7 @@ fn subject(role: Role) -> Subject {
         original: ConnectionId::new(&[0xab; 8]).unwrap(),
         own: ConnectionId::new(&[1, 2]).unwrap(),
         route: Route {
-            local: Some([192, 0, 2, 1].into()),
+            local: Some(([192, 0, 2, 1], 0).into()),
             remote: ([192, 0, 2, 9], 443).into(),
         },
         version: 1,

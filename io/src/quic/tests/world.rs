@@ -73,7 +73,7 @@ impl Datagrams for Wire {
         let count = batch.len();
         for flying in batch {
             let route = Route {
-                local: Some(self.local.ip()),
+                local: Some(self.local),
                 remote: flying.from,
             };
             each(route, flying.ecn, flying.datagram[..].into());

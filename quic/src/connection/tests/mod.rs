@@ -62,7 +62,7 @@ struct Pair {
     /// Other addresses of the client's host.
     homes: Vec<IpAddr>,
     /// The server's address, where a test wants it to know it, and another one of it.
-    server_at: Option<IpAddr>,
+    server_at: Option<SocketAddr>,
     preferred: Option<SocketAddr>,
     sent: u64,
     client_events: Vec<Event>,
@@ -230,23 +230,23 @@ impl Pair {
             Side::Client => {
                 let to_first = route.remote == CLIENT.remote;
                 assert!(to_first || Some(route.remote) == self.preferred);
-                let home = route.local.filter(|ip| self.homes.contains(ip));
+                let home = route.local.map(|own| own.ip());
+                let home = home.filter(|ip| self.homes.contains(ip));
                 Some(Route {
                     local: if to_first {
                         self.server_at
                     } else {
-                        Some(route.remote.ip())
+                        Some(route.remote)
                     },
                     remote: home.map_or(self.seen_at.remote, |ip| (ip, 4433).into()),
                 })
             }
             Side::Server => {
-                let preferred = self.preferred.filter(|_| route.local.is_some());
-                let preferred = preferred.filter(|address| route.local == Some(address.ip()));
+                let preferred = self.preferred.filter(|at| route.local == Some(*at));
                 let home = Some(route.remote.ip()).filter(|ip| self.homes.contains(ip));
                 let arrives = home.is_some() || route.remote == self.seen_at.remote;
                 arrives.then(|| Route {
-                    local: home,
+                    local: home.map(|ip| (ip, 4433).into()),
                     remote: preferred.unwrap_or(CLIENT.remote),
                 })
             }

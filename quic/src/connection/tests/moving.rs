@@ -14,7 +14,7 @@ fn seen(ip: IpAddr) -> Route {
 
 fn at_home(ip: IpAddr) -> Route {
     Route {
-        local: Some(ip),
+        local: Some((ip, 0).into()),
         ..CLIENT
     }
 }
@@ -190,7 +190,7 @@ fn of_two_moves_the_later_answer_wins_and_both_ids_are_used_once() {
     assert_eq!((went.len(), failed.len()), (2, 0));
     let last = *went.last().unwrap();
     assert_eq!(pair.client.route(), last);
-    assert_eq!(pair.server().route(), seen(last.local.unwrap()));
+    assert_eq!(pair.server().route(), seen(last.local.unwrap().ip()));
     pair.run(Duration::from_secs(20));
     assert_eq!(pair.client.paths.iter().count(), 1);
 }
