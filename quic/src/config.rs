@@ -1,11 +1,13 @@
 //! What a program says of its connections: one builder for each role, and the options of the transport that both share.
 
 use core::fmt;
+use core::net::{SocketAddrV4, SocketAddrV6};
 use core::time::Duration;
 use std::sync::Arc;
 
 use crate::limits;
 use crate::observe::{Observer, Observers, Subject};
+use crate::path::{Preferred, PreferredAddresses};
 use crate::recovery::INITIAL_RTT;
 use crate::streams::LocalLimits;
 use crate::token_store::TokenStore;
@@ -17,6 +19,7 @@ pub struct ClientConfig {
     pub(crate) tls: Arc<pith_tls::ClientConfig>,
     pub(crate) transport: Arc<Transport>,
     pub(crate) tokens: Option<TokenStore>,
+    pub(crate) empty_ids: bool,
 }
 
 /// Configures the connections of a server.
@@ -32,6 +35,7 @@ pub struct ClientConfigBuilder {
     tls: Arc<pith_tls::ClientConfig>,
     transport: Transport,
     tokens: Option<TokenStore>,
+    empty_ids: bool,
 }
 
 /// Builds a [`ServerConfig`].
@@ -74,6 +78,10 @@ pub(crate) struct Transport {
     pub(crate) ecn: bool,
     /// Whether a server's clients may move by themselves.
     pub(crate) active_migration: bool,
+    /// Where a server would rather be reached.
+    pub(crate) preferred: Preferred,
+    /// Where a client goes that is asked to.
+    pub(crate) follows: PreferredAddresses,
     /// Packets that one key protects before it is updated, where that is less than its AEAD's limit.
     pub(crate) packets_per_key: u64,
     /// Packets that may fail to open over the life of a connection, where that is less than the AEAD's limit.
@@ -111,6 +119,8 @@ impl Default for Transport {
             initial_rtt: INITIAL_RTT,
             ecn: true,
             active_migration: true,
+            preferred: Preferred::default(),
+            follows: PreferredAddresses::default(),
             packets_per_key: u64::MAX,
             forgeries: u64::MAX,
             observers: None,
@@ -134,6 +144,7 @@ impl ClientConfig {
             tls,
             transport: Transport::default(),
             tokens: None,
+            empty_ids: false,
         }
     }
 }
@@ -155,7 +166,7 @@ impl ServerConfig {
 
 /// The options that both builders have, word for word.
 macro_rules! transport_options {
-    ($config:ident { $($own:ident)? }) => {
+    ($config:ident { $($own:ident),* }) => {
         /// The versions of QUIC that are spoken, most wanted first; by default 1 and 2. A client begins in the first, or in that of a session which it
         /// can resume, and lists the others; a server goes on in its first of those that the client lists. Sessions and tokens are of one version.
         pub fn versions(mut self, versions: &[Version]) -> Self {
@@ -273,19 +284,34 @@ macro_rules! transport_options {
             Ok($config {
                 tls: self.tls,
                 transport: Arc::new(self.transport),
-                $($own: self.$own,)?
+                $($own: self.$own,)*
             })
         }
     };
 }
 
 impl ClientConfigBuilder {
-    transport_options!(ClientConfig { tokens });
+    transport_options!(ClientConfig { tokens, empty_ids });
 
     /// Keeps the tokens that servers give (NEW_TOKEN) in this store, and shows each once, to the server that gave it. Without one,
     /// [`Event::Token`](crate::Event::Token) tells of them.
     pub fn tokens(mut self, store: TokenStore) -> Self {
         self.tokens = Some(store);
+        self
+    }
+
+    /// To which preferred addresses of servers connections go (RFC 9000 section 9.6); by default to all but those of this host or its link that a server
+    /// elsewhere names. A connection first asks whether its server answers there: [`Event::Migrated`](crate::Event::Migrated) tells that it has gone, and
+    /// [`Event::MigrationFailed`](crate::Event::MigrationFailed) that it stays.
+    pub fn preferred_addresses(mut self, which: PreferredAddresses) -> Self {
+        self.transport.follows = which;
+        self
+    }
+
+    /// Whether servers address connections by no id at all; false by default. That saves bytes, but an [`Endpoint`](crate::Endpoint) then knows
+    /// a connection by its server's address alone: it can have one to each, and no other workers.
+    pub fn empty_ids(mut self, empty: bool) -> Self {
+        self.empty_ids = empty;
         self
     }
 }
@@ -299,12 +325,24 @@ impl ServerConfigBuilder {
         self.transport.active_migration = allowed;
         self
     }
+
+    /// Asks clients to go on at another address of this server (RFC 9000 section 9.6) once they are connected: those with an IPv4 socket at `v4`, the others at
+    /// `v6`. Connections go on where they are while, or if, nothing comes to the other address. Datagrams to it have to reach the same endpoint with a
+    /// [route](crate::Route) that names it, and leave by it. `active_migration(false)` does not forbid clients to go there.
+    pub fn preferred_address(mut self, v4: Option<SocketAddrV4>, v6: Option<SocketAddrV6>) -> Self {
+        self.transport.preferred = Preferred { v4, v6 };
+        self
+    }
 }
 
 impl Transport {
     fn check(&self) -> Result<(), ConfigError> {
         if !self.versions.is_legal() {
             return Err(ConfigError { what: "versions" });
+        }
+        if !self.preferred.is_legal() {
+            let what = "preferred_address";
+            return Err(ConfigError { what });
         }
         let streams = &self.streams;
         let numbers = [

@@ -40,6 +40,9 @@ pub enum ConnectionError {
     Reset,
     /// The server speaks no version that this client does (RFC 9000 section 6.2).
     NoCommonVersion,
+    /// Nobody could tell whose datagrams are whose: a connection with [empty ids](crate::ClientConfigBuilder::empty_ids) needs the endpoint's only
+    /// connection of that kind to the server's address, and an endpoint of one worker.
+    Ambiguous,
     /// This side closed it: the peer broke the protocol, or something failed here.
     Transport(TransportError),
     /// This side closed it, since the TLS handshake failed.
@@ -238,6 +241,9 @@ impl fmt::Display for ConnectionError {
             Self::NoCommonVersion => {
                 f.write_str("the server speaks no version of QUIC that this client does")
             }
+            Self::Ambiguous => f.write_str(
+                "with empty connection ids an endpoint of one worker can have one connection to an address; use another endpoint",
+            ),
             Self::Transport(error) => write!(f, "{error}"),
             Self::Tls(error) => write!(f, "{error}"),
         }
@@ -342,7 +348,7 @@ faults! {
     TooManyParameters => TRANSPORT_PARAMETER_ERROR, "7.4", "there are too many transport parameters";
     ParameterRange => TRANSPORT_PARAMETER_ERROR, "18.2", "a transport parameter is out of range";
     ServerParameter => TRANSPORT_PARAMETER_ERROR, "18.2", "a client sent a transport parameter of servers";
-    PreferredAddress => TRANSPORT_PARAMETER_ERROR, "18.2", "a preferred address has no connection id to go with it";
+    PreferredAddress => TRANSPORT_PARAMETER_ERROR, "18.2", "a preferred address has no connection id of its own to go with it";
     VersionInformation => TRANSPORT_PARAMETER_ERROR, "RFC 9368 4", "version information is malformed";
     ChosenVersion => VERSION_NEGOTIATION_ERROR, "RFC 9368 4", "the version of the connection is not the one that the peer says it chose";
     NoCommonVersion => VERSION_NEGOTIATION_ERROR, "RFC 9368 2.3", "a client lists no version that this server goes on in";

@@ -70,7 +70,7 @@ pub use endpoint::{
     ConnectionKey, Endpoint, EndpointConfig, EndpointStats, Incoming, Retrying, Routed, Unread,
 };
 pub use error::{Code, ConnectionError, Fault, TransportError};
-pub use path::{NewId, Route};
+pub use path::{NewId, PreferredAddresses, Route};
 pub use recovery::Ecn;
 pub use streams::{DatagramError, Misuse, Read, ReadError, SendError, StreamEvent};
 pub use token_store::TokenStore;

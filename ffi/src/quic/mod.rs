@@ -168,7 +168,7 @@ fn micros(deadline: Duration) -> u64 {
 impl From<&ConnectionError> for Failure {
     fn from(error: &ConnectionError) -> Self {
         let status = match error {
-            ConnectionError::LocallyClosed => PITH_MISUSE,
+            ConnectionError::LocallyClosed | ConnectionError::Ambiguous => PITH_MISUSE,
             ConnectionError::PeerClosed { code, .. } if code.alert().is_some() => PITH_ALERT,
             ConnectionError::PeerClosed { .. } | ConnectionError::ApplicationClosed { .. } => {
                 PITH_RESET

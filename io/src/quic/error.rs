@@ -153,6 +153,7 @@ fn of_connection(error: &ConnectionError) -> ErrorKind {
         ConnectionError::IdleTimeout | ConnectionError::HandshakeTimeout => ErrorKind::TimedOut,
         ConnectionError::Reset => ErrorKind::ConnectionReset,
         ConnectionError::NoCommonVersion => ErrorKind::Unsupported,
+        ConnectionError::Ambiguous => ErrorKind::AddrInUse,
         ConnectionError::Transport(_) | ConnectionError::Tls(_) => ErrorKind::InvalidData,
         _ => ErrorKind::Other,
     }

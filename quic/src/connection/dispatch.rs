@@ -1,5 +1,7 @@
 //! Frame → owner, and token → owner: two matches without a rule of their own.
 
+use core::time::Duration;
+
 use super::Connection;
 use super::receive::From;
 use crate::Fault;
@@ -60,7 +62,7 @@ impl Connection {
                 .ids
                 .remote
                 .on_new(&frame)
-                .map(|learned| self.on_learned(learned)),
+                .map(|learned| self.on_learned(learned, from.now.monotonic)),
             Frame::RetireConnectionId(sequence) => self
                 .ids
                 .local
@@ -207,12 +209,15 @@ impl Connection {
         true
     }
 
-    fn on_learned(&mut self, learned: Learned) -> bool {
+    fn on_learned(&mut self, learned: Learned, now: Duration) -> bool {
         if learned != Learned::Nothing {
             self.paths.renew(&mut self.ids.remote);
         }
         if learned == Learned::Retired {
             self.on_ids();
+        }
+        if learned != Learned::Nothing {
+            self.go_to_preferred(now);
         }
         learned != Learned::Nothing
     }

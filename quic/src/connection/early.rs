@@ -106,7 +106,7 @@ impl Connection {
         let parameters = remembered.parameters();
         self.watch.tell(|| Seen::Restored((&parameters).into()));
         self.set_limits(&parameters)?;
-        self.peer = Some(Peer::of(&parameters, self.paths.active.route.remote));
+        self.peer = Some(Peer::of(&parameters));
         self.early.offer = Some(Box::new(Offer {
             remembered,
             application,

@@ -57,6 +57,10 @@ pub enum EndpointEvent {
     ResetToken(ResetToken),
     /// The peer is addressed there now: its Stateless Resets come from there.
     Moved(SocketAddr),
+    /// A connection without ids of its own may hear from there too.
+    Expects(SocketAddr),
+    /// A server's handshake is complete.
+    Complete,
     /// All state of the connection may go.
     Over,
 }

@@ -105,6 +105,7 @@ impl Connection {
         self.events.push(Event::Connected(summary));
         self.remember_parameters()?;
         if self.side == Side::Server {
+            self.events.push_endpoint(super::EndpointEvent::Complete);
             self.limit_early_keys(now);
             // rfc9001#4.1.2-1, rfc9000#19.20-1
             self.signals.owe_handshake_done();
@@ -120,6 +121,7 @@ impl Connection {
             self.recovery.on_confirmed(now);
             // rfc9001#4.9.2-1
             self.discard(Space::Handshake, now);
+            self.go_to_preferred(now);
         }
     }
 

@@ -40,10 +40,10 @@ impl Connection {
     }
 
     /// Whether a packet from an unknown address may be opened. Where active migration was refused, who comes by another id has moved on purpose and
-    /// is dropped without an answer; who keeps to his id has been moved by a NAT (rfc9000#9-3).
+    /// is dropped without an answer, unless he was asked to come there; who keeps to his id has been moved by a NAT (rfc9000#9-3).
     pub(super) fn may_come_from(&self, header: &Header, route: Route) -> bool {
         let same_id = self.ids.local.number(&header.dcid) == Some(self.paths.active.local);
-        let may_move = self.config.active_migration || same_id;
+        let may_move = self.config.active_migration || same_id || self.has_invited(&route);
         self.is_from_path(route).is_some() || header.packet == PacketType::OneRtt && may_move
     }
 
@@ -99,15 +99,18 @@ impl Connection {
         if !self.paths.on_newest(opened.number) {
             return Ok(());
         }
-        if let Some(left) = self.paths.activate(path, now) {
-            self.on_moved(left, now)?;
+        let local = self.number_of(&opened.dcid);
+        if let Some(path) = self.paths.get_mut(path) {
+            path.local = local;
         }
-        self.paths.active.local = self.number_of(&opened.dcid);
+        if self.follows_here(path) {
+            self.follow(path, now)?;
+        }
         Ok(())
     }
 
     /// Sends on another path than before.
-    fn on_moved(&mut self, left: PathId, now: Duration) -> Result<(), ConnectionError> {
+    pub(super) fn on_moved(&mut self, left: PathId, now: Duration) -> Result<(), ConnectionError> {
         super::stats::count(&mut self.stats.moves);
         let fails_at = self.fails_at(now);
         // An attacker may have sent a copy: who was there before is asked too (rfc9000#9.3.3-1).
@@ -130,7 +133,7 @@ impl Connection {
     }
 
     /// Has recovery send on the path in use, and gives back what it knew of the one before. Another port of the same host is most likely the same
-    /// path; on any other, window and round trip begin anew (rfc9000#9.4-2) or go on as they were left.
+    /// path, if it is this side's same address; on any other, window and round trip begin anew (rfc9000#9.4-2) or go on as they were left.
     pub(super) fn take_up(
         &mut self,
         before: Option<Route>,
@@ -138,7 +141,8 @@ impl Connection {
     ) -> Option<Box<crate::recovery::Path>> {
         let path = &mut self.paths.active;
         let host = path.route.remote.ip();
-        let same_host = before.is_some_and(|before| before.remote.ip() == host);
+        let same_host = before
+            .is_some_and(|before| before.remote.ip() == host && !before.is_elsewhere(&path.route));
         let (known, ecn) = (path.recovery.take(), self.config.ecn);
         if same_host && known.is_none() {
             self.recovery.rename_path(path.id, ecn, now);
@@ -182,7 +186,7 @@ impl Connection {
             .get_mut(proven.path)
             .is_some_and(|path| path.moves);
         if moves && proven.whole {
-            self.arrive(proven.path, now);
+            self.on_awaited(proven.path, now)?;
         }
         if proven.path == self.paths.active.id {
             self.recovery.guess_rtt(proven.took);
@@ -197,8 +201,11 @@ impl Connection {
         while let Some(failed) = self.paths.failed(now) {
             match failed {
                 Failed::Active => self.revert(now),
-                Failed::Tried(route) => self.events.push(Event::MigrationFailed(route)),
-                Failed::Aside => {}
+                Failed::Tried(route) if self.side == Side::Client => {
+                    self.on_not_arrived(&route);
+                    self.events.push(Event::MigrationFailed(route));
+                }
+                Failed::Tried(_) | Failed::Aside => {}
             }
         }
         while let Some(path) = self.paths.due(now) {

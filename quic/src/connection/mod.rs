@@ -21,6 +21,7 @@ mod migrate;
 mod moving;
 mod packet;
 mod parameters;
+mod preferred;
 mod receive;
 mod signal;
 mod space;

@@ -75,10 +75,9 @@ impl Connection {
             local: Some(SocketAddr::new(local, port)),
             ..self.paths.active.route
         };
-        self.may_move()?;
-        self.try_out(route, now.monotonic)?;
+        let asked = self.ask_from(route, now.monotonic);
         self.watch_changes();
-        Ok(())
+        asked
     }
 
     /// The socket of a client has been replaced, and its address with it: the connection moves with it at once. One that must not, for
@@ -102,19 +101,36 @@ impl Connection {
         moved
     }
 
+    /// Asks from another address of this host, where the server is and where it would rather be, until that is known (RFC 9000 section 9.6.3). Who must not move
+    /// may still go there: RFC 9000 section 18.2.
+    fn ask_from(&mut self, route: Route, now: Duration) -> Result<(), MigrateError> {
+        let allowed = self.may_move();
+        let preferred = self
+            .wanted_address()
+            .map(|remote| Route { remote, ..route });
+        let Some(preferred) = preferred else {
+            return allowed.and_then(|()| self.try_out(route, now));
+        };
+        match allowed {
+            Ok(()) | Err(MigrateError::Refused) => {}
+            Err(other) => return Err(other),
+        }
+        // The answer there would lead to where this host is no more.
+        self.paths.forget_tries(preferred.remote);
+        let first = allowed.and_then(|()| self.try_out(route, now));
+        first.or(self.try_out(preferred, now))
+    }
+
     /// Whether this side may move to another address of its own (rfc9000#9-1, rfc9000#9-2, rfc9000#18.2-2).
-    fn may_move(&self) -> Result<(), MigrateError> {
+    pub(super) fn may_move(&self) -> Result<(), MigrateError> {
         if self.side == Side::Server {
             return Err(MigrateError::Server);
         }
         if self.state != State::Confirmed {
             return Err(MigrateError::Unconfirmed);
         }
-        if self
-            .peer
-            .as_ref()
-            .is_none_or(|peer| peer.stays(&self.paths.active.route))
-        {
+        let peer = self.peer.as_ref();
+        if peer.is_none_or(|peer| peer.stays && !peer.acted) {
             return Err(MigrateError::Refused);
         }
         Ok(())
@@ -131,6 +147,7 @@ impl Connection {
         let validation = self.new_validation(now)?;
         // rfc9000#9.5-1
         let remote = self.ids.remote.take().ok_or(MigrateError::NoId)?;
+        self.expect_from(route.remote);
         self.paths.try_out(route, remote, validation, now);
         Ok(())
     }
@@ -150,6 +167,7 @@ impl Connection {
             path.whole = true;
         }
         self.arrive(id, now);
+        self.go_to_preferred(now);
         Ok(())
     }
 
@@ -174,6 +192,7 @@ impl Connection {
         let path = &mut self.paths.active;
         path.moves = false;
         let route = path.route;
+        self.on_arrived(&route);
         self.events.push(Event::Migrated(route));
         if route.remote != before.remote {
             self.events

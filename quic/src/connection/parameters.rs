@@ -12,20 +12,24 @@ use crate::config::Transport;
 use crate::error::{ConnectionError, TransportError};
 use crate::limits;
 use crate::observe::{Party, Seen};
-use crate::path::{Ids, Route};
+use crate::path::Ids;
 use crate::random::Random;
 use crate::streams::PeerLimits;
-use crate::wire::params::{Parameters, VersionInformation};
+use crate::wire::params::{Parameters, PreferredAddress, VersionInformation};
 use crate::wire::{ResetToken, Side, VarInt, Version};
 
 /// What is kept of the peer's parameters. The rest is with the owners that heed it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Peer {
     /// In milliseconds.
     idle_timeout: Option<u64>,
     pub(super) grease_quic_bit: bool,
-    /// From where a client must not move, if it must not: the server's address of the handshake.
-    stays: Option<SocketAddr>,
+    /// Whether this side must keep to its address while the server's is that of the handshake.
+    pub(super) stays: bool,
+    /// Whether the client has gone to the server's preferred address.
+    pub(super) acted: bool,
+    /// Where a client is to go: until it is there, or did not get there.
+    pub(super) preferred: Option<Box<SocketAddr>>,
 }
 
 impl Transport {
@@ -40,12 +44,18 @@ impl Transport {
         let streams = &self.streams;
         let number = VarInt::saturating;
         let server = side == Side::Server;
-        // rfc9000#7.3-1, rfc9000#18.2-1, rfc9000#18.2-6, rfc9000#18.2-8. No other address is preferred (rfc9000#18.2-3, rfc9000#18.2-4).
+        // rfc9000#7.3-1, rfc9000#18.2-1, rfc9000#18.2-6, rfc9000#18.2-8. No id of a server is empty (rfc9000#18.2-3, rfc9000#18.2-4).
         Parameters {
             original_destination_connection_id: server.then(|| ids.original()),
             initial_source_connection_id: Some(ids.own()),
             retry_source_connection_id: ids.retried().filter(|_| server),
             stateless_reset_token: reset_token,
+            preferred_address: ids.preferred().map(|new| PreferredAddress {
+                v4: self.preferred.v4,
+                v6: self.preferred.v6,
+                id: new.id,
+                reset_token: new.reset_token,
+            }),
             // rfc9368#3-1, rfc9368#3-2, rfc9369#4-1: what a server speaks it speaks everywhere.
             version_information: Some(VersionInformation {
                 chosen: version.number(),
@@ -67,7 +77,6 @@ impl Transport {
                 u64::try_from(limits::ACTIVE_IDS).unwrap_or(u64::MAX),
             ),
             max_datagram_frame_size: number(self.datagrams),
-            ..Parameters::default()
         }
     }
 
@@ -97,17 +106,14 @@ impl Transport {
 }
 
 impl Peer {
-    pub(super) fn of(parameters: &Parameters, remote: SocketAddr) -> Self {
+    pub(super) fn of(parameters: &Parameters) -> Self {
         Self {
             idle_timeout: Some(parameters.max_idle_timeout.get()).filter(|timeout| *timeout > 0),
             grease_quic_bit: parameters.grease_quic_bit,
-            stays: parameters.disable_active_migration.then_some(remote),
+            stays: parameters.disable_active_migration,
+            acted: false,
+            preferred: None,
         }
-    }
-
-    /// Whether this side must keep to its address on this path. Not at another address that the server prefers.
-    pub(super) fn stays(&self, route: &Route) -> bool {
-        self.stays == Some(route.remote)
     }
 }
 
@@ -135,7 +141,14 @@ impl Connection {
         let payload = parameters.max_udp_payload_size.get();
         let path = &mut self.paths.active;
         path.mtu = path.mtu.min(u16::try_from(payload).unwrap_or(u16::MAX));
-        self.peer = Some(Peer::of(&parameters, self.paths.active.route.remote));
+        let mut peer = Peer::of(&parameters);
+        if let Some(address) = &parameters.preferred_address {
+            let token = address.reset_token;
+            let new = self.ids.remote.on_preferred(address.id, token);
+            new.map_err(fault)?;
+            peer.preferred = self.preferred_of(address).map(Box::new);
+        }
+        self.peer = Some(peer);
         self.on_limits(parameters)
     }
 

@@ -240,6 +240,13 @@ impl Endpoint {
                 let dcid = ConnectionId::new(offer.ids.dcid).unwrap_or_default();
                 return self.hand_over(&dcid, route, datagram);
             }
+            // Shorter than any packet to an id of this endpoint's.
+            Err(_) if datagram.first().is_some_and(|first| first & LONG == 0) => {
+                return match self.table.find_remote(route.remote) {
+                    Some(key) => Routed::Connection(key, datagram),
+                    None => self.unknown(route, datagram),
+                };
+            }
             Ok(Packet::UnknownVersion(..)) | Err(_) => None,
         };
         match answered {
@@ -263,7 +270,16 @@ impl Endpoint {
         if self.ends.is_some() {
             return Err(ConnectionError::LocallyClosed);
         }
-        let id = self.mint().map_err(local)?.id;
+        let id = if config.empty_ids {
+            // rfc9000#5.1-3
+            let alone = self.config.workers < 2 && self.table.find_remote(route.remote).is_none();
+            if !alone {
+                return Err(ConnectionError::Ambiguous);
+            }
+            ConnectionId::default()
+        } else {
+            self.mint().map_err(local)?.id
+        };
         let connection = Connection::client(config, name, route, id, token, now)?;
         let key = self.table.add(route.remote, id, None);
         count(&mut self.stats.connected);
@@ -307,11 +323,17 @@ impl Endpoint {
             id,
             validated: admission.validated,
         };
-        let connection = Connection::server(config, &accepted, now)?;
+        let mut connection = Connection::server(config, &accepted, now)?;
         self.watch.at(now.monotonic);
         self.decided(Some(admission.route.remote), Decision::Accepted);
         let initial = (admission.route.remote, admission.dcid);
         let key = self.table.add(admission.route.remote, id.id, Some(initial));
+        if !config.transport.preferred.is_none() {
+            let second = self.mint().map_err(local)?;
+            if connection.issue_preferred_id(second) {
+                self.table.route(key, second.id);
+            }
+        }
         let mut datagrams = incoming.datagrams;
         datagrams.extend(self.strays.take(admission.route.remote, admission.dcid));
         let unread = Unread::new(admission.route, datagrams);
@@ -359,15 +381,13 @@ impl Endpoint {
     /// after anything else was done with the connection.
     pub fn settle(&mut self, key: ConnectionKey, connection: &mut Connection, now: Now) {
         while let Some(event) = connection.endpoint_event() {
-            let is_new = self.table.is_half_open(key);
             let minted = self.on_event(key, event);
             if !minted.is_empty() {
                 let issued = connection.issue_ids(&minted);
                 self.forget_ids(key, minted.get(issued..).unwrap_or_default());
             }
-            let is_new = is_new && matches!(event, EndpointEvent::WantsIds(_));
             // A token of another host is good for nothing where the client is now (RFC 9000 section 9.3).
-            if is_new || matches!(event, EndpointEvent::Moved(_)) {
+            if matches!(event, EndpointEvent::Complete | EndpointEvent::Moved(_)) {
                 let remote = connection.route().remote.ip();
                 let token = self.tokens.later(remote, connection.version(), now.unix);
                 if let Ok(token) = token {
@@ -381,8 +401,6 @@ impl Endpoint {
     pub fn on_event(&mut self, key: ConnectionKey, event: EndpointEvent) -> Vec<NewId> {
         match event {
             EndpointEvent::WantsIds(count) => {
-                // The peer's limit is only known once the handshake is complete.
-                self.table.complete(key);
                 let mut minted = Vec::new();
                 for _ in 0..count.min(limits::ISSUED_IDS) {
                     if let Ok(new) = self.mint() {
@@ -396,6 +414,8 @@ impl Endpoint {
             EndpointEvent::Retired(id) => self.table.retire(key, &id),
             EndpointEvent::ResetToken(token) => self.table.set_reset_token(key, token),
             EndpointEvent::Moved(remote) => self.table.set_remote(key, remote),
+            EndpointEvent::Expects(remote) => self.table.expect(key, remote),
+            EndpointEvent::Complete => self.table.complete(key),
             EndpointEvent::Over => self.table.remove(key),
         }
         Vec::new()
@@ -482,7 +502,11 @@ impl Endpoint {
         datagram: BytesMut,
         reply: &mut [u8],
     ) -> Routed {
-        if let Some(key) = self.table.find(&header.dcid) {
+        // What has no id, as far as this endpoint can see, is told by where it comes from.
+        let bare = header.long.is_none() || header.dcid.is_empty();
+        let bare = bare.then_some(route.remote);
+        let found = self.table.find(&header.dcid);
+        if let Some(key) = found.or_else(|| self.table.find_remote(bare?)) {
             return Routed::Connection(key, datagram);
         }
         let Some((version, scid)) = header.long else {
@@ -559,7 +583,10 @@ impl Endpoint {
     }
 
     fn hand_over(&mut self, dcid: &ConnectionId, route: Route, datagram: BytesMut) -> Routed {
-        match (self.table.find(dcid), self.other_worker(dcid)) {
+        let bare = dcid.is_empty().then_some(route.remote);
+        let found = self.table.find(dcid);
+        let found = found.or_else(|| self.table.find_remote(bare?));
+        match (found, self.other_worker(dcid)) {
             (Some(key), _) => Routed::Connection(key, datagram),
             (None, Ok(Some(worker))) => Routed::Forward(worker, datagram),
             (None, _) => self.unknown(route, datagram),
@@ -624,6 +651,9 @@ fn count(counter: &mut u64) {
 fn local(error: pith_crypto::Error) -> ConnectionError {
     ConnectionError::Transport(TransportError::from(error))
 }
+
+/// Of the first byte of a packet with a long header.
+const LONG: u8 = 0x80;
 
 /// How often an id is minted anew that was there already: with a million connections two such in a row are not seen in a lifetime.
 const MINTED: usize = 4;

@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, btree_map};
 
 use bytes::BytesMut;
 
@@ -22,6 +22,8 @@ pub(super) struct Table {
     next: u64,
     /// Ids that this endpoint minted.
     ids: HashMap<ConnectionId, ConnectionKey>,
+    /// Connections without ids, by where their servers are.
+    remotes: BTreeMap<SocketAddr, ConnectionKey>,
     /// By where a client is, and where its Initial packets go, which it has chosen.
     first: BTreeMap<(SocketAddr, ConnectionId), ConnectionKey>,
     /// Clients without a connection, by the same: at most [`limits::ATTEMPTS`], so that they can be looked through (attack A41).
@@ -45,15 +47,22 @@ enum Waiting {
 
 struct Entry {
     remote: SocketAddr,
-    ids: Vec<ConnectionId>,
+    known: By,
     first: Option<(SocketAddr, ConnectionId)>,
     reset: Option<ResetToken>,
     half_open: bool,
 }
 
+/// By what datagrams are known to be a connection's.
+enum By {
+    Ids(Vec<ConnectionId>),
+    /// It has no ids, but where they come from.
+    Remotes(Vec<SocketAddr>),
+}
+
 /// Connections.
 impl Table {
-    /// A new connection. `first` is where Initial packets go of a client that was let in.
+    /// A new connection; without an id, to where no other such is. `first` is where Initial packets go of a client that was let in.
     pub(super) fn add(
         &mut self,
         remote: SocketAddr,
@@ -68,14 +77,20 @@ impl Table {
             self.first.insert((remote, dcid), key);
             self.half_open = self.half_open.saturating_add(1);
         }
+        let known = if id.is_empty() {
+            self.remotes.insert(remote, key);
+            By::Remotes(vec![remote])
+        } else {
+            self.ids.insert(id, key);
+            By::Ids(vec![id])
+        };
         let entry = Entry {
             remote,
-            ids: vec![id],
+            known,
             first,
             reset: None,
             half_open,
         };
-        self.ids.insert(id, key);
         self.connections.insert(key, entry);
         key
     }
@@ -83,6 +98,26 @@ impl Table {
     /// The connection whose id this is (rfc9000#5.1.1-2).
     pub(super) fn find(&self, id: &ConnectionId) -> Option<ConnectionKey> {
         self.ids.get(id).copied()
+    }
+
+    /// The connection without ids whose server is there.
+    pub(super) fn find_remote(&self, remote: SocketAddr) -> Option<ConnectionKey> {
+        self.remotes.get(&remote).copied()
+    }
+
+    /// A connection without ids may hear from there too, unless another such does.
+    pub(super) fn expect(&mut self, key: ConnectionKey, remote: SocketAddr) {
+        let Some(Entry {
+            known: By::Remotes(own),
+            ..
+        }) = self.connections.get_mut(&key)
+        else {
+            return;
+        };
+        if let btree_map::Entry::Vacant(place) = self.remotes.entry(remote) {
+            place.insert(key);
+            own.push(remote);
+        }
     }
 
     /// The connection that a datagram resets, if it ends in a token that its peer has issued. Only the token of the id in use stands here (rfc9000#10.3.1-2).
@@ -96,19 +131,27 @@ impl Table {
 
     /// False if there is no such connection.
     pub(super) fn route(&mut self, key: ConnectionKey, id: ConnectionId) -> bool {
-        let Some(entry) = self.connections.get_mut(&key) else {
+        let Some(Entry {
+            known: By::Ids(own),
+            ..
+        }) = self.connections.get_mut(&key)
+        else {
             return false;
         };
-        entry.ids.push(id);
+        own.push(id);
         self.ids.insert(id, key);
         true
     }
 
     /// Another connection's ids are not for this one to give up.
     pub(super) fn retire(&mut self, key: ConnectionKey, id: &ConnectionId) {
-        if let Some(entry) = self.connections.get_mut(&key) {
-            if let Some(at) = entry.ids.iter().position(|own| own == id) {
-                entry.ids.swap_remove(at);
+        if let Some(Entry {
+            known: By::Ids(ids),
+            ..
+        }) = self.connections.get_mut(&key)
+        {
+            if let Some(at) = ids.iter().position(|own| own == id) {
+                ids.swap_remove(at);
                 self.ids.remove(id);
             }
         }
@@ -140,10 +183,6 @@ impl Table {
         }
     }
 
-    pub(super) fn is_half_open(&self, key: ConnectionKey) -> bool {
-        self.connections.get(&key).is_some_and(|e| e.half_open)
-    }
-
     /// The handshake is complete.
     pub(super) fn complete(&mut self, key: ConnectionKey) {
         if let Some(entry) = self.connections.get_mut(&key) {
@@ -158,8 +197,17 @@ impl Table {
         let Some(entry) = self.connections.remove(&key) else {
             return;
         };
-        for id in &entry.ids {
-            self.ids.remove(id);
+        match &entry.known {
+            By::Ids(ids) => {
+                for id in ids {
+                    self.ids.remove(id);
+                }
+            }
+            By::Remotes(remotes) => {
+                for remote in remotes {
+                    self.remotes.remove(remote);
+                }
+            }
         }
         if let Some(first) = entry.first {
             // Who let the same client in twice has another connection there.
@@ -189,6 +237,7 @@ impl Table {
     pub(super) fn is_bare(&self) -> bool {
         self.is_empty()
             && self.ids.is_empty()
+            && self.remotes.is_empty()
             && self.first.is_empty()
             && self.resets.is_empty()
             && self.waiting.is_empty()

@@ -1,6 +1,7 @@
 //! Endpoints in memory: clients with connections, and datagrams made by hand.
 
 mod early;
+mod empty;
 mod observer;
 mod strangers;
 mod versions;

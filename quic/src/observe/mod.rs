@@ -465,7 +465,9 @@ impl End {
     /// What an error says. `code` is what this side's application closed with.
     pub(crate) fn of(error: &ConnectionError, code: u64) -> Self {
         let (by, cause, reason) = match error {
-            ConnectionError::LocallyClosed => (Some(Party::Local), Cause::Application(code), ""),
+            ConnectionError::LocallyClosed | ConnectionError::Ambiguous => {
+                (Some(Party::Local), Cause::Application(code), "")
+            }
             ConnectionError::PeerClosed { code, frame, .. } => {
                 (Some(Party::Remote), Cause::Transport(*code, *frame), "")
             }

@@ -80,6 +80,12 @@ impl Validation {
         };
     }
 
+    /// What was asked last.
+    #[cfg(test)]
+    pub(crate) fn newest(&self) -> Option<Data> {
+        self.asked.last().map(|asked| asked.data)
+    }
+
     pub(crate) fn is_owed(&self) -> bool {
         self.owed.is_some()
     }

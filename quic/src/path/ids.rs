@@ -1,6 +1,6 @@
 //! The connection ids of both sides, and those of the handshake that transport parameters authenticate (RFC 9000 section 7.3).
 
-use super::{LocalIds, RemoteIds};
+use super::{LocalIds, NewId, RemoteIds};
 use crate::wire::params::SeenIds;
 use crate::wire::{ConnectionId, ResetToken, Side};
 
@@ -27,6 +27,8 @@ struct First {
     peer: Option<ConnectionId>,
     /// The token of this server's own id.
     reset_token: Option<ResetToken>,
+    /// What goes with this server's preferred address.
+    preferred: Option<NewId>,
 }
 
 impl Ids {
@@ -37,6 +39,7 @@ impl Ids {
             retried: None,
             peer: None,
             reset_token: None,
+            preferred: None,
         };
         Self {
             side: Side::Client,
@@ -59,6 +62,7 @@ impl Ids {
             retried,
             peer: Some(peer),
             reset_token: None,
+            preferred: None,
         };
         Self {
             side: Side::Server,
@@ -78,6 +82,22 @@ impl Ids {
 
     pub(crate) fn reset_token(&self) -> Option<ResetToken> {
         self.first.as_ref()?.reset_token
+    }
+
+    /// Issues a server's id number 1, for its preferred address. False if it is too late for that.
+    pub(crate) fn issue_preferred(&mut self, new: NewId) -> bool {
+        let Some(first) = &mut self.first else {
+            return false;
+        };
+        let issued = self.side == Side::Server && self.local.issue_preferred(new);
+        if issued {
+            first.preferred = Some(new);
+        }
+        issued
+    }
+
+    pub(crate) fn preferred(&self) -> Option<NewId> {
+        self.first.as_ref()?.preferred
     }
 
     pub(crate) fn own(&self) -> ConnectionId {

@@ -50,6 +50,16 @@ impl LocalIds {
         }
     }
 
+    /// The id that goes with a server's preferred address: it is number 1, and a transport parameter tells of it (RFC 9000 section 5.1.1). False if
+    /// another was issued before.
+    pub(crate) fn issue_preferred(&mut self, new: NewId) -> bool {
+        let first = self.next == 1 && !self.uses_empty() && !self.contains(&new.id);
+        if first {
+            self.push(new, false);
+        }
+        first
+    }
+
     /// The peer's active_connection_id_limit is known.
     pub(crate) fn set_peer_limit(&mut self, limit: u64) {
         self.peer_limit = limit;
@@ -71,14 +81,7 @@ impl LocalIds {
         if self.wanted() == 0 || self.contains(&new.id) {
             return false;
         }
-        self.issued.push(Issued {
-            sequence: self.next,
-            id: new.id,
-            reset_token: new.reset_token,
-            owed: true,
-        });
-        // rfc9000#5.1.1-1
-        self.next = self.next.saturating_add(1);
+        self.push(new, true);
         true
     }
 
@@ -151,6 +154,17 @@ impl LocalIds {
         if let Some(issued) = issued.find(|issued| issued.sequence == sequence) {
             issued.owed = true;
         }
+    }
+
+    fn push(&mut self, new: NewId, owed: bool) {
+        self.issued.push(Issued {
+            sequence: self.next,
+            id: new.id,
+            reset_token: new.reset_token,
+            owed,
+        });
+        // rfc9000#5.1.1-1
+        self.next = self.next.saturating_add(1);
     }
 
     fn uses_empty(&self) -> bool {

@@ -8,6 +8,7 @@ mod challenge;
 mod ids;
 mod local_ids;
 mod paths;
+mod preferred;
 mod remote_ids;
 mod validate;
 
@@ -20,6 +21,8 @@ pub(crate) use ids::Ids;
 pub(crate) use local_ids::LocalIds;
 pub use local_ids::NewId;
 pub(crate) use paths::{Failed, Paths};
+pub(crate) use preferred::Preferred;
+pub use preferred::PreferredAddresses;
 pub(crate) use remote_ids::{Learned, RemoteIds};
 pub(crate) use validate::Responses;
 
@@ -50,6 +53,12 @@ impl Route {
     pub(crate) fn is_exactly(&self, other: &Self) -> bool {
         self.local.is_some() == other.local.is_some() && self.is_like(other)
     }
+
+    /// Whether both are known to end at different addresses of this side.
+    pub(crate) fn is_elsewhere(&self, other: &Self) -> bool {
+        let both = self.local.zip(other.local);
+        both.is_some_and(|(one, other)| !is_same(one, other))
+    }
 }
 
 /// Whether two addresses are the same, as far as their ports are known. The rest of an IPv6 address is the system's.
@@ -71,7 +80,7 @@ pub(crate) struct Path {
     pub(crate) whole: bool,
     /// Whether the application heard last that the peer is here.
     pub(crate) is_told: bool,
-    /// Whether this side moves here once the peer has answered.
+    /// Whether this side moves here once the peer has answered: a client that tries it, or a server whose client has come to another address of it.
     pub(crate) moves: bool,
     /// Counts the answers to challenges, and begins anew after 255: only whether it has changed is asked.
     pub(crate) answers: u8,

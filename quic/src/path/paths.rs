@@ -4,6 +4,7 @@
 //! more than [`limits::PATHS`]: an attacker who sends copies of packets from many addresses costs the memory of a few. What follows for congestion,
 //! connection ids and the endpoint is for the connection to do.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::challenge::{Data, Due, Validation};
@@ -152,6 +153,28 @@ impl Paths {
         };
         self.keep(path, now);
         id
+    }
+
+    /// Whether this side tries to go there.
+    pub(crate) fn tries(&self, remote: SocketAddr) -> bool {
+        self.iter()
+            .any(|path| path.moves && path.route.remote == remote)
+    }
+
+    /// Tries to go there no more.
+    pub(crate) fn forget_tries(&mut self, remote: SocketAddr) {
+        self.others
+            .retain(|other| !other.path.moves || other.path.route.remote != remote);
+    }
+
+    /// Tries to go nowhere any more.
+    pub(crate) fn forget_tried(&mut self) {
+        self.others.retain(|other| !other.path.moves);
+    }
+
+    /// No move waits any more; what was asked is asked still.
+    pub(crate) fn forget_wish(&mut self) {
+        self.iter_mut().for_each(|path| path.moves = false);
     }
 
     /// Forgets all paths but the one in use.

@@ -75,6 +75,12 @@ impl RemoteIds {
         self.known.iter().any(|known| known.id.is_empty())
     }
 
+    /// How many ids no packet has gone to.
+    #[cfg(test)]
+    pub(crate) fn spare(&self) -> usize {
+        self.known.iter().filter(|known| !known.used).count()
+    }
+
     /// Takes an id into use that no packet has gone to (rfc9000#9.5-1, rfc9000#9.5-2).
     pub(crate) fn take(&mut self) -> Option<u64> {
         let known = self.known.iter_mut().find(|known| !known.used)?;
@@ -94,6 +100,25 @@ impl RemoteIds {
         if let Some(first) = self.first() {
             first.reset_token = Some(token);
         }
+    }
+
+    /// The server's parameters hold an id for its preferred address: it is number 1 (RFC 9000 section 5.1.1), and another than the first.
+    pub(crate) fn on_preferred(
+        &mut self,
+        id: ConnectionId,
+        token: ResetToken,
+    ) -> Result<(), Fault> {
+        let new = Known {
+            sequence: 1,
+            id,
+            reset_token: Some(token),
+            used: false,
+        };
+        if self.is_empty() || self.is_known(&new) != Ok(false) {
+            return Err(Fault::PreferredAddress);
+        }
+        self.known.push(new);
+        Ok(())
     }
 
     /// A NEW_CONNECTION_ID frame came.

@@ -11,7 +11,8 @@ fn endpoint_events(connection: &mut Connection) -> Vec<EndpointEvent> {
 fn ids_that_the_endpoint_mints_reach_the_peer_and_are_replaced_when_it_retires_them() {
     let mut pair = Pair::connected();
     let wanted = endpoint_events(pair.server());
-    assert_eq!(wanted, [EndpointEvent::WantsIds(limits::ISSUED_IDS - 1)]);
+    let wants = EndpointEvent::WantsIds(limits::ISSUED_IDS - 1);
+    assert_eq!(wanted, [EndpointEvent::Complete, wants]);
     assert!(endpoint_events(pair.server()).is_empty(), "asked once");
     let minted: Vec<_> = (1..=10).map(new_id).collect();
     assert_eq!(pair.server().issue_ids(&minted), limits::ISSUED_IDS - 1);
@@ -119,6 +120,153 @@ fn an_empty_client_id_works_and_issues_no_others() {
     pair.deliver(Side::Server, &frame);
     let want = TransportError::from(crate::Fault::IdBesideEmptyId).in_frame(0x18);
     assert_eq!(pair.server().error().cloned(), Some(want.into()));
+}
+
+/// A pair of which these sides have an empty id.
+fn empty(sides: &[Side]) -> Pair {
+    let (client, server) = tls(CipherSuite::ALL);
+    let client = ClientConfig::new(client).build().unwrap();
+    let server = ServerConfig::new(server).build().unwrap();
+    let mut pair = Pair::of(straight(), &client, server);
+    let empty = ConnectionId::default();
+    for side in sides {
+        match side {
+            Side::Client => {
+                let made =
+                    Connection::client(&client, name(), CLIENT, empty, Bytes::new(), at(START));
+                pair.client = made.unwrap();
+            }
+            Side::Server => pair.server_id.id = empty,
+        }
+    }
+    pair.connect();
+    pair
+}
+
+#[test]
+fn frames_of_ids_from_and_to_sides_with_empty_ids() {
+    use crate::Fault;
+    const C: Side = Side::Client;
+    const S: Side = Side::Server;
+    let new = |sequence| (0x18, new_connection_id(sequence, 0, 9));
+    let retire = |sequence: u8| (0x19, vec![0x19, sequence]);
+    let beside = Some(Fault::IdBesideEmptyId);
+    let rows: [(&str, &[Side], Side, (u64, Vec<u8>), Option<Fault>); 10] = [
+        ("a new id of a client without", &[C], C, new(1), beside),
+        ("a new id of its server", &[C], S, new(1), None),
+        (
+            "number 0 retired of a client without",
+            &[C],
+            S,
+            retire(0),
+            Some(Fault::RetireEmptyId),
+        ),
+        (
+            "number 1 retired of a client without",
+            &[C],
+            S,
+            retire(1),
+            Some(Fault::RetireEmptyId),
+        ),
+        (
+            "the own id of its server",
+            &[C],
+            C,
+            retire(0),
+            Some(Fault::RetireOwnId),
+        ),
+        ("a new id of a server without", &[S], S, new(1), beside),
+        ("a new id of its client", &[S], C, new(1), None),
+        (
+            "number 0 retired of a server without",
+            &[S],
+            C,
+            retire(0),
+            Some(Fault::RetireEmptyId),
+        ),
+        ("both without, a new id", &[C, S], S, new(1), beside),
+        (
+            "both without, a retirement",
+            &[C, S],
+            C,
+            retire(0),
+            Some(Fault::RetireEmptyId),
+        ),
+    ];
+    for (name, without, from, (frame_type, payload), fault) in rows {
+        let mut pair = empty(without);
+        let now = pair.now;
+        let datagram = pair.side(from).forge(Space::Application, &payload, now);
+        pair.deliver(from.peer(), &datagram);
+        let want = fault.map(|fault| {
+            let error = TransportError::from(fault).in_frame(frame_type);
+            assert_eq!(error.code, Code::PROTOCOL_VIOLATION);
+            error.into()
+        });
+        assert_eq!(pair.side(from.peer()).error().cloned(), want, "{name}");
+    }
+}
+
+#[test]
+fn sides_with_empty_ids_issue_none_and_carry_data() {
+    for without in [
+        &[Side::Client][..],
+        &[Side::Server],
+        &[Side::Client, Side::Server],
+    ] {
+        let mut pair = empty(without);
+        for side in [Side::Client, Side::Server] {
+            let events = endpoint_events(pair.side(side));
+            let wants = |event: &EndpointEvent| matches!(event, EndpointEvent::WantsIds(_));
+            assert_eq!(
+                events.iter().any(wants),
+                !without.contains(&side),
+                "{without:?}"
+            );
+            let issued = pair.side(side).issue_ids(&[new_id(0x33)]);
+            assert_eq!(issued, usize::from(!without.contains(&side)), "{without:?}");
+        }
+        let data = pattern(50_000);
+        for from in [Side::Client, Side::Server] {
+            assert_eq!(pair.transfer(from, &data, Duration::from_secs(9)), data);
+        }
+    }
+}
+
+#[test]
+fn a_client_without_ids_moves_and_one_of_a_server_without_stays() {
+    let home = IpAddr::from([10, 0, 0, 7]);
+    for (without, want) in [
+        (Side::Client, Ok(())),
+        (Side::Server, Err(MigrateError::NoId)),
+    ] {
+        let mut pair = empty(&[without]);
+        pair.homes = vec![home];
+        pair.server().issue_ids(&[new_id(0x51), new_id(0x52)]);
+        pair.client.issue_ids(&[new_id(0xc1), new_id(0xc2)]);
+        pair.run(Duration::from_secs(1));
+        let now = at(pair.now);
+        assert_eq!(pair.client.migrate(home, now), want, "{without:?}");
+        pair.run(Duration::from_secs(1));
+        let seen = pair.server().route().remote.ip();
+        let at_home = if want.is_ok() {
+            home
+        } else {
+            CLIENT.remote.ip()
+        };
+        assert_eq!(seen, at_home, "{without:?}");
+        // A NAT may move either.
+        pair.seen_at.remote = ([10, 0, 0, 9], 99).into();
+        pair.homes.clear();
+        pair.client.ping();
+        pair.run(Duration::from_secs(1));
+        let data = pattern(50_000);
+        for from in [Side::Client, Side::Server] {
+            let got = pair.transfer(from, &data, Duration::from_secs(9));
+            assert_eq!(got, data, "{without:?}");
+        }
+        assert_eq!(pair.server().route(), pair.seen_at, "{without:?}");
+    }
 }
 
 #[test]

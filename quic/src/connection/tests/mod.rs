@@ -16,6 +16,7 @@ mod moving;
 mod observers;
 mod order;
 mod parameters;
+mod preferred;
 mod questions;
 mod rules;
 mod streams;
@@ -64,6 +65,8 @@ struct Pair {
     /// The server's address, where a test wants it to know it, and another one of it.
     server_at: Option<SocketAddr>,
     preferred: Option<SocketAddr>,
+    /// The server's id of the handshake.
+    server_id: NewId,
     sent: u64,
     client_events: Vec<Event>,
     server_events: Vec<Event>,
@@ -154,6 +157,7 @@ impl Pair {
             homes: Vec::new(),
             server_at: None,
             preferred: None,
+            server_id: new_id(0x50),
             went: Vec::new(),
             sent: 0,
             client_events: Vec::new(),
@@ -306,11 +310,14 @@ impl Pair {
             original: header.dcid,
             retried: None,
             peer,
-            id: new_id(0x50),
+            id: self.server_id,
             validated: false,
         };
         let server = Connection::server(&self.server_config, &accepted, at(self.now));
-        self.server = Some(server.unwrap());
+        let mut server = server.unwrap();
+        let prefers = !self.server_config.transport.preferred.is_none();
+        assert_eq!(server.issue_preferred_id(new_id(0x5f)), prefers);
+        self.server = Some(server);
     }
 
     /// Goes on to the next thing that happens, or to `end`. False if nothing happens until then.

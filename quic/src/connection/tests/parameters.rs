@@ -171,6 +171,27 @@ fn parameters_of_the_other_role_and_of_wrong_shape_close_the_handshake() {
             server,
         ),
         (
+            "an address with the first id",
+            0x0d,
+            address(&[0x50; 8]),
+            preferred,
+            server,
+        ),
+        (
+            "an address with a token of 15",
+            0x0d,
+            address(&[9; 8])[..48].to_vec(),
+            syntax,
+            server,
+        ),
+        (
+            "an address and more",
+            0x0d,
+            [&address(&[9; 8])[..], &[0]].concat(),
+            syntax,
+            server,
+        ),
+        (
             "an address with an id of 21",
             0x0d,
             address(&[9; 21]),

@@ -292,9 +292,8 @@ fn datagrams_wait_for_the_congestion_window_and_the_oldest_are_dropped() {
     );
 }
 
-/// rfc9000#21.5.3-1
 #[test]
-fn nothing_is_sent_to_a_preferred_address() {
+fn nothing_is_sent_to_a_preferred_address_that_a_client_refuses() {
     let address = [
         &[0x0d, 49][..],
         &[127, 0, 0, 1, 0, 99],
@@ -308,7 +307,10 @@ fn nothing_is_sent_to_a_preferred_address() {
         ..Lie::default()
     };
     // Each datagram that is sent is checked to go where the server is.
-    let mut pair = Pair::with(straight(), |client| client, |server| server.lie(lie));
+    let refuses = |client: ClientConfigBuilder| {
+        client.preferred_addresses(crate::PreferredAddresses::Refused)
+    };
+    let mut pair = Pair::with(straight(), refuses, |server| server.lie(lie));
     pair.connect();
     let data = pattern(50_000);
     assert_eq!(
