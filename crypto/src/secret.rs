@@ -102,8 +102,15 @@ fn told(equal: Choice) -> Choice {
 
 impl<const N: usize> Drop for Wiped<N> {
     fn drop(&mut self) {
-        self.bytes.zeroize();
+        wipe(&mut self.bytes);
     }
+}
+
+/// Never inlined: secrets are dropped in hundreds of places, on every path of an error too, and a store for each byte in each of them would be a tenth
+/// of the code.
+#[inline(never)]
+fn wipe(bytes: &mut [u8]) {
+    bytes.zeroize();
 }
 
 #[cfg(test)]

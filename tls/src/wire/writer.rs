@@ -15,15 +15,15 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn u8(&mut self, value: u8) {
-        self.bytes.push(value);
+        self.bytes(&[value]);
     }
 
     pub(crate) fn u16(&mut self, value: u16) {
-        self.bytes.extend_from_slice(&value.to_be_bytes());
+        self.bytes(&value.to_be_bytes());
     }
 
     pub(crate) fn u32(&mut self, value: u32) {
-        self.bytes.extend_from_slice(&value.to_be_bytes());
+        self.bytes(&value.to_be_bytes());
     }
 
     /// A number of three bytes; a larger one fails in [`Writer::finish`].
@@ -35,6 +35,8 @@ impl Writer {
         }
     }
 
+    /// Never inlined, as [`Writer::close`]: all that is written passes here, and none of it is in a hurry.
+    #[inline(never)]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
@@ -70,19 +72,27 @@ impl Writer {
 
     fn nested<const N: usize>(&mut self, contents: impl FnOnce(&mut Self)) {
         let at = self.bytes.len();
-        self.bytes.extend_from_slice(&[0; N]);
+        self.bytes(&[0; N]);
         let start = self.bytes.len();
         contents(self);
+        self.close(at, start);
+    }
+
+    /// Writes the length of what is behind `start` to the bytes between `at` and there.
+    #[inline(never)]
+    fn close(&mut self, at: usize, start: usize) {
         let length = u64::try_from(self.bytes.len().saturating_sub(start))
             .unwrap_or(u64::MAX)
             .to_be_bytes();
-        let Some((high, low)) = length.split_last_chunk::<N>() else {
+        let Some(field) = self.bytes.get_mut(at..start) else {
+            return;
+        };
+        let Some((high, low)) = length.split_at_checked(length.len().saturating_sub(field.len()))
+        else {
             return;
         };
         self.too_long |= high.iter().any(|byte| *byte != 0);
-        if let Some(field) = self.bytes.get_mut(at..start) {
-            field.copy_from_slice(low);
-        }
+        field.copy_from_slice(low);
     }
 
     /// The encoded bytes.
