@@ -6,3 +6,6 @@ for ids in tests/requirements/*.ids; do
     tail -n 1 <<<"$report"
     if head -n -1 <<<"$report" | grep -v '^missing: '; then exit 1; fi
 done
+
+# The pages that are made of them.
+python3 tools/assurance.py --check

@@ -33,5 +33,6 @@ if [ $# -gt 0 ]; then
     exit
 fi
 # Disabled tests run too, so that one which has begun to pass is noticed; the verdict is judge.py's, not the runner's.
+export BOGO_REASONS=$work/reasons
 TMPDIR=$work "$bogo/runner" "${arguments[@]}" -include-disabled </dev/null >"$log" 2>&1 || true
-python3 "$here/judge.py" "$work/results.json" "$here/config.json" "$here/passed.txt"
+python3 "$here/judge.py" "$work/results.json" "$BOGO_REASONS" "$here/config.json" "$here/counts.tsv"

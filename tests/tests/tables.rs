@@ -50,6 +50,13 @@ fn tables_hold() {
             faults.push(format!("{}: has no list of ids beside it", place(&path)));
         }
     }
+    let ids = |name: &str| {
+        let table = text(&root().join(name));
+        let rows = table.lines().filter(|line| !line.starts_with('#'));
+        let ids = rows.map(|row| row.split('\t').next().unwrap().to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(ids("tests/precedents.tsv"), ids("tests/attacks.tsv"));
     let attacks = Attacks::check(&text(&root().join("tests/attacks.tsv")), &sources);
     println!(
         "attacks: {} tested, {} not applicable, {} of parts to come, {} without a test yet",

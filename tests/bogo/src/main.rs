@@ -21,6 +21,7 @@ mod options;
 mod quic;
 mod setup;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use drive::Failure;
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
         .map(|argument| argument.into_string().ok())
         .collect();
     let Some(arguments) = arguments else {
-        return ExitCode::from(UNIMPLEMENTED);
+        return unimplemented("an argument that is no text");
     };
     if arguments
         .iter()
@@ -50,10 +51,7 @@ fn main() -> ExitCode {
         .and_then(drive::run)
     {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Unsupported(Unsupported(what))) => {
-            eprintln!("unimplemented: {what}");
-            ExitCode::from(UNIMPLEMENTED)
-        }
+        Err(Failure::Unsupported(Unsupported(what))) => unimplemented(&what),
         Err(Failure::Connection(error)) => {
             eprintln!(":{}: {error}", names::name(&error));
             ExitCode::FAILURE
@@ -63,4 +61,20 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says what the test needs, to whoever reads and to the file that `BOGO_REASONS` names, a line a test.
+fn unimplemented(what: &str) -> ExitCode {
+    eprintln!("unimplemented: {what}");
+    if let Some(path) = std::env::var_os("BOGO_REASONS") {
+        let mut options = std::fs::OpenOptions::new();
+        let file = options.append(true).create(true).open(path);
+        // One write, since others write there too.
+        let told = file.and_then(|mut file| file.write_all(format!("{what}\n").as_bytes()));
+        if let Err(error) = told {
+            eprintln!("BOGO_REASONS: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::from(UNIMPLEMENTED)
 }

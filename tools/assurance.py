@@ -1,0 +1,139 @@
+"""Writes ASSURANCE.md and KNOWN-ATTACKS.md from the tables and records of this repository.
+
+  python3 tools/assurance.py           writes both
+  python3 tools/assurance.py --check   fails if they are not what would be written
+
+In: tests/requirements/*.ids and *.tsv, tests/attacks.tsv, tests/precedents.tsv, tests/bogo/counts.tsv and config.json, assurance/*.tsv (what long runs
+left, a row a run) and assurance/page.md, the text, in which {name} stands for a number or a table that is made here. No number is written by hand.
+"""
+
+import csv
+import json
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ATTACKS = {
+    "R": "Records and flow",
+    "S": "State machine and negotiation",
+    "P": "Post-quantum and the crypto boundary",
+    "T": "Identity, certificates, tickets",
+    "Q": "QUIC",
+    "A": "QUIC, by finer classes",
+}
+
+
+def rows(path):
+    """The rows of a tab-separated table, without its comments."""
+    with open(ROOT / path, newline="") as file:
+        lines = (line for line in file if line.strip() and not line.startswith("#"))
+        return list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def table(head, body):
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def requirements():
+    """A row an RFC: requirements, tested, not applicable, missing."""
+    body, sums = [], Counter()
+    for path in sorted((ROOT / "tests/requirements").glob("*.ids")):
+        ids = [line for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
+        status = Counter(row[1] for row in rows(path.with_suffix(".tsv").relative_to(ROOT)))
+        counts = [len(ids), status["test"], status["n/a"], len(ids) - status["test"] - status["n/a"]]
+        body.append([path.stem, *counts])
+        sums.update(dict(zip("atnm", counts)))
+    body.append(["**all**", *(sums[key] for key in "atnm")])
+    return table(["text", "requirements", "tested", "not applicable", "missing"], body)
+
+
+def attacks():
+    """What known attacks come to, and the page of them."""
+    what = dict(row[:2] for row in rows("tests/precedents.tsv"))
+    kinds, pages = Counter(), {}
+    for name, defence, tests in rows("tests/attacks.tsv"):
+        waived = tests.startswith("n/a")
+        later = "later:" in tests
+        kinds["waived" if waived else "later" if later else "tested" if tests != "-" else "missing"] += 1
+        cell = tests if waived or later else ", ".join(f"`{test}`" for test in re.split(r"[ ,]+", tests))
+        pages.setdefault(name[0], []).append([name, what[name], defence, cell])
+    parts = [f"## {ATTACKS[letter]}\n\n" + table(["id", "what it is, and whom it has hurt", "what Pith does", "tests"], body)
+             for letter, body in pages.items()]
+    head = (
+        "# Known attacks\n\nWhat has hurt implementations of TLS 1.3 and QUIC, what Pith does about it, and the tests that show it. Made by\n"
+        "`tools/assurance.py` from `tests/attacks.tsv` and `tests/precedents.tsv`; `cargo test -p pith-tests --test tables` checks that each test\n"
+        "exists. Identifiers of others' flaws are as their advisories give them.\n\n"
+    )
+    return kinds, head + "\n\n".join(parts) + "\n"
+
+
+def bogo():
+    """What BoringSSL's protocol tests come to."""
+    counts = {row[0]: int(row[1]) for row in rows("tests/bogo/counts.tsv")}
+    disabled = Counter(json.loads((ROOT / "tests/bogo/config.json").read_text())["DisabledTests"].values())
+    left = [(name.removeprefix("unimplemented: "), count) for name, count in counts.items() if name.startswith("unimplemented: ")]
+    by_count = lambda pair: (-pair[1], pair[0])
+    return {
+        "bogo_passed": counts["passed"],
+        "bogo_disabled": sum(disabled.values()),
+        "bogo_unimplemented": sum(count for _, count in left),
+        "bogo_features": table(["not implemented", "tests"], sorted(left, key=by_count)),
+        "bogo_reasons": table(["disabled, since", "tests"], sorted(disabled.items(), key=by_count)),
+    }
+
+
+def record(name):
+    """The table of a record of runs; its heading is the last comment."""
+    path = ROOT / "assurance" / name
+    comments = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    head = comments[-1].lstrip("# ").split("\t")
+    return table(head, [row + [""] * (len(head) - len(row)) for row in rows(f"assurance/{name}")])
+
+
+def fuzz():
+    """Executions of each target, added up."""
+    sums, runs = Counter(), Counter()
+    coverage = {}
+    for target, executions, *_rest in rows("assurance/fuzz.tsv"):
+        sums[target] += int(executions)
+        runs[target] += 1
+        coverage[target] = _rest[0]
+    body = [[f"`{target}`", f"{sums[target]:,}", runs[target], coverage[target]] for target in sorted(sums)]
+    return table(["target", "executions", "runs", "edges of the last run"], body)
+
+
+def pages():
+    kinds, known = attacks()
+    values = {
+        "requirements": requirements(),
+        "attacks_tested": kinds["tested"],
+        "attacks_waived": kinds["waived"],
+        "attacks_left": kinds["later"] + kinds["missing"],
+        **bogo(),
+    }
+    text = (ROOT / "assurance/page.md").read_text()
+    if "{fuzz}" in text:
+        values["fuzz"] = fuzz()
+    for name in re.findall(r"\{record:([a-z-]+\.tsv)\}", text):
+        values[f"record:{name}"] = record(name)
+    filled = re.sub(r"\{([a-z_]+|record:[a-z-]+\.tsv)\}", lambda found: str(values[found[1]]), text)
+    return {"ASSURANCE.md": filled, "KNOWN-ATTACKS.md": known}
+
+
+def main():
+    stale = []
+    for name, text in pages().items():
+        path = ROOT / name
+        if "--check" not in sys.argv:
+            path.write_text(text)
+        elif not path.exists() or path.read_text() != text:
+            stale.append(name)
+    if stale:
+        sys.exit(f"{' and '.join(stale)}: not what tools/assurance.py writes; run it and commit")
+
+
+main()
