@@ -16,12 +16,10 @@ mod compiler;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
-use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
-use compiler::{Files, libraries};
+use compiler::{Files, libraries, listening};
 
 /// An installed libpith.
 struct Installed {
@@ -123,7 +121,7 @@ fn the_examples_talk_to_each_other() {
         installed.files.path("chain.pem"),
         installed.files.path("key.pem"),
     );
-    let (port, child) = listening(|port| {
+    let (port, mut child) = listening(|port| {
         installed
             .run(&server)
             .args([port, &chain, &key, "2"])
@@ -131,7 +129,6 @@ fn the_examples_talk_to_each_other() {
             .spawn()
             .unwrap()
     });
-    let mut child = Ended(child);
     let mut fetch = installed.run(&client);
     let ca = installed.files.path("ca.pem");
     let output = fetch.args(["localhost", &port, &ca]).output().unwrap();
@@ -164,7 +161,6 @@ fn the_examples_talk_to_openssl() {
             .spawn()
             .unwrap()
     });
-    let child = Ended(child);
     let output = installed
         .run(&client)
         .args(["localhost", &port, &ca])
@@ -175,7 +171,7 @@ fn the_examples_talk_to_openssl() {
     assert!(err.starts_with("X25519MLKEM768"), "{err}");
     drop(child);
 
-    let (port, child) = listening(|port| {
+    let (port, mut child) = listening(|port| {
         installed
             .run(&server)
             .args([port, &chain, &key, "2"])
@@ -183,7 +179,6 @@ fn the_examples_talk_to_openssl() {
             .spawn()
             .unwrap()
     });
-    let mut child = Ended(child);
     let mut command = Command::new(&openssl);
     command.args([
         "s_client",
@@ -230,7 +225,7 @@ fn cmake_and_python_find_it() {
     );
     let ca = installed.files.path("ca.pem");
     // The one that CMake linked statically needs no library beside it.
-    let (port, child) = listening(|port| {
+    let (port, mut child) = listening(|port| {
         let server = Path::new(&build).join("server");
         Command::new(server)
             .args([port, &chain, &key, "2"])
@@ -238,7 +233,6 @@ fn cmake_and_python_find_it() {
             .spawn()
             .unwrap()
     });
-    let mut child = Ended(child);
     let mut python = installed.run(Path::new("python3"));
     python
         .arg(examples.join("client.py"))
@@ -246,31 +240,6 @@ fn cmake_and_python_find_it() {
     let said = say(&mut python);
     assert!(said.ends_with("hello from libpith\n"), "{said}");
     assert!(child.0.wait().unwrap().success());
-}
-
-/// Starts a server on a port that is free, and waits until it listens: by a connection that counts as one of its clients.
-fn listening(start: impl FnOnce(&str) -> Child) -> (String, Child) {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
-    let child = start(&port.to_string());
-    for _ in 0..600 {
-        match TcpStream::connect(("127.0.0.1", port)) {
-            Ok(_) => return (port.to_string(), child),
-            Err(_) => std::thread::sleep(Duration::from_millis(50)),
-        }
-    }
-    panic!("nobody listens on port {port}");
-}
-
-/// A child that does not outlive its test.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
 }
 
 /// Runs a command that is to succeed; what it says.

@@ -3,8 +3,10 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
+use std::time::Duration;
 
 use pith_crypto::SigningKey;
 use pith_tests::pki::{Identity, Kind, Pki, self_signed};
@@ -99,7 +101,18 @@ pub(crate) fn libraries() -> PathBuf {
 
 /// Compiles one file of the crate's folder, and gives the program; none where there is no compiler for it.
 pub(crate) fn compile(files: &Files, source: &str, language: Language) -> Option<PathBuf> {
+    compile_all(files, &[source], language, &[])
+}
+
+/// Compiles files into one program, which is named by the first, with other libraries.
+pub(crate) fn compile_all(
+    files: &Files,
+    sources: &[&str],
+    language: Language,
+    others: &[&str],
+) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = sources.first().unwrap();
     let stem = Path::new(source).file_stem().unwrap().to_str().unwrap();
     let program = PathBuf::from(files.path(&format!("{stem}-{}", language.name)));
     // Under AddressSanitizer, all is linked with the static library that was built for it.
@@ -114,9 +127,10 @@ pub(crate) fn compile(files: &Files, source: &str, language: Language) -> Option
         .args(flags)
         .args(["-Wall", "-Wextra", "-Werror", "-g", "-I"])
         .arg(root.join("include"))
-        .arg(root.join(source))
+        .args(sources.iter().map(|source| root.join(source)))
         .args(["-x", "none", "-pthread", "-o"])
         .arg(&program);
+    command.args(others);
     for part in library {
         match (part.starts_with('-'), &sanitized) {
             (true, _) => command.arg(part),
@@ -166,6 +180,31 @@ pub(crate) fn command(program: &Path) -> Command {
     command.env("LD_LIBRARY_PATH", links);
     command.env("SSL_CERT_FILE", program.with_file_name("ca.pem"));
     command
+}
+
+/// Starts a server on a port that is free, and waits until it listens: by a connection that counts as one of its clients.
+pub(crate) fn listening(start: impl FnOnce(&str) -> Child) -> (String, Ended) {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let child = Ended(start(&port.to_string()));
+    for _ in 0..600 {
+        match TcpStream::connect(("127.0.0.1", port)) {
+            Ok(_) => return (port.to_string(), child),
+            Err(_) => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
+    panic!("nobody listens on port {port}");
+}
+
+/// A child that does not outlive its test.
+pub(crate) struct Ended(pub(crate) Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
 }
 
 /// Runs a program that is to end with 0.
