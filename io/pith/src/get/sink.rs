@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::failure::{self, Failure};
 
@@ -26,14 +27,17 @@ pub(super) enum Sink {
 /// The path of an unfinished file; it is removed when dropped.
 pub(super) struct Part(PathBuf);
 
+/// How many files were opened.
+static OPENED: AtomicU64 = AtomicU64::new(0);
+
 impl Sink {
     pub(super) fn open(target: &Target) -> Result<Self, Failure> {
         let Target::File(path) = target else {
             return Ok(Self::Output(io::stdout()));
         };
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.part", std::process::id()));
-        let part = path.with_file_name(name);
+        // Its own name may be as long as names get.
+        let number = OPENED.fetch_add(1, Ordering::Relaxed);
+        let part = path.with_file_name(format!(".pith-{}-{number}.part", std::process::id()));
         let file = File::create(&part).map_err(|error| unwritable(path, &error))?;
         Ok(Self::File {
             file,

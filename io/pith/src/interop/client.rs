@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::case::Case;
-use super::{terms, trust};
+use super::{COMPRESSION, NEAR, PATIENCE, suit, terms, trust};
 use crate::cli::InteropClientOptions;
 use crate::failure::{self, Failure};
 use crate::files::{self, GOODBYE};
@@ -85,7 +85,8 @@ fn config(
     case: Case,
     sessions: &SessionStore,
 ) -> Result<ClientConfig, Failure> {
-    let mut tls = TlsConfig::new(trust(&options.common.certs)?);
+    let trusted = trust(&options.common.certs)?;
+    let mut tls = TlsConfig::new(trusted).certificate_compression(COMPRESSION);
     if matches!(case, Case::Resumption | Case::ZeroRtt) {
         tls = tls.sessions(sessions.clone());
         tls = tls.early_data(case == Case::ZeroRtt);
@@ -100,7 +101,7 @@ fn config(
         Case::V2 => &[Version::V1, Version::V2],
         _ => &[Version::V1],
     };
-    let mut config = ClientConfig::new(tls).versions(versions);
+    let mut config = suit!(ClientConfig::new(tls).versions(versions), case);
     if let Some(folder) = options.common.qlog() {
         config = config.observers(input::traces(folder)?);
     }

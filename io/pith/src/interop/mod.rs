@@ -4,6 +4,7 @@
 //! when all went well, with 1 when it did not, and with 127 where it does not know the test case.
 
 use std::path::Path;
+use std::time::Duration;
 
 use pith_tls::policy::V2026_11;
 use pith_tls::{CertificateDer, CipherSuite, Trust, key_pin};
@@ -90,6 +91,30 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
 
 const FAILED: u8 = 1;
 const UNSUPPORTED: u8 = 127;
+
+/// Gives a configuration of either side what a test case needs.
+macro_rules! suit {
+    ($builder:expr, $case:expr) => {{
+        let builder = $builder;
+        match $case {
+            // Of a hello and its answer, two datagrams each, 30% are lost: it takes many tries.
+            Case::Multiconnect => builder
+                .initial_rtt(NEAR)
+                .handshake_timeout(PATIENCE)
+                .idle_timeout(Some(PATIENCE)),
+            _ => builder,
+        }
+    }};
+}
+use suit;
+
+/// More than the round trip of the runner's network, and less than what is taken for it where nothing is known.
+const NEAR: Duration = Duration::from_millis(100);
+/// The runner waits for five minutes.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Certificates go as they are: the case amplificationlimit is about a chain that is too long for what a server may send at first.
+const COMPRESSION: bool = false;
 
 /// Certificates from a server's to the last one below the CA that a client follows.
 const FOLLOWED: usize = 7;

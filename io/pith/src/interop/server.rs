@@ -7,7 +7,7 @@ use pith_quic::{Retrying, ServerConfig, Version};
 use pith_tls::ServerConfig as TlsConfig;
 
 use super::case::Case;
-use super::terms;
+use super::{COMPRESSION, NEAR, PATIENCE, suit, terms};
 use crate::cli::{IdentityOptions, InteropServerOptions};
 use crate::failure::{self, Failure};
 use crate::{files, input, keys, server};
@@ -33,7 +33,7 @@ fn config(options: &InteropServerOptions, case: Case) -> Result<ServerConfig, Fa
         key: vec![certs.join("priv.key")],
         ..IdentityOptions::default()
     };
-    let mut tls = TlsConfig::without_certificate();
+    let mut tls = TlsConfig::without_certificate().certificate_compression(COMPRESSION);
     for credential in keys::credentials(&identity)? {
         tls = tls.credential(credential);
     }
@@ -46,7 +46,7 @@ fn config(options: &InteropServerOptions, case: Case) -> Result<ServerConfig, Fa
         Case::V2 => &[Version::V2, Version::V1],
         _ => &[Version::V1],
     };
-    let mut config = ServerConfig::new(tls).versions(versions);
+    let mut config = suit!(ServerConfig::new(tls).versions(versions), case);
     if let Some(folder) = options.common.qlog() {
         config = config.observers(input::traces(folder)?);
     }

@@ -1,0 +1,88 @@
+//! Cases of clients whose address changes.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use pith_tests::network::proxy::{Rebinding, Way};
+use serde_json::Value;
+
+use crate::header::Kind;
+use crate::play::{Case, Played, frames, packets, play};
+
+#[test]
+fn rebind_port_and_address() {
+    for (name, address) in [("rebind-port", false), ("rebind-addr", true)] {
+        let rebinding = Rebinding {
+            first: Duration::from_millis(250),
+            every: Duration::from_millis(400),
+            address,
+        };
+        let case = Case {
+            client: "transfer",
+            server: "transfer",
+            rebinding: Some(rebinding),
+            ..Case::of("", &[1 << 20])
+        };
+        let played = play(name, &case);
+        assert_eq!(played.handshakes(), 1, "{name}");
+        let ips: BTreeSet<_> = played.paths().iter().map(|it| it.ip()).collect();
+        assert_eq!(ips.len() > 1, address, "{name}: {ips:?}");
+        assert_validated(name, &played);
+    }
+}
+
+#[test]
+fn connectionmigration() {
+    let played = play(
+        "connectionmigration",
+        &Case::of("connectionmigration", &[500 << 10]),
+    );
+    assert_eq!(played.handshakes(), 1);
+    assert_eq!(played.paths().len(), 2);
+    assert_validated("connectionmigration", &played);
+    // Whoever sees both paths must not be able to tell that they are of one connection.
+    for way in [Way::There, Way::Back] {
+        let short = played.packets(way).filter(|(_, it)| it.kind == Kind::Short);
+        let on: BTreeSet<_> = short
+            .map(|(it, header)| (header.destination, it.client))
+            .collect();
+        let ids: BTreeSet<_> = on.iter().map(|(id, _)| id).collect();
+        assert_eq!(ids.len(), on.len(), "{way:?}: an id on two paths");
+    }
+}
+
+/// The server challenges each new path in the first packet that it sends there, and the client answers.
+#[track_caller]
+fn assert_validated(name: &str, played: &Played) {
+    let new = played.paths().len() - 1;
+    assert!(new >= 1, "{name}: one path");
+    let events = &played.server[0];
+    let with = |what: &str, kind: &'static str| {
+        let packets = packets(events, what);
+        packets
+            .filter(|packet| frames(packet, kind).count() > 0)
+            .count()
+    };
+    let (challenges, responses) = (
+        with("packet_sent", "path_challenge"),
+        with("packet_received", "path_response"),
+    );
+    assert!(
+        challenges >= new,
+        "{name}: {challenges} challenges for {new} paths"
+    );
+    assert!(
+        responses >= new,
+        "{name}: {responses} responses for {new} paths"
+    );
+    let assigned = |event: &Value| event["name"] == "connectivity:path_assigned";
+    for (at, event) in events
+        .iter()
+        .enumerate()
+        .filter(|(_, event)| assigned(event))
+    {
+        let first = packets(&events[at..], "packet_sent").next();
+        let challenged = first.is_some_and(|it| frames(it, "path_challenge").count() > 0);
+        assert!(challenged, "{name}: no challenge behind {event}");
+    }
+}
