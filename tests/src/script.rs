@@ -78,17 +78,13 @@ impl Schedule {
         self.derive(&self.early(), "c e traffic", &self.digest())
     }
 
-    /// The binder of a resumption over a ClientHello without its binders.
+    /// The binder of a resumption over a ClientHello without its binders, behind what there is so far.
     fn binder(&self, truncated: &[u8]) -> Secret {
         let empty = self.hash.digest(&[]);
         let key = self.derive(&self.early(), "res binder", empty.as_ref());
         let key = self.derive(&key, "finished", &[]);
-        hmac(
-            self.hash,
-            key.expose(),
-            self.hash.digest(truncated).as_ref(),
-        )
-        .unwrap()
+        let digest = self.hash.digest(&[&self.transcript, truncated].concat());
+        hmac(self.hash, key.expose(), digest.as_ref()).unwrap()
     }
 
     /// The key that goes with a ticket of this nonce, once the client's Finished is in the transcript.
@@ -107,8 +103,11 @@ impl Schedule {
         self.handshake = Some(handshake);
     }
 
-    /// After the server's Finished.
+    /// After the server's Finished. Nothing before there are secrets.
     fn application(&mut self) {
+        if self.handshake.is_none() {
+            return;
+        }
         let main = self.next(self.handshake.as_ref().unwrap(), &vec![0; self.hash.len()]);
         self.add_traffic(&main, ["c ap traffic", "s ap traffic"]);
         self.exporter = Some(self.derive(&main, "exp master", &self.digest()));
@@ -131,7 +130,11 @@ impl Schedule {
         derive_secret(self.hash, from, label, digest).unwrap()
     }
 
-    fn finished(&self, server: bool) -> Vec<u8> {
+    /// The Finished of one side over what there is so far; zeros before there are secrets.
+    pub fn finished(&self, server: bool) -> Vec<u8> {
+        if self.traffic.is_empty() {
+            return message(kind::FINISHED, &vec![0; self.hash.len()]);
+        }
         let traffic = &self.traffic[0][usize::from(server)];
         let key = self.derive(traffic, "finished", &[]);
         let mac = hmac(self.hash, key.expose(), &self.digest()).unwrap();
@@ -158,8 +161,21 @@ impl Schedule {
 
     /// What a CertificateVerify of a server signs.
     pub fn content(&self) -> Vec<u8> {
-        let context = b"TLS 1.3, server CertificateVerify\0";
-        [&[b' '; 64], &context[..], &self.digest()].concat()
+        self.signed(b"TLS 1.3, server CertificateVerify\0")
+    }
+
+    /// What a CertificateVerify of a client signs.
+    pub fn client_content(&self) -> Vec<u8> {
+        self.signed(b"TLS 1.3, client CertificateVerify\0")
+    }
+
+    fn signed(&self, context: &[u8]) -> Vec<u8> {
+        [&[b' '; 64], context, &self.digest()].concat()
+    }
+
+    /// Goes on with this pre-shared key, or none.
+    pub fn set_psk(&mut self, key: Option<&[u8]>) {
+        self.psk = key.map(<[u8]>::to_vec);
     }
 }
 
@@ -342,23 +358,30 @@ impl ScriptedClient {
         self.hello.set_shares(&values(&shares));
     }
 
-    /// Offers a ticket, of which it knows the key, and early data; the hello is not to be changed behind it. Gives the hello and the traffic secret of early data.
-    pub fn send_early(&mut self, ticket: &[u8], age: u32, key: &[u8]) -> (Vec<u8>, Secret) {
-        let mut schedule = Schedule::new(self.hello.suites[0]);
-        schedule.psk = Some(key.to_vec());
+    /// Offers a ticket, of which it knows the key; the hello is not to be changed behind it.
+    pub fn send_ticket(&mut self, ticket: &[u8], age: u32, key: &[u8]) -> Vec<u8> {
+        let suite = self.hello.suites[0];
+        let schedule = self.schedule.get_or_insert_with(|| Schedule::new(suite));
+        schedule.set_psk(Some(key));
         let length = schedule.hash.len();
         let identity = vec16(&[&vec16(ticket)[..], &age.to_be_bytes()].concat());
         let binder = |binder: &[u8]| [identity.clone(), vec16(&vec8(binder))].concat();
-        self.hello.extensions.set(42, []);
         self.hello.extensions.set(45, vec8(&[1]));
-        self.hello.extensions.set(41, binder(&vec![0; length]));
+        self.hello.extensions.0.retain(|(code, _)| *code != 41);
+        self.hello.extensions.push(41, binder(&vec![0; length]));
         let blank = self.hello.encode();
         let bound = schedule.binder(&blank[..blank.len() - length - 3]);
         self.hello.extensions.set(41, binder(bound.expose()));
         self.sent = schedule.add(self.hello.encode());
-        let traffic = schedule.early_traffic();
-        self.schedule = Some(schedule);
-        (self.sent.clone(), traffic)
+        self.sent.clone()
+    }
+
+    /// The same with early data. Gives the hello and the traffic secret of early data.
+    pub fn send_early(&mut self, ticket: &[u8], age: u32, key: &[u8]) -> (Vec<u8>, Secret) {
+        self.hello.extensions.set(42, []);
+        let hello = self.send_ticket(ticket, age, key);
+        let traffic = self.schedule.as_ref().unwrap().early_traffic();
+        (hello, traffic)
     }
 
     /// What stood in for its hello on the way.
