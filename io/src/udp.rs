@@ -173,6 +173,33 @@ pub(crate) fn shared(local: impl ToSocketAddrs, sockets: u16) -> io::Result<Vec<
     Err(failed.unwrap_or_else(none))
 }
 
+/// Makes the sockets of so many workers, at least one: for each worker one at each address, which several workers share.
+///
+/// # Errors
+/// As [`shared`].
+pub(crate) fn at_each(locals: &[SocketAddr], workers: u16) -> io::Result<Vec<Vec<UdpSocket>>> {
+    let mut all: Vec<Vec<_>> = (0..workers.max(1)).map(|_| Vec::new()).collect();
+    for local in locals {
+        let sockets = if workers > 1 {
+            shared(local, workers)?
+        } else {
+            vec![alone(*local)?]
+        };
+        all.iter_mut()
+            .zip(sockets)
+            .for_each(|(own, socket)| own.push(socket));
+    }
+    Ok(all)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an adapter owns the sockets that the core has none of"
+)]
+fn alone(local: SocketAddr) -> io::Result<UdpSocket> {
+    UdpSocket::bind(local)
+}
+
 fn sharing(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(
         Domain::for_address(address),

@@ -17,6 +17,7 @@ mod link;
 mod polling;
 mod recv;
 mod send;
+mod sockets;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -31,3 +32,4 @@ pub use incoming::Incoming;
 pub(crate) use polling::Polling;
 pub use recv::RecvStream;
 pub use send::SendStream;
+pub(crate) use sockets::Sockets;

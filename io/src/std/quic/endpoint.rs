@@ -14,7 +14,7 @@ use super::thread::Thread;
 use super::{Connection, Error, Incoming, wait};
 use crate::clock::Clock;
 use crate::quic;
-use crate::udp::shared;
+use crate::udp::{at_each, shared};
 
 /// A UDP socket that makes connections, accepts them, or both. Clones are the same endpoint.
 ///
@@ -83,15 +83,48 @@ impl Endpoint {
         server: Option<ServerConfig>,
         sockets: Vec<UdpSocket>,
     ) -> io::Result<Self> {
-        let local = sockets.first().map(UdpSocket::local_addr);
-        let local = local.ok_or(io::ErrorKind::InvalidInput)??;
+        Self::new_at(
+            config,
+            server,
+            sockets.into_iter().map(|one| vec![one]).collect(),
+        )
+    }
+
+    /// As [`server_workers`](Self::server_workers), at several addresses: clients connect to any of them, and may be asked to go on at another
+    /// ([`preferred_address`](pith_quic::ServerConfigBuilder::preferred_address)). Each worker has a socket at each; one worker shares none of them.
+    /// A socket of `0.0.0.0` or `[::]` has all addresses of the host, and needs no other for the same port.
+    ///
+    /// # Errors
+    /// As [`server_workers`](Self::server_workers), and `InvalidInput` without an address.
+    pub fn server_at(
+        locals: &[SocketAddr],
+        config: ServerConfig,
+        workers: u16,
+    ) -> io::Result<Self> {
+        let endpoint = EndpointConfig::server().map_err(io::Error::other)?;
+        Self::new_at(endpoint, Some(config), at_each(locals, workers)?)
+    }
+
+    /// As [`new_workers`](Self::new_workers), with several sockets for each worker, at the same addresses in the same order.
+    ///
+    /// # Errors
+    /// As [`client`](Self::client), and `InvalidInput` without a worker or for one without a socket.
+    pub fn new_at(
+        config: EndpointConfig,
+        server: Option<ServerConfig>,
+        sockets: Vec<Vec<UdpSocket>>,
+    ) -> io::Result<Self> {
+        let sockets = sockets.into_iter().map(super::thread::sockets);
+        let sockets = sockets.collect::<io::Result<Vec<_>>>()?;
+        let local = sockets.first().and_then(quic::Sockets::local);
+        let local = local.ok_or(io::ErrorKind::InvalidInput)?;
         let clock = Clock::system();
         let (inner, drivers) = quic::endpoint(config, server, (local, sockets.len()), &clock)?;
         let workers = drivers.into_iter().zip(sockets);
         Ok(Self {
             inner,
             timeout: None,
-            thread: Thread::start(workers, local, &clock)?,
+            thread: Thread::start(workers, &clock)?,
         })
     }
 

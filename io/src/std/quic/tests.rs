@@ -1,6 +1,6 @@
 //! Endpoints over the loopback. A generous bound ends what hangs; no test depends on how long anything takes.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, UdpSocket};
 use std::thread;
 use std::time::Instant;
@@ -49,7 +49,10 @@ impl World {
     }
 
     fn with(pki: &Pki, config: ServerConfig) -> Self {
-        let mut server = Endpoint::server("127.0.0.1:0", config).unwrap();
+        Self::of(pki, Endpoint::server("127.0.0.1:0", config).unwrap())
+    }
+
+    fn of(pki: &Pki, mut server: Endpoint) -> Self {
         let mut client = Endpoint::client("127.0.0.1:0").unwrap();
         server.set_timeout(LIMIT);
         client.set_timeout(LIMIT);
@@ -156,7 +159,7 @@ fn streams_are_read_and_written_both_ways_and_datagrams_pass() {
         // An echo of whatever comes.
         scope.spawn(|| {
             let (mut send, mut receive) = server.accept_bi().unwrap();
-            std::io::copy(&mut receive, &mut send).unwrap();
+            io::copy(&mut receive, &mut send).unwrap();
         });
         let (mut send, mut receive) = client.open_bi().unwrap();
         let long = &long;
@@ -641,4 +644,133 @@ fn connections_go_on_when_their_socket_is_replaced() {
         .rebind(UdpSocket::bind("127.0.0.1:0").unwrap())
         .unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+}
+
+/// Two addresses of this host: another port, or another address too.
+const PREFERRED: [(&str, &str); 2] = [
+    ("127.0.0.1:0", "127.0.0.1:0"),
+    ("127.0.0.1:0", "127.0.0.2:0"),
+];
+
+fn preferring(pki: &Pki, preferred: SocketAddr, moves: bool) -> ServerConfig {
+    let tls = tls_server(pki).build().unwrap();
+    let SocketAddr::V4(preferred) = preferred else {
+        panic!("IPv4");
+    };
+    let config = ServerConfig::new(tls).preferred_address(Some(preferred), None);
+    config.active_migration(moves).build().unwrap()
+}
+
+/// Sends there and back until the connection has moved on both sides, and once more.
+fn until_both_moved(client: &Connection, server: &Connection, long: &[u8]) {
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while let Ok(mut stream) = server.accept_bi() {
+                let mut got = Vec::new();
+                Read::read_to_end(&mut stream.1, &mut got).unwrap();
+                stream.0.write_all(&got).unwrap();
+                stream.0.finish().unwrap();
+            }
+        });
+        let moved = || client.stats().moves > 0 && server.stats().moves > 0;
+        let mut last = false;
+        while !last {
+            last = moved();
+            let (mut send, mut receive) = client.open_bi().unwrap();
+            let mut got = Vec::new();
+            thread::scope(|scope| {
+                scope.spawn(move || {
+                    send.write_all(long).unwrap();
+                    send.finish().unwrap();
+                });
+                Read::read_to_end(&mut receive, &mut got).unwrap();
+            });
+            assert!(got == long);
+        }
+        client.close(VarInt::ZERO, b"");
+    });
+}
+
+#[test]
+fn clients_go_to_a_second_socket_that_their_server_prefers() {
+    for (first, second) in PREFERRED {
+        for moves in [true, false] {
+            let pki = Pki::new();
+            let sockets = [first, second].map(|at| UdpSocket::bind(at).unwrap());
+            let [first, second] = sockets.each_ref().map(|s| s.local_addr().unwrap());
+            let config = preferring(&pki, second, moves);
+            let endpoint = EndpointConfig::server().unwrap();
+            let server = Endpoint::new_at(endpoint, Some(config), vec![sockets.into()]).unwrap();
+            let world = World::of(&pki, server);
+            assert_eq!(world.server.local_addr(), first);
+            let (client, server) = world.connected();
+            until_both_moved(&client, &server, &data(100_000));
+            assert_eq!(client.remote(), second);
+            assert_eq!((client.stats().moves, server.stats().moves), (1, 1));
+        }
+    }
+}
+
+/// One socket has all addresses of the host.
+#[test]
+fn clients_go_to_another_address_of_the_same_socket() {
+    let pki = Pki::new();
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let preferred = SocketAddr::from(([127, 0, 0, 2], port));
+    let config = preferring(&pki, preferred, true);
+    let endpoint = EndpointConfig::server().unwrap();
+    let server = Endpoint::new(endpoint, Some(config), socket).unwrap();
+    let world = World::of(&pki, server);
+    let (client, server) = thread::scope(|scope| {
+        let accepting = scope.spawn(|| world.accept().unwrap());
+        let remote = SocketAddr::from(([127, 0, 0, 1], port));
+        let mut client = world.client.connect(&world.config, remote, NAME).unwrap();
+        client.set_timeout(LIMIT);
+        (client, accepting.join().unwrap())
+    });
+    until_both_moved(&client, &server, &data(100_000));
+    assert_eq!(client.remote(), preferred);
+}
+
+#[test]
+fn clients_without_ids_are_told_apart_by_their_servers() {
+    let pki = Pki::new();
+    let tls = pith_tls::ClientConfig::new(trust(&pki)).alpn(&[b"test"]);
+    let config = ClientConfig::new(tls.build().unwrap()).empty_ids(true);
+    let two = World::with(&pki, server_config(&pki));
+    let world = World {
+        config: config.build().unwrap(),
+        ..World::with(&pki, server_config(&pki))
+    };
+    let worlds = [&world, &two].map(|served| {
+        thread::scope(|scope| {
+            let accepting = scope.spawn(|| served.accept().unwrap());
+            let remote = served.server.local_addr();
+            let client = world.client.connect(&world.config, remote, NAME).unwrap();
+            (client, accepting.join().unwrap())
+        })
+    });
+    let remote = world.server.local_addr();
+    let refused = world.client.connect(&world.config, remote, NAME);
+    let refused = refused.map(drop).unwrap_err();
+    assert!(matches!(
+        refused,
+        Error::Connection(ConnectionError::Ambiguous)
+    ));
+    assert_eq!(io::Error::from(refused).kind(), ErrorKind::AddrInUse);
+    let long = data(50_000);
+    for (client, server) in worlds {
+        let mut send = client.open_uni().unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                send.write_all(&long).unwrap();
+                send.finish().unwrap();
+            });
+            let mut got = Vec::new();
+            let mut receive = server.accept_uni().unwrap();
+            Read::read_to_end(&mut receive, &mut got).unwrap();
+            assert!(got == long);
+        });
+    }
 }

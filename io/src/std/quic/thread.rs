@@ -11,7 +11,7 @@ use mio::{Events, Interest, Poll, Token};
 use pith_quic::{Ecn, Route, Transmit};
 
 use crate::clock::Clock;
-use crate::quic::{Datagrams, Driver, Turn};
+use crate::quic::{Datagrams, Driver, Sockets, Turn};
 use crate::udp::Udp;
 
 /// What every handle of an endpoint holds behind what it is a handle of. The last that goes waits until everything is delivered.
@@ -41,12 +41,11 @@ impl Thread {
     /// # Errors
     /// Those of the system.
     pub(super) fn start(
-        workers: impl Iterator<Item = (Driver, std::net::UdpSocket)>,
-        local: SocketAddr,
+        workers: impl Iterator<Item = (Driver, Sockets<Socket>)>,
         clock: &Clock,
     ) -> io::Result<Arc<Self>> {
         let started =
-            workers.map(|(driver, socket)| Shared::start(driver, socket, local, clock.clone()));
+            workers.map(|(driver, sockets)| Shared::start(driver, sockets, clock.clone()));
         Ok(Arc::new(Self(started.collect::<io::Result<_>>()?)))
     }
 
@@ -55,10 +54,7 @@ impl Thread {
     /// # Errors
     /// Those of the socket.
     pub(super) fn rebind(&self, socket: std::net::UdpSocket, local: SocketAddr) -> io::Result<()> {
-        let socket = Socket {
-            udp: Udp::new(&socket, local)?,
-            socket: UdpSocket::from_std(socket),
-        };
+        let socket = Socket::new(socket, local)?;
         if let Some(shared) = self.0.first() {
             *shared.next() = Some((socket, local));
         }
@@ -67,20 +63,12 @@ impl Thread {
 }
 
 impl Shared {
-    fn start(
-        driver: Driver,
-        socket: std::net::UdpSocket,
-        local: SocketAddr,
-        clock: Clock,
-    ) -> io::Result<Arc<Self>> {
-        let udp = Udp::new(&socket, local)?;
+    fn start(driver: Driver, mut sockets: Sockets<Socket>, clock: Clock) -> io::Result<Arc<Self>> {
         let poll = Poll::new()?;
-        let mut socket = Socket {
-            socket: UdpSocket::from_std(socket),
-            udp,
-        };
         let registry = poll.registry();
-        registry.register(&mut socket.socket, SOCKET, Interest::READABLE)?;
+        for (number, socket) in sockets.iter_mut().enumerate() {
+            registry.register(&mut socket.socket, Token(number), Interest::READABLE)?;
+        }
         let shared = Arc::new(Self {
             stage: Mutex::new(Stage::Serving),
             news: Condvar::new(),
@@ -91,7 +79,7 @@ impl Shared {
         let end = End(Arc::clone(&shared));
         std::thread::Builder::new()
             .name("pith-quic".to_owned())
-            .spawn(move || drive(driver, socket, poll, &clock, &end))?;
+            .spawn(move || drive(driver, sockets, poll, &clock, &end))?;
         Ok(shared)
     }
 }
@@ -155,24 +143,31 @@ impl Drop for End {
     }
 }
 
-fn drive(mut driver: Driver, mut socket: Socket, mut poll: Poll, clock: &Clock, end: &End) {
+fn drive(
+    mut driver: Driver,
+    mut sockets: Sockets<Socket>,
+    mut poll: Poll,
+    clock: &Clock,
+    end: &End,
+) {
     let mut events = Events::with_capacity(EVENTS);
-    let mut asks_for_room = false;
+    // Which socket is asked whether it has room.
+    let mut asked = None;
     loop {
         let next = end.0.next().take();
         if let Some((mut next, local)) = next {
-            let registered = poll
-                .registry()
-                .register(&mut next.socket, SOCKET, Interest::READABLE);
-            if registered.is_err() {
+            let registered =
+                poll.registry()
+                    .register(&mut next.socket, Token(0), Interest::READABLE);
+            let (Ok(()), Ok(next)) = (registered, Sockets::new(vec![(local, next)])) else {
                 return;
-            }
+            };
             // The one before is closed, and with it its registration.
-            socket = next;
-            asks_for_room = false;
+            sockets = next;
+            asked = None;
             driver.on_rebound(local);
         }
-        let (takes, deadline) = match driver.turn(&mut socket) {
+        let (takes, deadline) = match driver.turn(&mut sockets) {
             Turn::Over => return,
             Turn::Again => continue,
             // A socket that gave nothing says when it does, whether that is asked or not.
@@ -185,20 +180,20 @@ fn drive(mut driver: Driver, mut socket: Socket, mut poll: Poll, clock: &Clock, 
         }
         // Readiness is told when it begins, and that of a socket that is registered anew at once, so none is missed. Whether there is room is not
         // asked while nobody waits for it, or every datagram that leaves the machine would wake the thread.
-        if takes != asks_for_room {
-            asks_for_room = takes;
-            let interest = if takes {
-                Interest::READABLE | Interest::WRITABLE
-            } else {
-                Interest::READABLE
-            };
-            let registry = poll.registry();
-            if registry
-                .reregister(&mut socket.socket, SOCKET, interest)
-                .is_err()
-            {
-                return;
+        let asks = sockets.full().map(|(number, _)| number).filter(|_| takes);
+        if asks != asked {
+            let both = Interest::READABLE | Interest::WRITABLE;
+            for (number, interest) in [(asked, Interest::READABLE), (asks, both)] {
+                let Some(number) = number else { continue };
+                let registry = poll.registry();
+                let registered = sockets
+                    .get_mut(number)
+                    .map(|socket| registry.reregister(&mut socket.socket, Token(number), interest));
+                if registered.is_some_and(|registered| registered.is_err()) {
+                    return;
+                }
             }
+            asked = asks;
         }
         let timeout = deadline.map(|at| at.saturating_sub(clock.now().monotonic));
         match poll.poll(&mut events, timeout) {
@@ -209,9 +204,30 @@ fn drive(mut driver: Driver, mut socket: Socket, mut poll: Poll, clock: &Clock, 
     }
 }
 
-struct Socket {
+pub(super) struct Socket {
     socket: UdpSocket,
     udp: Udp,
+}
+
+impl Socket {
+    fn new(socket: std::net::UdpSocket, local: SocketAddr) -> io::Result<Self> {
+        Ok(Self {
+            udp: Udp::new(&socket, local)?,
+            socket: UdpSocket::from_std(socket),
+        })
+    }
+}
+
+/// The sockets of one worker, ready for its thread.
+///
+/// # Errors
+/// Those of the sockets, and `InvalidInput` without one.
+pub(super) fn sockets(sockets: Vec<std::net::UdpSocket>) -> io::Result<Sockets<Socket>> {
+    let made = sockets.into_iter().map(|socket| {
+        let local = socket.local_addr()?;
+        Ok((local, Socket::new(socket, local)?))
+    });
+    Sockets::new(made.collect::<io::Result<_>>()?)
 }
 
 impl Datagrams for Socket {
@@ -226,8 +242,8 @@ impl Datagrams for Socket {
     }
 }
 
-const SOCKET: Token = Token(0);
-const NUDGE: Token = Token(1);
+/// Sockets have their numbers.
+const NUDGE: Token = Token(usize::MAX);
 
-/// There are two sources.
-const EVENTS: usize = 4;
+/// There are few sources; what finds no room is told the next time.
+const EVENTS: usize = 8;

@@ -19,8 +19,8 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::clock::Clock;
-use crate::quic::{self, Connection, Datagrams, Driver, Error, Incoming, Turn};
-use crate::udp::{Udp, shared};
+use crate::quic::{self, Connection, Datagrams, Driver, Error, Incoming, Sockets, Turn};
+use crate::udp::{Udp, at_each, shared};
 
 /// A UDP socket, and all QUIC connections that share it. Clones are the same endpoint.
 ///
@@ -64,7 +64,7 @@ impl Endpoint {
         socket: std::net::UdpSocket,
     ) -> io::Result<Self> {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
-        Self::on(&runtime, config, server, vec![Socket::new(socket)?])
+        Self::on(&runtime, config, server, vec![Socket::all(vec![socket])?])
     }
 
     /// As [`server`](Self::server), with so many workers, at least one: sockets that share the address by SO_REUSEPORT, each with a task and its own
@@ -93,8 +93,39 @@ impl Endpoint {
         server: Option<ServerConfig>,
         sockets: Vec<std::net::UdpSocket>,
     ) -> io::Result<Self> {
+        Self::new_at(
+            config,
+            server,
+            sockets.into_iter().map(|one| vec![one]).collect(),
+        )
+    }
+
+    /// As [`server_workers`](Self::server_workers), at several addresses: clients connect to any of them, and may be asked to go on at another
+    /// ([`preferred_address`](pith_quic::ServerConfigBuilder::preferred_address)). Each worker has a socket at each; one worker shares none of them.
+    /// A socket of `0.0.0.0` or `[::]` has all addresses of the host, and needs no other for the same port.
+    ///
+    /// # Errors
+    /// As [`server_workers`](Self::server_workers), and `InvalidInput` without an address.
+    pub fn server_at(
+        locals: &[SocketAddr],
+        config: ServerConfig,
+        workers: u16,
+    ) -> io::Result<Self> {
+        let endpoint = EndpointConfig::server().map_err(io::Error::other)?;
+        Self::new_at(endpoint, Some(config), at_each(locals, workers)?)
+    }
+
+    /// As [`new_workers`](Self::new_workers), with several sockets for each worker, at the same addresses in the same order.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and `InvalidInput` without a worker or for one without a socket.
+    pub fn new_at(
+        config: EndpointConfig,
+        server: Option<ServerConfig>,
+        sockets: Vec<Vec<std::net::UdpSocket>>,
+    ) -> io::Result<Self> {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
-        let sockets = sockets.into_iter().map(Socket::new);
+        let sockets = sockets.into_iter().map(Socket::all);
         Self::on(
             &runtime,
             config,
@@ -107,17 +138,17 @@ impl Endpoint {
         runtime: &Handle,
         config: EndpointConfig,
         server: Option<ServerConfig>,
-        sockets: Vec<Socket>,
+        sockets: Vec<Sockets<Socket>>,
     ) -> io::Result<Self> {
-        let local = sockets.first().map(|socket| socket.io.local_addr());
-        let local = local.ok_or(io::ErrorKind::InvalidInput)??;
+        let local = sockets.first().and_then(Sockets::local);
+        let local = local.ok_or(io::ErrorKind::InvalidInput)?;
         let (began, clock) = (Instant::now(), Clock::system());
         let (inner, drivers) = quic::endpoint(config, server, (local, sockets.len()), &clock)?;
         let next = Next::default();
-        for (driver, socket) in drivers.into_iter().zip(sockets) {
+        for (driver, sockets) in drivers.into_iter().zip(sockets) {
             runtime.spawn(Drive {
                 driver,
-                socket,
+                sockets,
                 next: Arc::clone(&next),
                 began,
                 alarm: None,
@@ -251,7 +282,7 @@ pub(super) fn bind(local: impl ToSocketAddrs) -> io::Result<std::net::UdpSocket>
 /// The task that drives an endpoint: a turn each time that something happens.
 struct Drive {
     driver: Driver,
-    socket: Socket,
+    sockets: Sockets<Socket>,
     next: Next,
     /// When the driver's clock was at zero.
     began: Instant,
@@ -270,6 +301,15 @@ struct Socket {
 }
 
 impl Socket {
+    /// The sockets of one worker.
+    fn all(sockets: Vec<std::net::UdpSocket>) -> io::Result<Sockets<Self>> {
+        let made = sockets.into_iter().map(|socket| {
+            let local = socket.local_addr()?;
+            Ok((local, Self::new(socket)?))
+        });
+        Sockets::new(made.collect::<io::Result<_>>()?)
+    }
+
     fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
         Ok(Self {
             udp: Udp::new(&socket, socket.local_addr()?)?,
@@ -286,10 +326,10 @@ impl Socket {
 impl Endpoint {
     /// A server on loopback whose socket is full at every other call.
     pub(super) fn stalling(config: ServerConfig) -> Self {
-        let mut socket = Socket::new(bind("127.0.0.1:0").unwrap()).unwrap();
-        socket.stalls = true;
+        let mut sockets = Socket::all(vec![bind("127.0.0.1:0").unwrap()]).unwrap();
+        sockets.iter_mut().for_each(|socket| socket.stalls = true);
         let endpoint = EndpointConfig::server().unwrap();
-        Self::on(&Handle::current(), endpoint, Some(config), vec![socket]).unwrap()
+        Self::on(&Handle::current(), endpoint, Some(config), vec![sockets]).unwrap()
     }
 }
 
@@ -304,11 +344,13 @@ impl Future for Drive {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some((socket, local)) = next {
-            this.socket = socket;
+        if let Some((socket, local)) = next
+            && let Ok(sockets) = Sockets::new(vec![(local, socket)])
+        {
+            this.sockets = sockets;
             this.driver.on_rebound(local);
         }
-        let again = match this.driver.turn(&mut this.socket) {
+        let again = match this.driver.turn(&mut this.sockets) {
             Turn::Over => return Poll::Ready(()),
             Turn::Again => true,
             Turn::Wait {
@@ -316,8 +358,11 @@ impl Future for Drive {
                 takes,
                 deadline,
             } => {
-                let gives = gives && this.socket.io.poll_recv_ready(cx).is_ready();
-                let takes = takes && this.socket.io.poll_send_ready(cx).is_ready();
+                // All are asked, for whichever is first has to wake the task.
+                let ready = |socket: &&mut Socket| socket.io.poll_recv_ready(cx).is_ready();
+                let gives = gives && this.sockets.iter_mut().filter(ready).count() > 0;
+                let full = this.sockets.full().filter(|_| takes);
+                let takes = full.is_some_and(|(_, full)| full.io.poll_send_ready(cx).is_ready());
                 let due = deadline.is_some_and(|at| this.poll_alarm(at, cx).is_ready());
                 gives || takes || due
             }

@@ -1,5 +1,6 @@
 //! Endpoints over loopback, on both kinds of runtime.
 
+mod preferred;
 mod workers;
 
 use std::io::{self, ErrorKind};
@@ -8,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pith_quic::{ClientConfig, ConnectionError, Retrying, ServerConfig, VarInt};
+use pith_quic::{
+    ClientConfig, ConnectionError, PreferredAddresses, Retrying, ServerConfig, VarInt,
+};
 use pith_tests::pair::{NAME, credential, trust};
 use pith_tests::pki::{Kind, Pki};
 use pith_tls::{Answer, Credential, EarlyData, Question, SessionStore, StrikeRegister, Topic};
