@@ -47,6 +47,11 @@ impl<T> Guarded<T> {
         }
     }
 
+    /// Leaves a text without a failure.
+    pub(crate) fn leave(&mut self, text: &str) {
+        self.text = Some(c_string(text));
+    }
+
     /// The object, to look at. None of a poisoned one.
     pub(crate) fn peek(&self) -> Option<&T> {
         (!self.poisoned).then_some(&self.inner)

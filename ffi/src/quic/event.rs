@@ -5,8 +5,8 @@ use ::pith_quic::{ConnectionError, Dir, Event, StreamEvent};
 use super::connection::{Quic, pith_quic};
 use super::pith_address;
 use crate::arguments::{Struct, fill};
-use crate::error::{Failure, PITH_NONE, PITH_OK};
-use crate::handle::enter;
+use crate::error::{Failure, PITH_NONE, PITH_NULL, PITH_OK};
+use crate::handle::Handle;
 
 /// The handshake is complete: the peer is who it has to be.
 pub const PITH_EVENT_CONNECTED: i32 = 1;
@@ -73,10 +73,17 @@ pub unsafe extern "C" fn pith_quic_next_event(
     quic: Option<&mut pith_quic>,
     out: *mut pith_quic_event,
 ) -> i32 {
-    enter(quic, |quic| {
+    let mut why = None;
+    let Some(handle) = quic else {
+        return PITH_NULL;
+    };
+    let status = handle.guarded().run(|quic| {
         // SAFETY: the caller's duty.
         unsafe { fill(out, none) }?;
         while let Some(event) = quic.connection.event() {
+            if let Event::Closed(error) = &event {
+                why = Some(error.to_string());
+            }
             let Some(told) = told(quic, event) else {
                 continue;
             };
@@ -94,7 +101,11 @@ pub unsafe extern "C" fn pith_quic_next_event(
         // SAFETY: the caller's duty.
         unsafe { fill(out, |size| pith_quic_event { kind, ..none(size) }) }?;
         Ok(PITH_OK)
-    })
+    });
+    if let Some(why) = why {
+        handle.guarded().leave(&why);
+    }
+    status
 }
 
 /// What C is told of an event; nothing of those that it has no use for.

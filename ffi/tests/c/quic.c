@@ -472,6 +472,7 @@ static void ends_of_connections(void)
     IS(pith_quic_on_deadline(c.quic, &now), PITH_OK);
     events(&c);
     CHECK(c.closed.status == PITH_TIMEOUT);
+    CHECK(strstr(pith_quic_error(c.quic), "idle for too long") != NULL);
     pith_quic_free(c.quic);
     /* The same, and the client sends: the endpoint answers by a Stateless Reset. */
     connected(&c, &s);
@@ -489,6 +490,7 @@ static void ends_of_connections(void)
     accept_one(&s);
     run(&c, &s);
     CHECK(c.closed.status == PITH_CERTIFICATE && s.closed.status == PITH_ALERT);
+    CHECK(strstr(pith_quic_error(c.quic), "other.example") != NULL);
     CHECK(standing_of(c.quic).alert_sent == standing_of(s.quic).alert_received);
     CHECK(standing_of(c.quic).alert_sent > 0 && standing_of(s.quic).alert_sent == -1);
     pith_quic_free(c.quic);
