@@ -84,6 +84,11 @@ impl Files {
 }
 
 impl Files {
+    /// Who `chain.pem` is.
+    pub(crate) fn server(&self) -> &Identity {
+        &self.server
+    }
+
     /// The key of `chain.pem`.
     pub(crate) fn server_key(&self) -> SigningKey {
         SigningKey::from_der(&self.server.key).unwrap()
