@@ -106,6 +106,12 @@ pub(crate) struct GetOptions {
     /// or after it where the server does not take that. Somebody on the way can have the server get these requests more than once.
     #[arg(long)]
     pub(crate) zero_rtt: bool,
+    /// Speak version 2 of QUIC (RFC 9369) and no other, where otherwise the client begins in version 1 and offers version 2.
+    #[arg(long)]
+    pub(crate) v2: bool,
+    /// Go on from another port of this host while files come, under connection ids that nobody has seen, and say from where to where.
+    #[arg(long, conflicts_with = "zero_rtt")]
+    pub(crate) migrate: bool,
     /// Change the keys of each connection while files come (RFC 9001 section 6), and say whether the server has followed.
     #[arg(long)]
     pub(crate) keyupdate: bool,
@@ -190,6 +196,9 @@ pub(crate) struct ServerOptions {
     /// Have each client show that it receives at its address (Retry) before anything is done for it, where QUIC does so under load alone.
     #[arg(long, requires = "quic")]
     pub(crate) retry: bool,
+    /// Have clients that offer version 2 of QUIC (RFC 9369) go on in it, where version 1 is the first choice otherwise.
+    #[arg(long, requires = "quic")]
+    pub(crate) v2: bool,
     /// Keep a trace of each QUIC connection in a file of this directory, as qvis reads it (qlog). The directory is made if it is not there. Whoever
     /// connects makes another file.
     #[arg(long, value_name = "DIR", requires = "quic")]

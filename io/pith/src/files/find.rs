@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use crate::input::unhex;
+
 /// Why there is no file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -72,11 +74,30 @@ fn path(target: &str) -> Option<PathBuf> {
     if target.is_empty() {
         return Some(PathBuf::from("index.html"));
     }
-    let plain = |part: &str| {
-        let odd = |c: char| c.is_control() || c == '\\' || c == ' ';
-        !part.is_empty() && part != "." && part != ".." && !part.contains(odd)
+    target.split('/').map(name).collect()
+}
+
+/// The name that a part of a path stands for. It is decoded once, and looked at after that: what a name cannot have, `%` brings into none.
+fn name(part: &str) -> Option<String> {
+    let name = match part.contains(' ') {
+        true => return None,
+        false => decode(part)?,
     };
-    target.split('/').all(plain).then(|| PathBuf::from(target))
+    let odd = |c: char| c.is_control() || c == '/' || c == '\\';
+    let plain = !name.is_empty() && name != "." && name != ".." && !name.contains(odd);
+    plain.then_some(name)
+}
+
+/// The text in which each byte can be written as `%` and two hexadecimal digits.
+fn decode(text: &str) -> Option<String> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        bytes.extend(unhex(digits)?);
+        bytes.extend(rest.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// The media type that the name of a file says.
@@ -128,6 +149,32 @@ mod tests {
             ("a", None),
             ("*", None),
             ("", None),
+            ("/a%20b", Some("a b")),
+            ("/%61/%62.txt?%2e", Some("a/b.txt")),
+            ("/%C3%A9", Some("é")),
+            ("/é", Some("é")),
+            ("/a%25b", Some("a%b")),
+            ("/%252e%252e/a", Some("%2e%2e/a")),
+            ("/a%3Fb", Some("a?b")),
+            ("/%2e%2e/a", None),
+            ("/%2E./a", None),
+            ("/a/%2e%2e%2fb", None),
+            ("/%2e", None),
+            ("/a%2fb", None),
+            ("/%2fetc%2fpasswd", None),
+            ("/%5c..", None),
+            ("/a%00", None),
+            ("/a%00.html", None),
+            ("/a%0d%0ab", None),
+            ("/a%7f", None),
+            ("/%c2%85", None),
+            ("/%", None),
+            ("/%2", None),
+            ("/a%+1", None),
+            ("/a%2x", None),
+            ("/%é", None),
+            ("/%ff", None),
+            ("/%c0%ae%c0%ae/a", None),
         ] {
             assert_eq!(path(target), want.map(PathBuf::from), "{target:?}");
         }

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pith_io::tokio::quic::{Connection, Endpoint, Error, Incoming};
-use pith_quic::{Code, ConnectionError, Retrying, ServerConfig};
+use pith_quic::{Code, ConnectionError, Retrying, ServerConfig, Version};
 use pith_tls::Role;
 use tokio::sync::Semaphore;
 
@@ -58,6 +58,9 @@ pub(crate) fn run(options: &ServerOptions) -> Result<(), Failure> {
     let pins = server::pins(&credentials);
     let tls = server::configuration(options, credentials, terms)?;
     let mut config = ServerConfig::new(tls);
+    if options.v2 {
+        config = config.versions(&[Version::V2, Version::V1]);
+    }
     if let Some(folder) = &options.qlog {
         config = config.observers(input::traces(folder)?);
     }

@@ -4,11 +4,43 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use pith_io::tokio::quic::{Connection, Endpoint};
+use tokio::task::JoinHandle;
 
 use crate::failure::Failure;
+use crate::say;
 
-/// Waits until some of the data is there and moves then; returns where the client was. `None` if the connection is over before.
-pub(crate) async fn midway(
+/// A move that waits for its time, or is over.
+pub(crate) struct Moving(JoinHandle<Result<Option<SocketAddr>, Failure>>);
+
+/// Moves once some of the data is there.
+pub(crate) fn begin(endpoint: &Endpoint, connection: &Connection) -> Moving {
+    let (endpoint, connection) = (endpoint.clone(), connection.clone());
+    Moving(tokio::spawn(
+        async move { midway(&endpoint, &connection).await },
+    ))
+}
+
+impl Moving {
+    /// Says what became of it, once the connection is over.
+    pub(crate) async fn end(self, endpoint: &Endpoint) -> Result<(), Failure> {
+        let moved = self.0.await;
+        match moved.map_err(|_| Failure::connection("a move died"))?? {
+            Some(before) => say(format_args!(
+                "moved from port {} to port {}",
+                before.port(),
+                endpoint.local_addr().port()
+            )),
+            None => say(format_args!(
+                "not moved: everything was there before {} KiB had come",
+                MIDWAY >> 10
+            )),
+        }
+        Ok(())
+    }
+}
+
+/// Where the client was; `None` if the connection is over before it moves.
+async fn midway(
     endpoint: &Endpoint,
     connection: &Connection,
 ) -> Result<Option<SocketAddr>, Failure> {

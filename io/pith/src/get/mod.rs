@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pith_io::tokio::quic::Connection;
-use pith_quic::ClientConfig;
+use pith_quic::{ClientConfig, Version};
 use pith_tls::SessionStore;
 
 use crate::cli::GetOptions;
@@ -55,6 +55,9 @@ pub(crate) fn run(options: &GetOptions) -> Result<(), Failure> {
     let terms = input::terms(&options.terms, &[protocol])?;
     let tls = input::build!(config, terms)?;
     let mut config = ClientConfig::new(tls);
+    if options.v2 {
+        config = config.versions(&[Version::V2]);
+    }
     if let Some(folder) = &options.qlog {
         config = config.observers(input::traces(folder)?);
     }
@@ -141,8 +144,16 @@ impl Client<'_> {
             }
         } else {
             show(&connection, &server, start.elapsed(), None);
+            let moving = self
+                .options
+                .migrate
+                .then(|| migrate::begin(&endpoint, &connection));
             let outcome = transfer(&connection, &server, self.protocol(), &files).await;
-            self.end(&connection, &server, Ok(outcome)).await
+            let done = self.end(&connection, &server, Ok(outcome)).await;
+            match moving {
+                Some(moving) => done.and(moving.end(&endpoint).await),
+                None => done,
+            }
         };
         endpoint.shutdown(GOODBYE).await;
         done

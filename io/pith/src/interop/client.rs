@@ -145,16 +145,11 @@ impl Client {
         if self.case == Case::KeyUpdate {
             connection.update_keys();
         }
-        let moving = (self.case == Case::Migration).then(|| {
-            let (endpoint, connection) = (endpoint.clone(), connection.clone());
-            tokio::spawn(async move { migrate::midway(&endpoint, &connection).await })
-        });
+        let moves = self.case == Case::Migration;
+        let moving = moves.then(|| migrate::begin(&endpoint, &connection));
         let mut done = self.get(&connection, files).await;
         if let Some(moving) = moving {
-            let moved = moving
-                .await
-                .unwrap_or_else(|_| Err(Failure::connection("a move died")));
-            done = done.and(moved.map(drop));
+            done = done.and(moving.end(&endpoint).await);
         }
         endpoint.shutdown(GOODBYE).await;
         done

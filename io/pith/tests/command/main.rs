@@ -14,6 +14,7 @@ mod early;
 mod http3;
 mod interop;
 mod keys;
+mod moves;
 mod mutual;
 mod openssl;
 mod pki;
