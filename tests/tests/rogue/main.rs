@@ -14,6 +14,7 @@
 mod bench;
 mod crypto;
 mod early;
+mod endpoint;
 mod frames;
 mod handshake;
 mod ids;
