@@ -97,7 +97,10 @@ static void on_added(struct evbuffer *out, const struct evbuffer_cb_info *what, 
 
 static void shaken(conn *c)
 {
-    if (c->open || pith_tls_receiving(c->tls) != PITH_OPEN || pith_tls_sending(c->tls) != PITH_OPEN)
+    pith_tls_status stands;
+    PITH_INIT(stands);
+    if (c->open || pith_tls_get_status(c->tls, &stands) != PITH_OK ||
+        stands.receiving != PITH_OPEN || stands.sending != PITH_OPEN)
         return;
     c->open = 1;
     transmit(c);

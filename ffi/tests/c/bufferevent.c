@@ -186,7 +186,7 @@ static void not_believed(void)
     CHECK(c.events == (BEV_EVENT_READING | BEV_EVENT_ERROR));
     CHECK(strstr(pith_tls_error(pith_bufferevent_tls(c.bev)), "no trusted root") != NULL);
     CHECK(s.events == (BEV_EVENT_READING | BEV_EVENT_ERROR) && s.got == 0);
-    CHECK(pith_tls_alert_received(pith_bufferevent_tls(s.bev)) == 48);
+    CHECK(standing(pith_bufferevent_tls(s.bev)).alert_received == 48);
     CHECK(strstr(pith_tls_error(pith_bufferevent_tls(s.bev)), "unknown_ca") != NULL);
     end(&c, &s);
     pith_client_config_free(others);
@@ -212,9 +212,9 @@ static void abrupt(int shaken, int nonsense)
     CHECK((c.events & ~BEV_EVENT_CONNECTED) == (BEV_EVENT_READING | BEV_EVENT_ERROR));
     CHECK(pith_tls_error(pith_bufferevent_tls(c.bev)) != NULL);
     if (nonsense)
-        CHECK(pith_tls_alert_sent(pith_bufferevent_tls(c.bev)) > 0);
+        CHECK(standing(pith_bufferevent_tls(c.bev)).alert_sent > 0);
     else
-        CHECK(pith_tls_receiving(pith_bufferevent_tls(c.bev)) == PITH_FAILED);
+        CHECK(standing(pith_bufferevent_tls(c.bev)).receiving == PITH_FAILED);
     end(&c, &s);
 }
 
