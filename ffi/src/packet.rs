@@ -4,6 +4,7 @@ use core::ffi::c_char;
 use core::mem::MaybeUninit;
 use core::ptr;
 
+use ::pith_quic::Version;
 use pith_crypto::aead::{IV_LEN, TAG_LEN};
 use pith_crypto::hkdf::{expand_label, extract};
 use pith_crypto::{
@@ -20,7 +21,7 @@ use crate::panic::contain_or;
 pub struct pith_packet_keys(Guarded<Keys>);
 
 pub(crate) struct Keys {
-    version: &'static Version,
+    version: Version,
     suite: CipherSuite,
     secret: Secret,
     sealing: PacketSealingKey,
@@ -51,84 +52,31 @@ pub const PITH_PACKET_SAMPLE: usize = 16;
 /// Bytes of a mask for header protection.
 pub const PITH_PACKET_MASK: usize = 5;
 
-/// How versions derive keys.
-struct Version {
-    number: u32,
-    salt: [u8; 20],
-    /// The prefix of labels.
-    key: &'static str,
-    iv: &'static str,
-    header: &'static str,
-    update: &'static str,
-    retry_key: [u8; 16],
-    retry_nonce: [u8; 12],
-}
-
-static VERSIONS: [Version; 2] = [
-    // RFC 9001 sections 5.2 and 5.8.
-    Version {
-        number: PITH_QUIC_V1,
-        salt: [
-            0x38, 0x76, 0x2c, 0xf7, 0xf5, 0x59, 0x34, 0xb3, 0x4d, 0x17, 0x9a, 0xe6, 0xa4, 0xc8,
-            0x0c, 0xad, 0xcc, 0xbb, 0x7f, 0x0a,
-        ],
-        key: "quic key",
-        iv: "quic iv",
-        header: "quic hp",
-        update: "quic ku",
-        retry_key: [
-            0xbe, 0x0c, 0x69, 0x0b, 0x9f, 0x66, 0x57, 0x5a, 0x1d, 0x76, 0x6b, 0x54, 0xe3, 0x68,
-            0xc8, 0x4e,
-        ],
-        retry_nonce: [
-            0x46, 0x15, 0x99, 0xd3, 0x5d, 0x63, 0x2b, 0xf2, 0x23, 0x98, 0x25, 0xbb,
-        ],
-    },
-    // RFC 9369 section 3.3.
-    Version {
-        number: PITH_QUIC_V2,
-        salt: [
-            0x0d, 0xed, 0xe3, 0xde, 0xf7, 0x00, 0xa6, 0xdb, 0x81, 0x93, 0x81, 0xbe, 0x6e, 0x26,
-            0x9d, 0xcb, 0xf9, 0xbd, 0x2e, 0xd9,
-        ],
-        key: "quicv2 key",
-        iv: "quicv2 iv",
-        header: "quicv2 hp",
-        update: "quicv2 ku",
-        retry_key: [
-            0x8f, 0xb4, 0xb0, 0x1b, 0x56, 0xac, 0x48, 0xe2, 0x60, 0xfb, 0xcb, 0xce, 0xad, 0x7c,
-            0xcc, 0x92,
-        ],
-        retry_nonce: [
-            0xd8, 0x69, 0x69, 0xbc, 0x2d, 0x7c, 0x6d, 0x99, 0x90, 0xef, 0xb0, 0x4a,
-        ],
-    },
-];
-
-impl Version {
-    fn find(number: u32) -> Result<&'static Self, Failure> {
-        let mut versions = VERSIONS.iter();
-        versions
-            .find(|version| version.number == number)
-            .ok_or_else(|| Failure::argument("the version is none of PITH_QUIC_V"))
-    }
+fn version_of(number: u32) -> Result<Version, Failure> {
+    Version::from_number(number)
+        .ok_or_else(|| Failure::argument("the version is none of PITH_QUIC_V"))
 }
 
 impl Keys {
-    fn new(version: &'static Version, suite: CipherSuite, secret: Secret) -> Result<Self, Error> {
-        let header = expand(suite, &secret, version.header, suite.aead().key_len())?;
+    fn new(version: Version, suite: CipherSuite, secret: Secret) -> Result<Self, Error> {
+        let header = expand(
+            suite,
+            &secret,
+            version.labels().header,
+            suite.aead().key_len(),
+        )?;
         Self::with_header(version, suite, secret, header)
     }
 
     fn with_header(
-        version: &'static Version,
+        version: Version,
         suite: CipherSuite,
         secret: Secret,
         header_bytes: Wiped<32>,
     ) -> Result<Self, Error> {
         let aead = suite.aead();
-        let key: Wiped<32> = expand(suite, &secret, version.key, aead.key_len())?;
-        let iv: Wiped<IV_LEN> = expand(suite, &secret, version.iv, IV_LEN)?;
+        let key: Wiped<32> = expand(suite, &secret, version.labels().key, aead.key_len())?;
+        let iv: Wiped<IV_LEN> = expand(suite, &secret, version.labels().iv, IV_LEN)?;
         Ok(Self {
             sealing: PacketSealingKey::new(aead, key.expose(), iv.expose(), u64::MAX)?,
             opening: PacketOpeningKey::new(aead, key.expose(), iv.expose())?,
@@ -144,7 +92,7 @@ impl Keys {
     fn updated(&self) -> Result<Self, Error> {
         let hash = self.suite.hash();
         let secret = Secret::filled(hash.len(), |out| {
-            expand_label(hash, &self.secret, self.version.update, &[], out)
+            expand_label(hash, &self.secret, self.version.labels().update, &[], out)
         })?;
         let header = Wiped::new(self.header_bytes.expose())?;
         Self::with_header(self.version, self.suite, secret, header)
@@ -180,7 +128,7 @@ pub unsafe extern "C" fn pith_packet_keys_initial(
     make(out, || {
         // SAFETY: the caller's duty.
         let id = unsafe { list(id, len) }?;
-        let version = Version::find(version)?;
+        let version = version_of(version)?;
         if id.len() > 20 {
             return Err(Failure::argument("a connection id has at most 20 bytes"));
         }
@@ -188,7 +136,7 @@ pub unsafe extern "C" fn pith_packet_keys_initial(
             0 => "client in",
             _ => "server in",
         };
-        let initial = extract(Hash::Sha256, &version.salt, id).map_err(failed)?;
+        let initial = extract(Hash::Sha256, version.initial_salt(), id).map_err(failed)?;
         let secret = Secret::filled(Hash::Sha256.len(), |out| {
             expand_label(Hash::Sha256, &initial, label, &[], out)
         });
@@ -214,7 +162,7 @@ pub unsafe extern "C" fn pith_packet_keys_new(
     make(out, || {
         // SAFETY: the caller's duty.
         let secret = unsafe { list(secret, len) }?;
-        let version = Version::find(version)?;
+        let version = version_of(version)?;
         let suite = CipherSuite::from_code(suite)
             .ok_or_else(|| Failure::argument("the suite is none of PITH_SUITE_"))?;
         if secret.len() != suite.hash().len() {
@@ -375,8 +323,9 @@ pub unsafe extern "C" fn pith_packet_retry_tag(
         let bytes = unsafe { list(packet, len) }?;
         // SAFETY: the caller's duty.
         let tag = unsafe { room(tag, PITH_PACKET_TAG) }?;
-        let version = Version::find(version)?;
-        let made = packet::retry_tag(&version.retry_key, &version.retry_nonce, bytes);
+        let version = version_of(version)?;
+        let (key, nonce) = version.retry_key();
+        let made = packet::retry_tag(key, nonce, bytes);
         tag.copy_from_slice(&made.map_err(failed)?);
         Ok(PITH_OK)
     });
@@ -395,4 +344,16 @@ const _: () = assert!(
 
 fn failed(error: Error) -> Failure {
     Failure::new(PITH_LOCAL, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_versions_are_those_of_the_table() {
+        for (number, version) in [(PITH_QUIC_V1, Version::V1), (PITH_QUIC_V2, Version::V2)] {
+            assert_eq!(version.number(), number, "{version:?}");
+        }
+    }
 }

@@ -74,4 +74,4 @@ pub use path::{NewId, PreferredAddresses, Route};
 pub use recovery::Ecn;
 pub use streams::{DatagramError, Misuse, Read, ReadError, SendError, StreamEvent};
 pub use token_store::TokenStore;
-pub use wire::{ConnectionId, Dir, ResetToken, StreamId, TooLarge, VarInt, Version};
+pub use wire::{ConnectionId, Dir, Labels, ResetToken, StreamId, TooLarge, VarInt, Version};

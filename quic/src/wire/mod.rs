@@ -25,5 +25,5 @@ pub(crate) use reader::{Reader, Truncated};
 pub(crate) use space::PerSpace;
 pub use space::{PacketType, Space};
 pub use varint::{TooLarge, VarInt};
-pub use version::Version;
 pub(crate) use version::Versions;
+pub use version::{Labels, Version};

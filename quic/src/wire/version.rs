@@ -38,19 +38,26 @@ struct Row {
     retry_nonce: [u8; 12],
 }
 
-/// The labels that keys are derived with.
-pub(crate) struct Labels {
-    pub(crate) key: &'static str,
-    pub(crate) iv: &'static str,
-    pub(crate) header: &'static str,
-    pub(crate) update: &'static str,
+/// The labels that keys of packets are derived with (RFC 9001 section 5.1).
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Labels {
+    /// Of the key.
+    pub key: &'static str,
+    /// Of the IV.
+    pub iv: &'static str,
+    /// Of the key of header protection.
+    pub header: &'static str,
+    /// Of the secret after a key update.
+    pub update: &'static str,
 }
 
 impl Version {
     pub(crate) const ALL: [Self; 2] = [Self::V1, Self::V2];
 
     /// The version with this number, if it is known.
-    pub(crate) fn from_number(number: u32) -> Option<Self> {
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|version| version.number() == number)
@@ -87,17 +94,21 @@ impl Version {
         }
     }
 
-    /// The salt of the secrets that protect Initial packets.
-    pub(crate) fn initial_salt(self) -> &'static [u8] {
+    /// The salt of the secrets that protect Initial packets (RFC 9001 section 5.2).
+    #[must_use]
+    pub fn initial_salt(self) -> &'static [u8] {
         &self.row().initial_salt
     }
 
-    pub(crate) fn labels(self) -> &'static Labels {
+    /// The labels that keys are derived with.
+    #[must_use]
+    pub fn labels(self) -> &'static Labels {
         &self.row().labels
     }
 
-    /// The key and the nonce of a Retry packet's tag.
-    pub(crate) fn retry_key(self) -> (&'static [u8; 16], &'static [u8; 12]) {
+    /// The key and the nonce of a Retry packet's tag (RFC 9001 section 5.8).
+    #[must_use]
+    pub fn retry_key(self) -> (&'static [u8; 16], &'static [u8; 12]) {
         let row = self.row();
         (&row.retry_key, &row.retry_nonce)
     }
