@@ -102,6 +102,25 @@ pub(crate) struct GetOptions {
     /// Over HTTP/0.9 on QUIC streams (ALPN hq-interop), in place of HTTP/3.
     #[arg(long)]
     pub(crate) hq: bool,
+    /// Get nothing, but measure how fast the server takes bytes, gives bytes and answers requests, over one connection (ALPN perf,
+    /// draft-banks-quic-performance; `pith server --quic --perf`), and print a table on standard output.
+    #[arg(long, conflicts_with_all = ["hq", "zero_rtt", "migrate", "keyupdate", "output"])]
+    pub(crate) perf: bool,
+    /// How many bytes --perf sends, and gets.
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "perf",
+        default_value_t = 100_000_000
+    )]
+    pub(crate) perf_bytes: u64,
+    /// How many requests --perf makes, 100 at a time, each with an answer of 64 bytes.
+    #[arg(long, value_name = "N", requires = "perf", default_value_t = 10_000)]
+    pub(crate) perf_requests: u32,
+    /// Print what --perf measured as one JSON object in place of the table: peer, handshake_seconds, upload and download (bytes, seconds, megabits_per_second)
+    /// and requests (count, seconds, per_second).
+    #[arg(long, requires = "perf")]
+    pub(crate) json: bool,
     /// Connect to each server twice: the first connection only gets a ticket, and the second asks for the files before its handshake is complete (0-RTT),
     /// or after it where the server does not take that. Somebody on the way can have the server get these requests more than once.
     #[arg(long)]
@@ -180,16 +199,19 @@ pub(crate) struct ServerOptions {
     /// Send back whatever comes, until close_notify.
     #[arg(long)]
     pub(crate) echo: bool,
-    /// Serve files over QUIC, on UDP, by --h3, --hq or both.
-    #[arg(long, requires = "root", conflicts_with_all = ["http", "echo"])]
+    /// Serve over QUIC, on UDP, by --h3, --hq or --perf, or several of them.
+    #[arg(long, conflicts_with_all = ["http", "echo"])]
     pub(crate) quic: bool,
     /// Answer over HTTP/3, and over TCP on the same port by HTTP/1.1, which tells browsers of HTTP/3 (Alt-Svc). Without an index.html `/` is the page that
     /// shows what was negotiated.
-    #[arg(long, requires = "quic")]
+    #[arg(long, requires_all = ["quic", "root"])]
     pub(crate) h3: bool,
     /// Answer `GET /PATH` on each stream with the file, as HTTP/0.9 (ALPN hq-interop).
-    #[arg(long, requires = "quic")]
+    #[arg(long, requires_all = ["quic", "root"])]
     pub(crate) hq: bool,
+    /// Take and give as many bytes as a client of `pith get --perf` likes (ALPN perf): for measuring, and not for the open.
+    #[arg(long, requires = "quic")]
+    pub(crate) perf: bool,
     /// The directory of the files that are served; none outside of it is, symbolic links included. `/` is its index.html.
     #[arg(long, value_name = "DIR", requires = "quic")]
     pub(crate) root: Option<PathBuf>,

@@ -1,4 +1,4 @@
-//! `pith server --quic`: the files of a directory over QUIC, by HTTP/3 or HTTP/0.9.
+//! `pith server --quic`: the files of a directory over QUIC, by HTTP/3 or HTTP/0.9; and measurements.
 //!
 //! There are at most [`CLIENTS`] connections at once, each with its limit of open streams; more are refused. No client ends the server.
 
@@ -24,28 +24,33 @@ use crate::{input, keys, say, server};
 pub(crate) mod find;
 pub(crate) mod h3;
 pub(crate) mod hq;
+pub(crate) mod perf;
 
 /// What every client gets.
 pub(crate) struct Service {
     root: Arc<Path>,
     h3: bool,
     hq: bool,
+    perf: bool,
     json: bool,
 }
 
 pub(crate) fn run(options: &ServerOptions) -> Result<(), Failure> {
     let root = directory(options.root.as_deref().unwrap_or(Path::new(".")), "--root")?;
-    let protocols: &[&str] = match (options.h3, options.hq) {
-        (true, true) => &[h3::PROTOCOL, hq::PROTOCOL],
-        (true, false) => &[h3::PROTOCOL],
-        (false, true) => &[hq::PROTOCOL],
-        (false, false) => {
-            return Err(Failure::input(
-                "--quic expects --h3 (HTTP/3), --hq (HTTP/0.9) or both, and got none: add one",
-            ));
-        }
-    };
-    let terms = input::terms(&options.terms, protocols)?;
+    let protocols: Vec<_> = [
+        (options.h3, h3::PROTOCOL),
+        (options.hq, hq::PROTOCOL),
+        (options.perf, perf::PROTOCOL),
+    ]
+    .into_iter()
+    .filter_map(|(wanted, protocol)| wanted.then_some(protocol))
+    .collect();
+    if protocols.is_empty() {
+        return Err(Failure::input(
+            "--quic expects --h3 (HTTP/3), --hq (HTTP/0.9) or --perf (measurements), and got none: add one",
+        ));
+    }
+    let terms = input::terms(&options.terms, &protocols)?;
     let credentials = keys::credentials(&options.identity)?;
     let web = options.h3.then(|| {
         let terms = input::Terms {
@@ -80,13 +85,17 @@ pub(crate) fn run(options: &ServerOptions) -> Result<(), Failure> {
             let spawned = thread::Builder::new().spawn(serving);
             spawned.map_err(|error| Failure::connection(format!("no thread for TCP: {error}")))?;
         }
-        let option = if options.h3 { "" } else { "--hq " };
-        let client = format!("pith get {option}https://{address}/FILE");
+        let client = match (options.h3, options.hq) {
+            (true, _) => format!("pith get https://{address}/FILE"),
+            (false, true) => format!("pith get --hq https://{address}/FILE"),
+            (false, false) => format!("pith get --perf https://{address}"),
+        };
         server::announce(options, address, &client, &pins)?;
         let service = Service {
             root,
             h3: options.h3,
             hq: options.hq,
+            perf: options.perf,
             json: options.json,
         };
         serve(&endpoint, Arc::new(service)).await;
@@ -165,6 +174,7 @@ impl Service {
             root,
             h3: true,
             hq: true,
+            perf: false,
             json: false,
         })
     }
@@ -203,8 +213,11 @@ impl Service {
     /// Serves a client until the end of its connection; says what was wrong, if anything was.
     async fn answer(&self, connection: &Connection, handshake: Duration) -> Option<String> {
         let protocol = connection.summary().and_then(|it| it.protocol.clone());
-        let hq = !self.h3 || self.hq && protocol.as_deref() == Some(hq::PROTOCOL.as_bytes());
-        let over = if hq {
+        let spoken = |name: &str| protocol.as_deref() == Some(name.as_bytes());
+        let files = self.h3 || self.hq;
+        let over = if !files || self.perf && spoken(perf::PROTOCOL) {
+            perf::serve(connection).await
+        } else if !self.h3 || self.hq && spoken(hq::PROTOCOL) {
             hq::serve(connection, &self.root).await
         } else {
             match h3::serve(connection, &self.root, handshake).await {

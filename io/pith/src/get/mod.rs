@@ -21,6 +21,7 @@ pub(crate) mod connect;
 mod h3;
 mod hq;
 pub(crate) mod migrate;
+mod perf;
 pub(crate) mod sink;
 pub(crate) mod transfer;
 pub(crate) mod url;
@@ -41,16 +42,19 @@ struct Client<'a> {
 }
 
 pub(crate) fn run(options: &GetOptions) -> Result<(), Failure> {
-    let orders = orders(options)?;
+    let orders = match options.perf {
+        true => Vec::new(),
+        false => orders(options)?,
+    };
     let mut config = keys::client(&options.trust, &options.identity)?;
     let sessions = options.zero_rtt.then(SessionStore::new);
     if let Some(store) = &sessions {
         config = config.sessions(store.clone()).early_data(true);
     }
-    let protocol = if options.hq {
-        files::hq::PROTOCOL
-    } else {
-        files::h3::PROTOCOL
+    let protocol = match (options.perf, options.hq) {
+        (true, _) => files::perf::PROTOCOL,
+        (false, true) => files::hq::PROTOCOL,
+        (false, false) => files::h3::PROTOCOL,
     };
     let terms = input::terms(&options.terms, &[protocol])?;
     let tls = input::build!(config, terms)?;
@@ -70,6 +74,9 @@ pub(crate) fn run(options: &GetOptions) -> Result<(), Failure> {
         options,
     };
     files::runtime()?.block_on(async {
+        if options.perf {
+            return perf::run(options, &client.config).await;
+        }
         for order in orders {
             client.fetch(order).await?;
         }

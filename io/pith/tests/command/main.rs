@@ -17,6 +17,7 @@ mod keys;
 mod moves;
 mod mutual;
 mod openssl;
+mod perf;
 mod pki;
 mod policy;
 mod process;
