@@ -10,9 +10,14 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
+    clippy::as_conversions,
     clippy::disallowed_methods
 )]
 
+pub mod pith;
+pub mod quic;
+
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +25,11 @@ use pith_crypto::{Aead, OpeningKey, SealingKey};
 use pith_tests::pair::{NAME, NOW, credential, name, trust};
 use pith_tests::pki::{Kind, Pki};
 use pith_tls::{CipherSuite, ClientConfig, Connection, Group, Received, ServerConfig};
+
+/// The folder of certificates and keys that are always the same.
+pub fn keys() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/keys"))
+}
 
 /// The suites by name, with their AEADs.
 pub const SUITES: [(&str, CipherSuite, Aead); 3] = [

@@ -1,63 +1,120 @@
-//! What `tools/instructions.py` runs, under callgrind for instructions and without it for times.
+//! What `tools/instructions.py` runs, under callgrind for instructions and with a malloc counter for allocations.
 //!
 //! `count` prints a name for each row and runs it: warmed up first, then a number of times that is printed beside the name. Callgrind
 //! collects inside [`measured`] alone and writes its sum out after each [`end_of_row`], once for the warm-up and once for the row.
-//! `count time` prints the ratio of a record's time to its AEAD's, run in turns so that what else the machine does hits both.
+//! `count allocations` prints the calls of malloc by row instead, `count only SCENARIO SIDE` runs one row, for a profile, and `count
+//! time` prints the ratio of a record's time to its AEAD's, run in turns so that what else the machine does hits both.
+//!
+//! Keys of certificates are those of `benches/keys`; those of key exchanges and signatures are fresh.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::arithmetic_side_effects, clippy::print_stdout)]
 
 use std::hint::black_box;
 
-use pith_benches::{Bare, Configs, Meter, Records, SUITES, timed, unmetered};
-use pith_tests::pki::Kind;
-use pith_tls::Group;
+use pith_bench_program::{Failure, Files, Kind, Meter as Sums, Tls, Whose, batch};
+use pith_benches::pith::Pith;
+use pith_benches::{Bare, Meter, Records, SUITES, keys, timed, unmetered};
 
-fn main() {
-    if std::env::args().nth(1).as_deref() == Some("time") {
-        times();
-    } else {
-        instructions();
+fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] => instructions(),
+        ["allocations"] => allocations(),
+        ["only", scenario, side] => only(scenario, side),
+        ["time"] => {
+            times();
+            Ok(())
+        }
+        _ => Err("count [allocations | time | only SCENARIO SIDE]".into()),
     }
 }
 
-fn instructions() {
-    let configs = Configs::new(Group::X25519MlKem768, Kind::P256);
-    row("handshake client", HANDSHAKES, 1, &mut |meter| {
-        drop(configs.handshake(meter, &mut unmetered));
-    });
-    row("handshake server", HANDSHAKES, 1, &mut |meter| {
-        drop(configs.handshake(&mut unmetered, meter));
-    });
+/// What is counted of the scenarios that `compare` has: sides by name, and how often in a row.
+fn scenarios() -> [(&'static str, [&'static str; 2], usize); 7] {
+    const HANDSHAKE: [&str; 2] = ["client", "server"];
+    const BULK: [&str; 2] = ["send", "receive"];
+    [
+        ("full-hybrid", HANDSHAKE, HANDSHAKES),
+        ("full-x25519", HANDSHAKE, HANDSHAKES),
+        ("resumed-hybrid", HANDSHAKE, HANDSHAKES),
+        ("mutual-hybrid", HANDSHAKE, HANDSHAKES),
+        ("bulk-16384", BULK, batch(16_384)),
+        ("bulk-1024", BULK, batch(1024)),
+        ("bulk-100", BULK, batch(100)),
+    ]
+}
+
+fn instructions() -> Result<(), Failure> {
+    let mut tls = Tls::<Pith>::new(Files::new(keys()));
+    for (scenario, sides, runs) in scenarios() {
+        for (side, whose) in sides.iter().zip([Whose::Client, Whose::Server]) {
+            for runs in [1, runs] {
+                tls.run(scenario, runs, &mut Sums::watched(whose, measured))?;
+                end_of_row();
+            }
+            println!("{scenario} {side}\t{runs}");
+        }
+    }
     for (name, suite, aead) in SUITES {
         let mut records = Records::new(suite, SIZE, BATCH);
         let mut bare = Bare::new(aead, SIZE, BATCH);
-        row(&format!("send {name}"), 1, BATCH, &mut |meter| {
+        row(&format!("send {name}"), &mut |meter| {
             records.batch(meter, &mut unmetered);
         });
-        row(&format!("receive {name}"), 1, BATCH, &mut |meter| {
+        row(&format!("receive {name}"), &mut |meter| {
             records.batch(&mut unmetered, meter);
         });
-        row(&format!("seal {name}"), 1, BATCH, &mut |meter| {
+        row(&format!("seal {name}"), &mut |meter| {
             bare.batch(meter, &mut unmetered);
         });
-        row(&format!("open {name}"), 1, BATCH, &mut |meter| {
+        row(&format!("open {name}"), &mut |meter| {
             bare.batch(&mut unmetered, meter);
         });
     }
+    Ok(())
 }
 
-/// Runs one row, and prints its name and how many handshakes or records it counts.
-fn row(name: &str, runs: usize, batch: usize, run: &mut dyn FnMut(Meter<'_>)) {
-    for runs in [1, runs] {
-        for _ in 0..runs {
-            run(&mut measured);
-        }
+fn row(name: &str, run: &mut dyn FnMut(Meter<'_>)) {
+    for _ in 0..2 {
+        run(&mut measured);
         end_of_row();
     }
-    println!("{name}\t{}", runs * batch);
+    println!("{name}\t{BATCH}");
 }
 
+fn allocations() -> Result<(), Failure> {
+    let mut tls = Tls::<Pith>::new(Files::new(keys()));
+    for (scenario, sides, runs) in scenarios() {
+        tls.run(scenario, runs, &mut Sums::new(Kind::Calls)?)?;
+        let mut sums = Sums::new(Kind::Calls)?;
+        tls.run(scenario, runs, &mut sums)?;
+        let (client, server) = sums.sums();
+        for (side, calls) in sides.iter().zip([client, server]) {
+            println!("{scenario} {side}\t{calls}\t{runs}");
+        }
+    }
+    Ok(())
+}
+
+fn only(scenario: &str, side: &str) -> Result<(), Failure> {
+    let whose = match side {
+        "client" | "send" => Whose::Client,
+        _ => Whose::Server,
+    };
+    let mut tls = Tls::<Pith>::new(Files::new(keys()));
+    let runs = scenarios()
+        .iter()
+        .find(|row| row.0 == scenario)
+        .map(|row| row.2);
+    let runs = runs.ok_or("no such scenario")?;
+    // As a row, with its warm-up.
+    tls.run(scenario, 1, &mut Sums::watched(whose, |step| step()))?;
+    tls.run(scenario, runs, &mut Sums::watched(whose, measured))
+}
+
+/// What callgrind is told to look at.
 #[inline(never)]
 fn measured(step: &mut dyn FnMut()) {
     black_box(step)();
@@ -97,5 +154,5 @@ fn median(mut values: Vec<f64>) -> f64 {
 const SIZE: usize = 16_384;
 const BATCH: usize = 16;
 /// A signature and a key of ML-KEM take more or less work by chance; this many average it out.
-const HANDSHAKES: usize = 16;
+const HANDSHAKES: usize = 64;
 const PAIRS: usize = 501;

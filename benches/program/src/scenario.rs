@@ -1,0 +1,303 @@
+//! The scenarios of TLS, the same for every library.
+//!
+//! Every handshake has TLS_AES_128_GCM_SHA256, keys of ECDSA over P-256, and a leaf that the trusted root itself signed. Tickets are off
+//! but where sessions are resumed: there the server issues one in each handshake, and the client takes it.
+
+use std::collections::HashMap;
+
+use crate::{Failure, Files, Kind, Link, Meter, Unable};
+
+/// What a library's configurations have to be like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Setup {
+    /// X25519MLKEM768, and not X25519.
+    pub hybrid: bool,
+    /// The client shows a certificate.
+    pub mutual: bool,
+    /// The server issues one ticket in each handshake, which the client keeps for its next one.
+    pub resume: bool,
+}
+
+/// Configurations of a library: makes connections.
+pub trait Library: Sized {
+    /// A client's connection.
+    type Client: Side;
+    /// A server's connection.
+    type Server: Side;
+    /// Configurations as `setup` says.
+    fn new(files: &Files, setup: Setup) -> Result<Self, Failure>;
+    /// A new client.
+    fn client(&self, link: Link) -> Result<Self::Client, Failure>;
+    /// A new server.
+    fn server(&self, link: Link) -> Result<Self::Server, Failure>;
+}
+
+/// A connection.
+pub trait Side {
+    /// Takes what came and writes what there is to say; whether the handshake is complete.
+    fn shake(&mut self) -> Result<Need, Failure>;
+    /// Whether it resumed a session, once it is complete.
+    fn resumed(&self) -> bool;
+    /// The name of its group, where the library tells.
+    fn group(&self) -> Option<String>;
+    /// Sends all of `plaintext`.
+    fn send(&mut self, plaintext: &[u8]) -> Result<(), Failure>;
+    /// Takes all that came, by way of `buffer` if the library needs one; how many bytes of data there were.
+    fn receive(&mut self, buffer: &mut [u8]) -> Result<usize, Failure>;
+}
+
+/// What a handshake needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// More from the peer.
+    More,
+    /// Nothing.
+    Nothing,
+}
+
+/// The program of a library of TLS.
+pub struct Tls<L: Library> {
+    files: Files,
+    libraries: HashMap<Setup, L>,
+    bulk: HashMap<usize, Bulk<L>>,
+}
+
+impl<L: Library> Tls<L> {
+    /// Nothing is made yet.
+    pub fn new(files: Files) -> Self {
+        Self {
+            files,
+            libraries: HashMap::new(),
+            bulk: HashMap::new(),
+        }
+    }
+
+    /// Answers a command.
+    pub fn answer(&mut self, words: &[&str]) -> Result<String, Failure> {
+        let [meter, scenario, count] = words else {
+            return Err("METER SCENARIO COUNT".into());
+        };
+        let mut meter = Meter::new(Kind::named(meter).ok_or("no such meter")?)?;
+        self.run(scenario, count.parse()?, &mut meter)?;
+        let (client, server) = meter.sums();
+        Ok(format!("ok {client} {server}"))
+    }
+
+    /// Does a scenario so many times.
+    pub fn run(&mut self, scenario: &str, count: usize, meter: &mut Meter) -> Result<(), Failure> {
+        if let Some(size) = scenario.strip_prefix("bulk-") {
+            let size = size.parse()?;
+            if !self.bulk.contains_key(&size) {
+                let bulk = Bulk::new(self.library(DEFAULT)?, size)?;
+                self.bulk.insert(size, bulk);
+            }
+            let bulk = self.bulk.get_mut(&size).ok_or("no bulk")?;
+            return bulk.run(count, meter);
+        }
+        let (setup, after) = match scenario {
+            "full-hybrid" => (DEFAULT, After::Drop),
+            "full-x25519" => (
+                Setup {
+                    hybrid: false,
+                    ..DEFAULT
+                },
+                After::Drop,
+            ),
+            "mutual-hybrid" => (
+                Setup {
+                    mutual: true,
+                    ..DEFAULT
+                },
+                After::Drop,
+            ),
+            "resumed-hybrid" => (
+                Setup {
+                    resume: true,
+                    ..DEFAULT
+                },
+                After::Drop,
+            ),
+            "idle" => (DEFAULT, After::Keep),
+            "idle-used" => (DEFAULT, After::Use),
+            _ => return Err("no such scenario".into()),
+        };
+        let library = self.library(setup)?;
+        let (client, server) = Link::pair(1 << 16);
+        let mut kept = Vec::with_capacity(count);
+        for _ in 0..count {
+            // Connections that are kept have wires of their own only as long as they shake hands.
+            let links = match after {
+                After::Drop => (client.clone(), server.clone()),
+                After::Keep | After::Use => Link::pair(1 << 16),
+            };
+            let pair = handshake(library, setup, links, meter)?;
+            match after {
+                After::Drop => {
+                    let (client, server) = pair;
+                    meter.client(|| drop(client));
+                    meter.server(|| drop(server));
+                }
+                After::Keep => kept.push(pair),
+                After::Use => kept.push(used(pair, meter)?),
+            }
+        }
+        Ok(())
+    }
+
+    fn library(&mut self, setup: Setup) -> Result<&L, Failure> {
+        if !self.libraries.contains_key(&setup) {
+            let library = L::new(&self.files, setup)?;
+            // One that is not measured: it warms up, leaves a session, and shows that the library does what is asked for.
+            let mut idle = Meter::new(Kind::Time)?;
+            for _ in 0..2 {
+                let mut unchecked = setup;
+                unchecked.resume = false;
+                handshake_of(&library, unchecked, setup, Link::pair(1 << 16), &mut idle)?;
+            }
+            self.libraries.insert(setup, library);
+        }
+        self.libraries
+            .get(&setup)
+            .ok_or_else(|| "no library".into())
+    }
+}
+
+#[derive(Clone, Copy)]
+enum After {
+    Drop,
+    Keep,
+    Use,
+}
+
+const DEFAULT: Setup = Setup {
+    hybrid: true,
+    mutual: false,
+    resume: false,
+};
+
+type Pair<L> = (<L as Library>::Client, <L as Library>::Server);
+
+fn handshake<L: Library>(
+    library: &L,
+    setup: Setup,
+    links: (Link, Link),
+    meter: &mut Meter,
+) -> Result<Pair<L>, Failure> {
+    handshake_of(library, setup, setup, links, meter)
+}
+
+/// `checked` is what the outcome is held against.
+fn handshake_of<L: Library>(
+    library: &L,
+    checked: Setup,
+    setup: Setup,
+    links: (Link, Link),
+    meter: &mut Meter,
+) -> Result<Pair<L>, Failure> {
+    for link in [&links.0, &links.1] {
+        link.outgoing().clear();
+    }
+    let (mut client, mut first) = meter.client(|| {
+        let mut client = library.client(links.0)?;
+        let need = client.shake()?;
+        Ok::<_, Failure>((client, need))
+    })?;
+    let (mut server, mut second) = meter.server(|| {
+        let mut server = library.server(links.1)?;
+        let need = server.shake()?;
+        Ok::<_, Failure>((server, need))
+    })?;
+    for _ in 0..4 {
+        if first == Need::Nothing && second == Need::Nothing {
+            break;
+        }
+        first = meter.client(|| client.shake())?;
+        if second == Need::More {
+            second = meter.server(|| server.shake())?;
+        }
+    }
+    if setup.resume {
+        meter.client(|| client.receive(&mut [0; 64]))?;
+    }
+    if (first, second) != (Need::Nothing, Need::Nothing) {
+        return Err("the handshake does not end".into());
+    }
+    if checked.resume && !(client.resumed() && server.resumed()) {
+        let (client, server) = (client.resumed(), server.resumed());
+        return Err(format!("resumed: client {client}, server {server}").into());
+    }
+    let want = if setup.hybrid {
+        "X25519MLKEM768"
+    } else {
+        "X25519"
+    };
+    match client.group() {
+        Some(group) if !group.eq_ignore_ascii_case(want) => {
+            Err(format!("its group is {group}").into())
+        }
+        _ => Ok((client, server)),
+    }
+}
+
+/// After 16 KiB each way.
+fn used<C: Side, S: Side>(mut pair: (C, S), meter: &mut Meter) -> Result<(C, S), Failure> {
+    let data = [7; 16_384];
+    let mut buffer = vec![0; 1 << 15];
+    meter.client(|| pair.0.send(&data))?;
+    let forth = meter.server(|| pair.1.receive(&mut buffer))?;
+    meter.server(|| pair.1.send(&data))?;
+    let back = meter.client(|| pair.0.receive(&mut buffer))?;
+    if (forth, back) != (data.len(), data.len()) {
+        return Err("the data did not come".into());
+    }
+    Ok(pair)
+}
+
+/// A connection over which writes of one size go, from the client to the server.
+struct Bulk<L: Library> {
+    client: L::Client,
+    server: L::Server,
+    plaintext: Vec<u8>,
+    buffer: Vec<u8>,
+}
+
+impl<L: Library> Bulk<L> {
+    fn new(library: &L, size: usize) -> Result<Self, Failure> {
+        let links = Link::pair(WORKING_SET * 2);
+        let mut idle = Meter::new(Kind::Time)?;
+        let (client, server) = handshake(library, DEFAULT, links, &mut idle)?;
+        let mut bulk = Self {
+            client,
+            server,
+            plaintext: vec![7; size],
+            buffer: vec![0; 1 << 15],
+        };
+        // Records that a library sends shorter at first are over.
+        bulk.run((1 << 20) / size, &mut idle)?;
+        Ok(bulk)
+    }
+
+    fn run(&mut self, count: usize, meter: &mut Meter) -> Result<(), Failure> {
+        let size = self.plaintext.len();
+        let batch = batch(size);
+        let mut left = count;
+        while left > 0 {
+            let batch = batch.min(left);
+            left -= batch;
+            meter.client(|| (0..batch).try_for_each(|_| self.client.send(&self.plaintext)))?;
+            let got = meter.server(|| self.server.receive(&mut self.buffer))?;
+            if got != size * batch {
+                return Err(Unable("the data does not come at once").into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes of this size that are sent before they are received: a quarter of a megabyte or 256 of them.
+pub fn batch(size: usize) -> usize {
+    (WORKING_SET / size).clamp(1, 256)
+}
+
+/// Bytes of plaintext in a batch of large records.
+const WORKING_SET: usize = 1 << 18;

@@ -1,0 +1,206 @@
+//! Pith's QUIC without sockets, as [`pith_bench_program::machine`] runs it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use pith_bench_program::machine::{Machine, Machines};
+use pith_bench_program::{Failure, Files, NAME};
+use pith_quic::{
+    Accepted, ClientConfig, Connection, ConnectionId, Dir, Ecn, Event, NewId, Read, ResetToken,
+    Route, ServerConfig, StreamId, Version,
+};
+use pith_tls::{CipherSuite, Group, Now, ServerName, Trust};
+
+use crate::pith::identity;
+
+/// Configurations.
+pub struct Pith {
+    client: ClientConfig,
+    server: ServerConfig,
+}
+
+impl Pith {
+    /// As [`client`] and [`server`] say.
+    pub fn new(files: &Files) -> Result<Self, Failure> {
+        Ok(Self {
+            client: client(files)?,
+            server: server(files)?,
+        })
+    }
+}
+
+/// A server's configuration, with the defaults but for suite, group, idle timeout, and certificates that are not compressed.
+pub fn server(files: &Files) -> Result<ServerConfig, Failure> {
+    let tls = pith_tls::ServerConfig::new(identity(files, "server")?)
+        .suites(&[CipherSuite::Aes128GcmSha256])
+        .groups(&[Group::X25519MlKem768])
+        .certificate_compression(false)
+        .alpn(&[b"bench"]);
+    let config = ServerConfig::new(tls.build()?).idle_timeout(Some(IDLE));
+    Ok(config.build()?)
+}
+
+/// A client's.
+pub fn client(files: &Files) -> Result<ClientConfig, Failure> {
+    let trust = Trust::roots_from_pem(&files.read("ca.pem")?)?;
+    let tls = pith_tls::ClientConfig::new(trust)
+        .suites(&[CipherSuite::Aes128GcmSha256])
+        .groups(&[Group::X25519MlKem768])
+        .certificate_compression(false)
+        .alpn(&[b"bench"]);
+    let config = ClientConfig::new(tls.build()?).idle_timeout(Some(IDLE));
+    Ok(config.build()?)
+}
+
+impl Machines for Pith {
+    type Machine = Side;
+
+    fn client(&mut self) -> Result<Side, Failure> {
+        let name = ServerName::try_from(NAME)?;
+        let own = id(0xc0).id;
+        let now = at(Duration::ZERO);
+        let quic = Connection::client(&self.client, name, route(), own, Bytes::new(), now)?;
+        Ok(Side::new(quic))
+    }
+
+    fn server(&mut self, first: &mut [u8]) -> Result<Side, Failure> {
+        let length = usize::from(first[5]);
+        let accepted = Accepted {
+            version: Version::V1,
+            route: route(),
+            original: ConnectionId::new(&first[6..6 + length]).ok_or("no id")?,
+            retried: None,
+            peer: id(0xc0).id,
+            id: id(0x50),
+            validated: false,
+        };
+        let quic = Connection::server(&self.server, &accepted, at(Duration::ZERO))?;
+        Ok(Side::new(quic))
+    }
+}
+
+/// A connection, and a stream that it answers on or reads.
+pub struct Side {
+    quic: Connection,
+    asked: Option<StreamId>,
+    answering: Option<(StreamId, u64)>,
+}
+
+impl Side {
+    fn new(quic: Connection) -> Self {
+        Self {
+            quic,
+            asked: None,
+            answering: None,
+        }
+    }
+
+    fn answer(&mut self) -> Result<(), Failure> {
+        while let Some((id, left)) = self.answering {
+            let most = usize::try_from(left).unwrap_or(usize::MAX);
+            let mut part = Bytes::from_static(&BLOCK[..BLOCK.len().min(most)]);
+            let sent = self.quic.send(id, &mut part).map_err(said)?;
+            let left = left - sent as u64;
+            self.answering = Some((id, left));
+            if left == 0 {
+                self.quic.finish(id).map_err(said)?;
+                self.answering = None;
+            } else if !part.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Machine for Side {
+    fn transmit(&mut self, now: Duration, buffer: &mut Vec<u8>) -> Option<(usize, usize)> {
+        let batch = self.quic.transmit(at(now), buffer)?;
+        Some((batch.segment, batch.length))
+    }
+
+    fn receive(&mut self, now: Duration, datagram: &mut [u8]) {
+        let datagram = BytesMut::from(&*datagram);
+        self.quic.receive(at(now), route(), Ecn::NotEct, datagram);
+    }
+
+    fn deadline(&mut self) -> Option<Duration> {
+        self.quic.deadline()
+    }
+
+    fn on_deadline(&mut self, now: Duration) {
+        self.quic.on_deadline(at(now));
+    }
+
+    fn is_open(&self) -> bool {
+        self.quic.is_established()
+    }
+
+    fn ask(&mut self, bytes: u64) -> Result<(), Failure> {
+        let id = self.quic.open(Dir::Bi).ok_or("no stream")?;
+        let mut request = Bytes::copy_from_slice(&bytes.to_be_bytes());
+        self.quic.send(id, &mut request).map_err(said)?;
+        self.quic.finish(id).map_err(said)?;
+        self.asked = Some(id);
+        Ok(())
+    }
+
+    fn work(&mut self) -> Result<u64, Failure> {
+        while let Some(event) = self.quic.event() {
+            if let Event::Closed(error) = event {
+                return Err(error.to_string().into());
+            }
+        }
+        while self.quic.endpoint_event().is_some() {}
+        if let Some(id) = self.quic.accept(Dir::Bi)
+            && let Ok(Read::Data { bytes, .. }) = self.quic.read(id, 8)
+        {
+            let number = bytes.as_ref().try_into()?;
+            self.answering = Some((id, u64::from_be_bytes(number)));
+        }
+        self.answer()?;
+        let mut got = 0;
+        while let Some(id) = self.asked {
+            let Ok(Read::Data { bytes, ends, .. }) = self.quic.read(id, usize::MAX) else {
+                break;
+            };
+            got += bytes.len() as u64;
+            if ends {
+                self.asked = None;
+            }
+        }
+        Ok(got)
+    }
+}
+
+fn said(error: impl std::fmt::Debug) -> Failure {
+    format!("{error:?}").into()
+}
+
+fn id(value: u8) -> NewId {
+    NewId {
+        id: ConnectionId::new(&[value; 8]).unwrap(),
+        reset_token: ResetToken([value; 16]),
+    }
+}
+
+fn route() -> Route {
+    Route {
+        local: None,
+        remote: SocketAddr::from(([127, 0, 0, 1], 4433)),
+    }
+}
+
+/// Certificates are valid then.
+fn at(monotonic: Duration) -> Now {
+    Now {
+        monotonic,
+        unix: Duration::from_secs(1_800_000_000),
+    }
+}
+
+/// What downloads are made of.
+static BLOCK: [u8; 1 << 16] = [7; 1 << 16];
+/// Connections wait for one another's turns.
+const IDLE: Duration = Duration::from_secs(600);
