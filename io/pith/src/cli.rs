@@ -309,6 +309,10 @@ pub(crate) struct InteropServerOptions {
     /// Where to listen; port 0 takes a free one. [default: port 443 of all addresses]
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) listen: Option<String>,
+    /// Where clients are asked to go on in the case connectionmigration: an address of this machine for IPv4, one for IPv6, or both. [default, without
+    /// --listen: port 4443 of server4 and server6]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) preferred: Vec<String>,
     #[command(flatten)]
     pub(crate) common: InteropOptions,
 }

@@ -1,6 +1,7 @@
 //! Cases of clients whose address changes.
 
 use std::collections::BTreeSet;
+use std::net::UdpSocket;
 use std::time::Duration;
 
 use pith_tests::network::proxy::{Rebinding, Way};
@@ -48,6 +49,45 @@ fn connectionmigration() {
             .collect();
         let ids: BTreeSet<_> = on.iter().map(|(id, _)| id).collect();
         assert_eq!(ids.len(), on.len(), "{way:?}: an id on two paths");
+    }
+}
+
+/// As the runner has it: the server names another address, and the client goes there. That is past the proxy, since a server knows its own addresses alone.
+#[test]
+fn connectionmigration_to_a_preferred_address() {
+    let free = UdpSocket::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let case = Case {
+        client: "transfer",
+        preferred: Some(free),
+        ..Case::of("connectionmigration", &[500 << 10])
+    };
+    let played = play("preferred", &case);
+    assert_eq!(played.handshakes(), 1);
+    let behind = played.bytes(Way::Back, Kind::Short);
+    assert!(
+        behind < 400 << 10,
+        "{behind} bytes came where they had begun"
+    );
+    let [client, server] = [&played.client[0], &played.server[0]];
+    let moved = client.iter().filter(|event| {
+        event["name"] == "connectivity:migration_state_updated"
+            && event["data"]["path_remote"]["port_v4"] == free.port()
+    });
+    let states: Vec<_> = moved
+        .map(|event| event["data"]["new"].as_str().unwrap())
+        .collect();
+    assert_eq!(states.last(), Some(&"probing_successful"), "{states:?}");
+    for (side, events) in [("client", client), ("server", server)] {
+        for kind in ["path_challenge", "path_response"] {
+            let mut sent = packets(events, "packet_sent");
+            assert!(
+                sent.any(|packet| frames(packet, kind).count() > 0),
+                "{side}: {kind}"
+            );
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread;
@@ -30,6 +31,8 @@ pub(crate) struct Case {
     pub(crate) rebinding: Option<Rebinding>,
     /// Certificates in the server's chain.
     pub(crate) chain: usize,
+    /// Where the server asks clients to go on.
+    pub(crate) preferred: Option<SocketAddr>,
     /// The address of both, as in a URL.
     pub(crate) address: &'static str,
 }
@@ -46,6 +49,7 @@ impl Case {
             back: usual(),
             rebinding: None,
             chain: 1,
+            preferred: None,
             address: "127.0.0.1",
         }
     }
@@ -175,6 +179,9 @@ impl Server {
             address => format!("{address}:0"),
         };
         let mut command = pith(&["interop", "server", "--listen", &listen]);
+        if let Some(preferred) = case.preferred {
+            command.args(["--preferred", &preferred.to_string()]);
+        }
         let mut child = command
             .args(["--certs", "certs", "--www", "www"])
             .current_dir(folder)
@@ -265,7 +272,7 @@ impl Played {
     }
 
     /// The client's addresses that the server saw.
-    pub(crate) fn paths(&self) -> BTreeSet<std::net::SocketAddr> {
+    pub(crate) fn paths(&self) -> BTreeSet<SocketAddr> {
         self.trace.iter().map(|it| it.client).collect()
     }
 }
