@@ -128,6 +128,7 @@ static void identities(void)
     o.chain_pem = bytes_of(NULL, 0);
     o.public_key_der = text("no key");
     REFUSED(pith_identity_new(&made, &o, why, sizeof why), made, PITH_CONFIG, "key");
+    IS(pith_identity_new(NULL, &o, why, sizeof why), PITH_NULL);
     REFUSED(pith_identity_new(&made, NULL, why, sizeof why), made, PITH_NULL, "NULL");
     pith_identity_free(NULL);
 }
@@ -156,6 +157,7 @@ static void keys_and_tickets(void)
     po.sha384 = 1;
     IS(pith_psk_new(&psk, &po, why, sizeof why), PITH_OK);
     pith_psk_free(psk);
+    IS(pith_psk_new(NULL, &po, why, sizeof why), PITH_NULL);
     REFUSED(pith_psk_new(&psk, NULL, why, sizeof why), psk, PITH_NULL, "NULL");
     pith_psk_free(NULL);
 
@@ -180,6 +182,7 @@ static void keys_and_tickets(void)
     pith_tickets_free(tickets);
     to.kind = PITH_TICKETS_NONE;
     REFUSED(pith_tickets_new(&tickets, &to, why, sizeof why), tickets, PITH_CONFIG, "fleet");
+    IS(pith_tickets_new(NULL, &to, why, sizeof why), PITH_NULL);
     REFUSED(pith_tickets_new(&tickets, NULL, why, sizeof why), tickets, PITH_NULL, "NULL");
     pith_tickets_free(NULL);
 
@@ -264,6 +267,7 @@ static void client_configs(void)
     pith_client_config_free(config);
     o.session_scope = "\xff";
     REFUSED(pith_client_config_new(&config, &o, why, sizeof why), config, PITH_ARGUMENT, "UTF-8");
+    IS(pith_client_config_new(NULL, &o, why, sizeof why), PITH_NULL);
     REFUSED(pith_client_config_new(&config, NULL, why, sizeof why), config, PITH_NULL, "NULL");
     pith_client_config_free(NULL);
     pith_trust_free(trust);
@@ -287,6 +291,7 @@ static void server_configs(void)
     REFUSED(pith_server_config_new(&config, &o, why, sizeof why), config, PITH_CONFIG, "client_trust");
     o.client_trust = trust;
     IS(pith_server_config_new(&config, &o, why, sizeof why), PITH_OK);
+    IS(pith_server_config_clone(NULL, config), PITH_NULL);
     IS(pith_server_config_clone(&again, config), PITH_OK);
     pith_server_config_free(config);
     pith_server_config_free(again);

@@ -123,6 +123,10 @@ static void handshake(void)
     IS(pith_engine_info(c.engine, &info), PITH_OK);
     CHECK(info.suite == c.suite && info.alpn.len == 2);
     IS(pith_engine_info(c.engine, NULL), PITH_NULL);
+    IS(pith_engine_info(NULL, &info), PITH_NULL);
+    IS(pith_engine_export(NULL, text("a"), text("b"), ours, 20), PITH_NULL);
+    IS(pith_engine_export(c.engine, text("a"), text("b"), NULL, 20), PITH_NULL);
+    IS(pith_engine_remember(NULL, ours, 1), PITH_NULL);
     IS(pith_engine_export(c.engine, text("a"), text("b"), ours, 20), PITH_OK);
     IS(pith_engine_export(s.engine, text("a"), text("b"), theirs, 20), PITH_OK);
     CHECK(memcmp(ours, theirs, 20) == 0);

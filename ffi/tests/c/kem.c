@@ -42,6 +42,12 @@ int main(void)
         IS(pith_kem_encapsulate(group, NULL, 0, ciphertext, sizeof ciphertext, theirs,
                                 sizeof theirs),
            PITH_PEER);
+        IS(pith_kem_encapsulate(group, public_key, len, NULL, sizeof ciphertext, theirs,
+                                sizeof theirs),
+           PITH_NULL);
+        IS(pith_kem_encapsulate(group, public_key, len, ciphertext, sizeof ciphertext, NULL,
+                                sizeof theirs),
+           PITH_NULL);
         IS(pith_kem_encapsulate(group, NULL, 5, ciphertext, sizeof ciphertext, theirs,
                                 sizeof theirs),
            PITH_NULL);
@@ -52,6 +58,7 @@ int main(void)
         IS(pith_kem_decapsulate(key, ciphertext, rows[row].ciphertext, ours, rows[row].secret - 1),
            PITH_TOO_SMALL);
         IS(pith_kem_decapsulate(key, ciphertext, rows[row].ciphertext, NULL, 80), PITH_NULL);
+        IS(pith_kem_decapsulate(key, NULL, rows[row].ciphertext, ours, sizeof ours), PITH_NULL);
         IS(pith_kem_decapsulate(key, ciphertext, rows[row].ciphertext, ours, rows[row].secret),
            PITH_OK);
         CHECK(memcmp(ours, theirs, rows[row].secret) == 0);

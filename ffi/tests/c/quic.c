@@ -26,6 +26,7 @@ static void configurations(void)
     IS(pith_quic_client_config_new(&c, NULL, &o, why, sizeof why), PITH_NULL);
     CHECK(c == NULL && strstr(why, "NULL") != NULL);
     IS(pith_quic_server_config_new(&s, NULL, &o, NULL, 0), PITH_NULL);
+    IS(pith_quic_server_config_new(NULL, server_tls, &o, NULL, 0), PITH_NULL);
     o.congestion = 9;
     IS(pith_quic_client_config_new(&c, tls, &o, why, sizeof why), PITH_ARGUMENT);
     o.congestion = PITH_CONGESTION_NEW_RENO;
@@ -98,6 +99,7 @@ static void endpoints(void)
     IS(pith_quic_endpoint_deadline(ends[0], NULL), PITH_NULL);
     IS(pith_quic_endpoint_deadline(NULL, &due), PITH_NULL);
     IS(pith_quic_endpoint_on_deadline(ends[0], NULL), PITH_NULL);
+    IS(pith_quic_endpoint_on_deadline(NULL, &now), PITH_NULL);
     IS(pith_quic_endpoint_on_deadline(ends[0], &now), PITH_OK);
     /* What can be wrong with a datagram. */
     PITH_INIT(routed);
@@ -125,6 +127,9 @@ static void endpoints(void)
     IS(pith_quic_endpoint_receive(ends[1], &where[0], NULL, 0, noise, 50, reply, sizeof reply,
                                   &routed, NULL),
        PITH_NULL);
+    IS(pith_quic_endpoint_receive(ends[1], &where[0], NULL, 0, noise, 50, NULL, sizeof reply, &routed,
+                                  &now),
+       PITH_NULL);
     none.family = PITH_ADDRESS_NONE;
     IS(pith_quic_endpoint_receive(ends[1], &none, NULL, 0, noise, 50, reply, sizeof reply, &routed,
                                   &now),
@@ -148,6 +153,7 @@ static void endpoints(void)
     CHECK(!status.is_over && !status.is_overdue);
     IS(pith_quic_endpoint_info(ends[1], NULL, &now), PITH_NULL);
     IS(pith_quic_endpoint_info(ends[1], &status, NULL), PITH_NULL);
+    IS(pith_quic_endpoint_info(NULL, &status, &now), PITH_NULL);
     /* And with a connection that is to be made. */
     IS(pith_quic_connect(&quic, ends[0], clients, "not a name", &where[1], NULL, NULL, &now, why,
                          sizeof why),
@@ -225,6 +231,11 @@ static void admission(void)
     flush(&c, 1);
     CHECK(asking != NULL);
     IS(pith_quic_retry(asking, reply, sizeof reply, &len, NULL), PITH_NULL);
+    IS(pith_quic_retry(NULL, reply, sizeof reply, &len, &now), PITH_NULL);
+    IS(pith_quic_retry(asking, NULL, sizeof reply, &len, &now), PITH_NULL);
+    IS(pith_quic_retry(asking, reply, sizeof reply, NULL, &now), PITH_NULL);
+    IS(pith_quic_refuse(asking, NULL, sizeof reply, &len), PITH_NULL);
+    CHECK(pith_quic_incoming_error(asking) != NULL && pith_quic_incoming_error(NULL) == NULL);
     IS(pith_quic_retry(asking, reply, sizeof reply, &len, &now), PITH_OK);
     CHECK(len > 0);
     pith_quic_incoming_free(asking);
@@ -341,6 +352,7 @@ static void streams(void)
     IS(pith_quic_finish(NULL, 0), PITH_NULL);
     IS(pith_quic_set_urgency(NULL, 0, 0), PITH_NULL);
     IS(pith_quic_accept_stream(NULL, 0, &other), PITH_NULL);
+    IS(pith_quic_accept_stream(s.quic, 0, NULL), PITH_NULL);
     over(&c, &s);
 }
 
@@ -387,6 +399,9 @@ static void datagrams_and_the_rest(void)
     CHECK(info.group == PITH_GROUP_X25519MLKEM768 && info.is_post_quantum == 1);
     CHECK(info.alpn.len == 2 && memcmp(info.alpn.data, "hq", 2) == 0);
     IS(pith_quic_info(c.quic, NULL), PITH_NULL);
+    IS(pith_quic_info(NULL, &info), PITH_NULL);
+    IS(pith_quic_export(NULL, text("label"), text("x"), ours, 32), PITH_NULL);
+    IS(pith_quic_remember(NULL, big, 5), PITH_NULL);
     CHECK(info.peer_chain == NULL && info.peer_chain_count == 0);
     IS(pith_quic_export(c.quic, text("label"), text("x"), ours, 32), PITH_OK);
     IS(pith_quic_export(s.quic, text("label"), text("x"), theirs, 32), PITH_OK);
@@ -414,6 +429,10 @@ static void datagrams_and_the_rest(void)
     IS(pith_quic_read_datagram(s.quic, got, 100, &n), PITH_TOO_SMALL);
     CHECK(n == standing_of(c.quic).largest_datagram);
     IS(pith_quic_read_datagram(s.quic, got, sizeof got, NULL), PITH_NULL);
+    IS(pith_quic_read_datagram(s.quic, NULL, sizeof got, &n), PITH_NULL);
+    IS(pith_quic_read_early_datagram(s.quic, NULL, sizeof got, &n), PITH_NULL);
+    IS(pith_quic_read_early_datagram(s.quic, got, sizeof got, NULL), PITH_NULL);
+    IS(pith_quic_read_early_datagram(NULL, got, sizeof got, &n), PITH_NULL);
     IS(pith_quic_read_datagram(s.quic, got, sizeof got, &n), PITH_OK);
     CHECK(n == standing_of(c.quic).largest_datagram && memcmp(got, big, n) == 0);
     IS(pith_quic_read_early_datagram(s.quic, got, sizeof got, &n), PITH_NONE);
@@ -430,6 +449,7 @@ static void datagrams_and_the_rest(void)
     CHECK(stats.datagrams_received > 3 && stats.bytes_sent > 2400 && stats.mtu >= 1200);
     CHECK(memcmp(&stats.remote, &where[1], sizeof stats.remote) == 0);
     IS(pith_quic_get_stats(c.quic, NULL), PITH_NULL);
+    IS(pith_quic_get_stats(NULL, &stats), PITH_NULL);
 
     CHECK(standing_of(c.quic).is_over == 0 && pith_quic_error(NULL) == NULL);
     CHECK(standing_of(c.quic).alert_sent == -1 && standing_of(c.quic).alert_received == -1);

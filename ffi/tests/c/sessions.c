@@ -135,6 +135,7 @@ static void early(void)
     s = server(servers);
     IS(pith_tls_write_early(c, (const uint8_t *)"early", 5, &n), PITH_MISUSE);
     shake(c, s, &now);
+    IS(pith_tls_remember(c, NULL, 5), PITH_NULL);
     IS(pith_tls_remember(c, (const uint8_t *)"terms", 5), PITH_OK);
     IS(pith_tls_issue_tickets(s, 1, &now), PITH_OK);
     CHECK(carry(s, c, 2048, &now) == PITH_OK);
@@ -149,6 +150,8 @@ static void early(void)
     CHECK(n == 5 && standing(c).early_data_left == 95);
     IS(pith_tls_export_early(c, text("l"), text("c"), ours, 32), PITH_OK);
     IS(pith_tls_write_early(c, NULL, 5, &n), PITH_NULL);
+    IS(pith_tls_write_early(c, flight, 5, NULL), PITH_NULL);
+    IS(pith_tls_export_early(c, text("l"), text("c"), NULL, 32), PITH_NULL);
     IS(pith_tls_transmit(c, flight, sizeof flight, &len), PITH_OK);
     /* Once it is taken, and its copy is not. */
     for (round = 0; round < 2; round++) {

@@ -63,6 +63,8 @@ static void a_life(void)
     CHECK(strstr(pith_tls_error(c), "early data") != NULL);
     IS(pith_tls_read(c, buffer, sizeof buffer, &n), PITH_WANT_INPUT);
     IS(pith_tls_read_early(c, buffer, sizeof buffer, &n), PITH_WANT_INPUT);
+    IS(pith_tls_read_early(c, NULL, sizeof buffer, &n), PITH_NULL);
+    IS(pith_tls_read_early(c, buffer, sizeof buffer, NULL), PITH_NULL);
     IS(pith_tls_export(c, text("label"), bytes_of(NULL, 0), ours, 32), PITH_MISUSE);
     IS(pith_tls_export_early(c, text("label"), bytes_of(NULL, 0), ours, 32), PITH_MISUSE);
     IS(pith_tls_update_keys(c, 0), PITH_MISUSE);
