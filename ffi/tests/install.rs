@@ -116,7 +116,8 @@ fn symbols(flags: &[&str], library: &Path) -> BTreeSet<String> {
 #[ignore = "needs pkg-config, as the stage c has it"]
 fn the_examples_talk_to_each_other() {
     let installed = Installed::new("examples");
-    let (client, server) = (installed.example("client"), installed.example("server"));
+    let clients = ["client", "client_buffers"].map(|name| installed.example(name));
+    let server = installed.example("server");
     let (chain, key) = (
         installed.files.path("chain.pem"),
         installed.files.path("key.pem"),
@@ -124,22 +125,31 @@ fn the_examples_talk_to_each_other() {
     let (port, mut child) = listening(|port| {
         installed
             .run(&server)
-            .args([port, &chain, &key, "2"])
+            .args([port, &chain, &key, "3"])
             .stdin(Stdio::null())
             .spawn()
             .unwrap()
     });
-    let mut fetch = installed.run(&client);
     let ca = installed.files.path("ca.pem");
-    let output = fetch.args(["localhost", &port, &ca]).output().unwrap();
-    let (out, err) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success(), "{out}{err}");
-    assert!(out.ends_with("hello from libpith\n"), "{out}");
-    assert_eq!(err, "X25519MLKEM768\n");
+    for client in &clients {
+        let mut fetch = installed.run(client);
+        let output = fetch.args(["localhost", &port, &ca]).output().unwrap();
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{out}{err}");
+        assert!(out.ends_with("hello from libpith\n"), "{out}");
+        assert!(["", "X25519MLKEM768\n"].contains(&&*err), "{err}");
+    }
     assert!(child.0.wait().unwrap().success());
-    // What a C program says of a server that nobody listens for, and of its own misuse.
-    let output = installed.run(&client).output().unwrap();
-    assert!(!output.status.success() && text(&output.stderr).starts_with("usage"));
+    // What a C program says of its misuse, and of a server that has gone.
+    for client in &clients {
+        let output = installed.run(client).output().unwrap();
+        let err = text(&output.stderr);
+        assert!(err.starts_with("usage"), "{err}");
+        assert_eq!(output.status.code(), Some(1));
+        let mut fetch = installed.run(client);
+        let output = fetch.args(["localhost", &port, &ca]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    }
 }
 
 #[test]
@@ -147,7 +157,10 @@ fn the_examples_talk_to_each_other() {
 fn the_examples_talk_to_openssl() {
     let openssl = std::env::var_os("PITH_OPENSSL").unwrap();
     let installed = Installed::new("openssl");
-    let (client, server) = (installed.example("client"), installed.example("server"));
+    let (client, server) = (
+        installed.example("client_buffers"),
+        installed.example("server"),
+    );
     let path = |name: &str| installed.files.path(name);
     let (chain, key, ca) = (path("chain.pem"), path("key.pem"), path("ca.pem"));
 
