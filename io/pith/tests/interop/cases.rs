@@ -48,6 +48,18 @@ fn handshake_and_transfer() {
     assert_eq!(closed["data"]["application_code"], 0, "{closed}");
 }
 
+/// A client goes by the CA as far as chains are followed, and by the key of the server's certificate beyond.
+#[test]
+fn chains_of_any_length() {
+    for (name, chain) in [("chain-7", 7), ("chain-8", 8)] {
+        let case = Case {
+            chain,
+            ..Case::of("handshake", &[1 << 10])
+        };
+        assert_handshakes(name, &play(name, &case), 1);
+    }
+}
+
 #[test]
 fn longrtt() {
     let slow = || Link {
