@@ -5,8 +5,8 @@
  * out are either written to the caller's buffer or lent by the object, for as long as the function says.
  *
  * Functions return int32_t: 0 (PITH_OK), a positive number (not an error, but something is wanted first) or a negative one (an error). Functions that make
- * an object take a buffer for the reason of a failure, which may be NULL; objects that can fail later keep the text of their last error. Nothing
- * touches errno, and there is nothing to set up or to tear down.
+ * an object take a buffer for the reason of a failure, which may be NULL; objects that can fail later keep the text of their last error. errno
+ * says nothing of them, and there is nothing to set up or to tear down.
  *
  * NULL with length 0 is an empty slice. Buffers that are written to do not overlap with others of the same call. Structs begin with their size: set
  * them up by PITH_INIT, so that a program goes on working with a newer library.
