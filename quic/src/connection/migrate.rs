@@ -31,7 +31,9 @@ impl Connection {
             ..route
         };
         let exact = self.paths.find_exact(&route);
-        exact.or_else(|| self.paths.find(&anywhere))
+        let found = exact.or_else(|| self.paths.find(&anywhere));
+        let active = self.paths.active.id;
+        found.or_else(|| self.came_from(route.remote).then_some(active))
     }
 
     /// Whether the peer may turn up elsewhere.

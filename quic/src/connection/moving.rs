@@ -192,7 +192,7 @@ impl Connection {
         let path = &mut self.paths.active;
         path.moves = false;
         let route = path.route;
-        self.on_arrived(&route);
+        self.on_arrived(&route, &before);
         self.events.push(Event::Migrated(route));
         if route.remote != before.remote {
             self.events

@@ -28,8 +28,8 @@ pub(super) struct Peer {
     pub(super) stays: bool,
     /// Whether the client has gone to the server's preferred address.
     pub(super) acted: bool,
-    /// Where a client is to go: until it is there, or did not get there.
-    pub(super) preferred: Option<Box<SocketAddr>>,
+    /// Where a client is to go, until it did not get there; or once it is there, where it came from.
+    pub(super) other: Option<Box<SocketAddr>>,
 }
 
 impl Transport {
@@ -112,7 +112,7 @@ impl Peer {
             grease_quic_bit: parameters.grease_quic_bit,
             stays: parameters.disable_active_migration,
             acted: false,
-            preferred: None,
+            other: None,
         }
     }
 }
@@ -146,7 +146,7 @@ impl Connection {
             let token = address.reset_token;
             let new = self.ids.remote.on_preferred(address.id, token);
             new.map_err(fault)?;
-            peer.preferred = self.preferred_of(address).map(Box::new);
+            peer.other = self.preferred_of(address).map(Box::new);
         }
         self.peer = Some(peer);
         self.on_limits(parameters)

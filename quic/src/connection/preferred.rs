@@ -33,8 +33,14 @@ impl Connection {
 
     /// Where a client still wants to go.
     pub(super) fn wanted_address(&self) -> Option<SocketAddr> {
-        let wanted = self.peer.as_ref()?.preferred.as_deref();
-        wanted.copied()
+        let peer = self.peer.as_ref().filter(|peer| !peer.acted)?;
+        peer.other.as_deref().copied()
+    }
+
+    /// Whether a client came to the preferred address from there. Some servers go on sending from where they were first.
+    pub(super) fn came_from(&self, remote: SocketAddr) -> bool {
+        let peer = self.peer.as_ref().filter(|peer| peer.acted);
+        peer.is_some_and(|peer| peer.other.as_deref() == Some(&remote))
     }
 
     /// Asks at the server's preferred address whether it is there (rfc9000#9.6.2-1), if that is not asked already and there is an id for it.
@@ -55,12 +61,13 @@ impl Connection {
     }
 
     /// A client has arrived somewhere. At the preferred address nothing else is asked any more (rfc9000#9.6.3-1), and it may move as it likes.
-    pub(super) fn on_arrived(&mut self, route: &Route) {
+    pub(super) fn on_arrived(&mut self, route: &Route, before: &Route) {
         if self.wanted_address() != Some(route.remote) {
             return;
         }
         if let Some(peer) = &mut self.peer {
-            (peer.preferred, peer.acted) = (None, true);
+            peer.other = Some(Box::new(before.remote));
+            peer.acted = true;
         }
         self.paths.forget_tried();
     }
@@ -71,7 +78,7 @@ impl Connection {
             self.wanted_address() == Some(route.remote) && !self.paths.tries(route.remote);
         let peer = self.peer.as_mut().filter(|_| given_up);
         if let Some(peer) = peer {
-            peer.preferred = None;
+            peer.other = None;
         }
     }
 

@@ -246,6 +246,27 @@ mod tests {
     }
 
     #[test]
+    fn the_id_of_a_preferred_address_is_number_one_and_needs_no_frame() {
+        let mut ids = LocalIds::new(id(0));
+        assert!(!ids.issue_preferred(new(0)), "it is the first");
+        assert!(ids.issue_preferred(new(1)));
+        assert!(!ids.issue_preferred(new(2)), "twice");
+        assert_eq!(ids.number(&id(1)), Some(1));
+        assert!(!ids.is_pending());
+        assert_eq!(ids.wanted(), 0, "the least limit leaves no room for more");
+        ids.set_peer_limit(3);
+        assert!(ids.issue(new(2)));
+        assert_eq!(written(&mut ids), [2]);
+        assert_eq!(ids.on_retire(1, &id(0)), Ok(Some(id(1))));
+        let mut late = LocalIds::new(id(0));
+        late.set_peer_limit(3);
+        late.issue(new(1));
+        assert!(!late.issue_preferred(new(2)), "others were issued");
+        let mut empty = LocalIds::new(ConnectionId::default());
+        assert!(!empty.issue_preferred(new(1)));
+    }
+
+    #[test]
     fn wrong_retirements_are_faults() {
         let mut ids = LocalIds::new(id(0));
         ids.set_peer_limit(3);

@@ -56,7 +56,7 @@ pub struct Datagram {
 pub trait Node {
     /// Takes what has arrived.
     fn receive(&mut self, now: Duration, datagram: Datagram);
-    /// Everything that is to be sent now; `from` is the node's own address.
+    /// Everything that is to be sent now; `from` is one of the node's own addresses.
     fn transmit(&mut self, now: Duration) -> Vec<Datagram>;
     /// When [`on_deadline`](Node::on_deadline) has something to do.
     fn deadline(&self) -> Option<Duration>;
@@ -84,6 +84,8 @@ pub struct Network<N> {
     /// The nodes, by number.
     pub nodes: Vec<N>,
     homes: Vec<SocketAddr>,
+    /// By node: its other addresses, which no translator changes.
+    others: Vec<Vec<SocketAddr>>,
     /// By node: from when on the world sees it under which address, in order.
     translations: Vec<Vec<(Duration, SocketAddr)>>,
     links: BTreeMap<(usize, usize), Line>,
@@ -101,6 +103,7 @@ impl<N: Node> Network<N> {
         let (homes, nodes): (Vec<_>, Vec<_>) = nodes.into_iter().unzip();
         Self {
             translations: vec![Vec::new(); nodes.len()],
+            others: vec![Vec::new(); nodes.len()],
             nodes,
             homes,
             links: BTreeMap::new(),
@@ -110,6 +113,11 @@ impl<N: Node> Network<N> {
             dice: Dice::new(seed),
             trace: Vec::new(),
         }
+    }
+
+    /// Gives a node another address. What comes there says so, and what the node sends from there arrives from there.
+    pub fn also_at(&mut self, node: usize, address: SocketAddr) {
+        self.others[node].push(address);
     }
 
     /// Joins two nodes by a link for each direction.
@@ -195,7 +203,9 @@ impl<N: Node> Network<N> {
         let Some(to) = self.owner(datagram.to) else {
             return;
         };
-        datagram.from = self.seen_at(from);
+        if !self.others[from].contains(&datagram.from) {
+            datagram.from = self.seen_at(from);
+        }
         let Some(link) = self.links.get_mut(&(from, to)) else {
             return;
         };
@@ -219,14 +229,18 @@ impl<N: Node> Network<N> {
         for mut datagram in std::mem::replace(&mut self.flying, later).into_values() {
             // The translator may have forgotten the address meanwhile.
             if let Some(node) = self.owner(datagram.to) {
-                datagram.to = self.homes[node];
+                if !self.others[node].contains(&datagram.to) {
+                    datagram.to = self.homes[node];
+                }
                 self.nodes[node].receive(self.now, datagram);
             }
         }
     }
 
     fn owner(&self, address: SocketAddr) -> Option<usize> {
-        (0..self.homes.len()).find(|node| self.seen_at(*node) == address)
+        let is = |node: &usize| self.seen_at(*node) == address;
+        let also = |node: &usize| self.others[*node].contains(&address);
+        (0..self.homes.len()).find(|node| is(node) || also(node))
     }
 
     fn seen_at(&self, node: usize) -> SocketAddr {

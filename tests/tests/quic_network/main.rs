@@ -11,12 +11,13 @@
 #[cfg(pith_test)]
 mod constant_time;
 mod handshakes;
+mod preferred;
 mod random;
 mod returning;
 mod scenarios;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ use pith_tls::{EarlyData, Now, SessionStore, StrikeRegister, Trust};
 struct Host {
     endpoint: Endpoint,
     home: SocketAddr,
+    /// Whether it tells its addresses apart.
+    knows: bool,
     config: Option<ServerConfig>,
     ends: BTreeMap<ConnectionKey, End>,
     replies: Vec<(SocketAddr, Vec<u8>)>,
@@ -55,6 +58,9 @@ struct End {
     closed: Option<ConnectionError>,
     /// Where the peer was said to be, each time.
     moves: Vec<Route>,
+    /// Where this side went, and where it could not.
+    went: Vec<Route>,
+    failed: Vec<Route>,
 }
 
 #[derive(Default)]
@@ -87,6 +93,11 @@ struct Tune {
     sessions: bool,
     /// Whether they send early data then, and the server takes it.
     early: bool,
+    /// Where the server would rather be, and whether its clients may move by themselves.
+    preferred: Option<SocketAddrV4>,
+    moves: bool,
+    /// Whether clients have no ids.
+    empty: bool,
 }
 
 const USUAL: Tune = Tune {
@@ -101,6 +112,9 @@ const USUAL: Tune = Tune {
     ask: 4,
     sessions: false,
     early: false,
+    preferred: None,
+    moves: true,
+    empty: false,
 };
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -153,6 +167,7 @@ fn scene(tune: Tune, there: Link, back: Link) -> (Network<Host>, ClientConfig) {
     }
     let client = ClientConfig::new(tls.build().unwrap())
         .versions(tune.versions[0])
+        .empty_ids(tune.empty)
         .idle_timeout(Some(tune.timeout))
         .handshake_timeout(tune.timeout);
     let mut tls = pith_tls::ServerConfig::new(credential(&identity)).alpn(&[b"test"]);
@@ -165,6 +180,8 @@ fn scene(tune: Tune, there: Link, back: Link) -> (Network<Host>, ClientConfig) {
     }
     let server = ServerConfig::new(tls.build().unwrap())
         .versions(tune.versions[1])
+        .preferred_address(tune.preferred, None)
+        .active_migration(tune.moves)
         .idle_timeout(Some(tune.timeout))
         .handshake_timeout(tune.timeout)
         .streams(tune.streams, tune.streams);
@@ -193,6 +210,7 @@ fn scene(tune: Tune, there: Link, back: Link) -> (Network<Host>, ClientConfig) {
         let host = Host {
             endpoint,
             home: address(if port == 50_000 { 1 } else { 2 }, port),
+            knows: port == 443 && tune.preferred.is_some(),
             config: if port == 443 { config.take() } else { None },
             ends: BTreeMap::new(),
             replies: Vec::new(),
@@ -204,6 +222,9 @@ fn scene(tune: Tune, there: Link, back: Link) -> (Network<Host>, ClientConfig) {
     });
     let mut network = Network::new(tune.seed, hosts.into());
     network.join(CLIENT, SERVER, there, back);
+    if let Some(preferred) = tune.preferred {
+        network.also_at(SERVER, preferred.into());
+    }
     (network, client.build().unwrap())
 }
 
@@ -274,6 +295,8 @@ impl End {
             heard: 0,
             closed: None,
             moves: Vec::new(),
+            went: Vec::new(),
+            failed: Vec::new(),
         }
     }
 
@@ -296,6 +319,8 @@ impl End {
                 }
                 Event::Closed(error) => self.closed = Some(error),
                 Event::Moved(route) => self.moves.push(route),
+                Event::Migrated(route) => self.went.push(route),
+                Event::MigrationFailed(route) => self.failed.push(route),
                 _ => {}
             }
         }
@@ -383,7 +408,8 @@ impl Node for Host {
             Mark::Ect1 => Ecn::Ect1,
             Mark::Ce => Ecn::Ce,
         };
-        let (route, mut reply) = (route(datagram.from), [0; 1200]);
+        let (mut route, mut reply) = (route(datagram.from), [0; 1200]);
+        route.local = self.knows.then_some(datagram.to);
         let bytes = BytesMut::from(&datagram.bytes[..]);
         let routed = self
             .endpoint
@@ -432,6 +458,7 @@ impl Node for Host {
                     Ecn::NotEct => Mark::NotEct,
                 };
                 let to = batch.route.remote;
+                let from = batch.route.local.unwrap_or(from);
                 for datagram in buffer[..batch.length].chunks(batch.segment) {
                     let bytes = datagram.to_vec();
                     all.push(Datagram {

@@ -10,6 +10,7 @@
 )]
 
 mod early;
+mod paths;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -44,6 +45,8 @@ struct Pair {
     quinn_events: Vec<quinn::Event>,
     /// Whether quinn's endpoint sends its clients a Retry.
     retry: bool,
+    /// Where Pith sees quinn.
+    seen_at: Route,
 }
 
 /// What the link does, in percent.
@@ -170,6 +173,7 @@ impl Pair {
             events: Vec::new(),
             quinn_events: Vec::new(),
             retry: false,
+            seen_at: route(),
         }
     }
 
@@ -261,7 +265,7 @@ impl Pair {
             }
             let ecn = if marked { Ecn::Ect0 } else { Ecn::NotEct };
             if let Some(pith) = &mut self.pith {
-                pith.receive(now, route(), ecn, bytes);
+                pith.receive(now, self.seen_at, ecn, bytes);
             }
             // Nobody is accepted before a packet of his has opened.
             let opened = |pith: &Connection| pith.stats().packets_received > 0;
@@ -322,7 +326,9 @@ impl Pair {
             id: id(0x50),
             validated: false,
         };
-        self.pith = Some(Connection::server(&self.config, &accepted, self.clock()).unwrap());
+        let mut pith = Connection::server(&self.config, &accepted, self.clock()).unwrap();
+        pith.issue_preferred_id(id(0x5f));
+        self.pith = Some(pith);
     }
 
     fn step(&mut self, end: Duration) -> bool {

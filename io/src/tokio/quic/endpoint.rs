@@ -344,9 +344,8 @@ impl Future for Drive {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some((socket, local)) = next
-            && let Ok(sockets) = Sockets::new(vec![(local, socket)])
-        {
+        let next = next.map(|(socket, local)| (Sockets::new(vec![(local, socket)]), local));
+        if let Some((Ok(sockets), local)) = next {
             this.sockets = sockets;
             this.driver.on_rebound(local);
         }

@@ -104,6 +104,15 @@ fn a_client_goes_to_the_preferred_address_when_it_has_an_answer_from_there() {
             pair.server().paths.iter().count(),
         );
         assert_eq!(paths, (1, 1), "{name}");
+        // What a server still sends from where it was first is its own.
+        let before = pair.client.stats().packets_received;
+        let now = pair.now;
+        let ping = pair.server().forge(Space::Application, PING, now);
+        for (from, more) in [(loopback(9, 9), 0), (CLIENT.remote, 1)] {
+            pair.deliver_from(Side::Client, there(from), Ecn::NotEct, &ping);
+            let received = pair.client.stats().packets_received;
+            assert_eq!(received, before + more, "{name} {from}");
+        }
         assert!(
             !pair.server().ids.local.contains(&id(0x50)),
             "{name}: retired"
