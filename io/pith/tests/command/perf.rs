@@ -1,5 +1,11 @@
 //! `pith get --perf` and `pith server --quic --perf`.
 
+use std::fs;
+use std::io::Write;
+
+use pith_io::std::quic::{Endpoint, Error};
+use pith_tls::Trust;
+
 use crate::process::{Folder, Made, Server, check, run};
 use crate::quic::Site;
 
@@ -86,4 +92,39 @@ fn measurements_beside_files_and_where_there_are_none() {
     check("two", &run(&measure, b""), 2, &["--perf expects one URL"]);
     let get = ["get", "--json", &url, "--ca", ca];
     check("json of a file", &run(&get, b""), 2, &["--perf"]);
+}
+
+#[test]
+fn streams_begin_with_a_number_of_eight_bytes() {
+    let folder = Folder::new("perf-streams");
+    let made = Made::new(&folder, "pki", &["--name=localhost"]);
+    let [cert, key] = &made.server;
+    let server = Server::with(&["--quic", "--perf", "--cert", cert, "--key", key]);
+    let roots = Trust::roots_from_pem(&fs::read(&made.ca).unwrap()).unwrap();
+    let tls = pith_tls::ClientConfig::new(roots).alpn(&[b"perf"]);
+    let config = pith_quic::ClientConfig::new(tls.build().unwrap());
+    let endpoint = Endpoint::client("127.0.0.1:0").unwrap();
+    let address = server.address.parse().unwrap();
+    let connected = endpoint.connect(&config.build().unwrap(), address, "localhost");
+    let connection = connected.unwrap();
+    for (name, sent, want) in [
+        ("one byte less", &[0; 7][..], None),
+        ("nothing", &[], None),
+        ("none wanted", &[0; 8], Some(0)),
+        ("some wanted", &[0, 0, 0, 0, 0, 4, 0, 1], Some(0x0004_0001)),
+        (
+            "more than the number",
+            &[0, 0, 0, 0, 0, 0, 0, 3, 9, 9],
+            Some(3),
+        ),
+    ] {
+        let (mut send, mut receive) = connection.open_bi().unwrap();
+        send.write_all(sent).unwrap();
+        send.finish().unwrap();
+        match (receive.read_to_end(1 << 20), want) {
+            (Ok(came), Some(want)) => assert_eq!(came.len(), want, "{name}"),
+            (Err(Error::Reset(code)), None) => assert_eq!(code, 1_u8.into(), "{name}"),
+            (other, _) => panic!("{name}: {:?}", other.map(|came| came.len())),
+        }
+    }
 }
