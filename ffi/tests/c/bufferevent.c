@@ -3,6 +3,7 @@
 #include "../../examples/pith_bufferevent.h"
 #include <event2/buffer.h>
 #include <event2/event.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@ typedef struct side {
     struct bufferevent *bev, *under;
     short events; /* all that it was told */
     size_t got, writable;
+    char said[256]; /* by its error */
     int frees_on; /* the event at which it is freed; -1 stands for data */
     int holds;    /* it stops to read when something came */
 } side;
@@ -33,7 +35,11 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
     /* Nothing is told twice, and nothing after the end. */
     CHECK((s->events & what & ~(BEV_EVENT_READING | BEV_EVENT_WRITING)) == 0);
     CHECK(!(s->events & BEV_EVENT_ERROR));
+    if (what == BEV_EVENT_CONNECTED)
+        CHECK(standing(pith_bufferevent_tls(bev)).receiving == PITH_OPEN);
     s->events = (short)(s->events | what);
+    if (what & BEV_EVENT_ERROR)
+        snprintf(s->said, sizeof s->said, "%s", pith_tls_error(pith_bufferevent_tls(bev)));
     if (s->frees_on == what)
         let_go(s);
 }
@@ -133,9 +139,11 @@ static void back_pressure_and_half_closes(void)
     CHECK(s.got == sizeof big && waits(bufferevent_get_output(c.bev)) == 0 && c.writable > 0);
 
     /* The client has said all, and hears the answer. */
-    CHECK(bufferevent_write(c.bev, big, 0) == 0);
     s.got = 0;
+    bufferevent_disable(c.bev, EV_WRITE); /* as evhttp does, until it has written */
     CHECK(bufferevent_write(c.bev, big, 1000) == 0);
+    run();
+    CHECK(s.got == 1000);
     pith_bufferevent_close(c.bev);
     pith_bufferevent_close(c.bev);
     run();
@@ -149,6 +157,33 @@ static void back_pressure_and_half_closes(void)
     let_go(&s);
     run();
     CHECK(!(c.events & BEV_EVENT_ERROR) && pith_tls_error(pith_bufferevent_tls(c.bev)) == NULL);
+    end(&c, &s);
+}
+
+/* A socket that is connecting still: that it is connected is not yet a connection. */
+static void connecting(void)
+{
+    side c, s;
+    pith_tls *tls;
+    struct sockaddr_in here;
+    socklen_t len = sizeof here;
+    int fd = socket(AF_INET, SOCK_STREAM, 0), theirs;
+    memset(&here, 0, sizeof here);
+    here.sin_family = AF_INET;
+    here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK(bind(fd, (struct sockaddr *)&here, sizeof here) == 0 && listen(fd, 1) == 0);
+    CHECK(getsockname(fd, (struct sockaddr *)&here, &len) == 0);
+    IS(pith_tls_client(&tls, clients, "server.example", NULL, why, sizeof why), PITH_OK);
+    begin(&c, -1, tls);
+    CHECK(bufferevent_socket_connect(c.under, (struct sockaddr *)&here, sizeof here) == 0);
+    run();
+    CHECK(c.events == 0);
+    CHECK((theirs = accept(fd, NULL, NULL)) >= 0 && evutil_make_socket_nonblocking(theirs) == 0);
+    IS(pith_tls_server(&tls, servers), PITH_OK);
+    begin(&s, theirs, tls);
+    run();
+    CHECK(c.events == BEV_EVENT_CONNECTED && s.events == BEV_EVENT_CONNECTED);
+    close(fd);
     end(&c, &s);
 }
 
@@ -182,10 +217,11 @@ static void not_believed(void)
     IS(pith_client_config_new(&others, &o, why, sizeof why), PITH_OK);
     both(&c, &s, others);
     CHECK(bufferevent_write(c.bev, big, 10) == 0);
+    c.frees_on = BEV_EVENT_READING | BEV_EVENT_ERROR; /* the alert is sent all the same */
     run();
     CHECK(c.events == (BEV_EVENT_READING | BEV_EVENT_ERROR));
-    CHECK(strstr(pith_tls_error(pith_bufferevent_tls(c.bev)), "no trusted root") != NULL);
-    CHECK(s.events == (BEV_EVENT_READING | BEV_EVENT_ERROR) && s.got == 0);
+    CHECK(strstr(c.said, "no trusted root") != NULL);
+    CHECK(c.bev == NULL && s.events == (BEV_EVENT_READING | BEV_EVENT_ERROR) && s.got == 0);
     CHECK(standing(pith_bufferevent_tls(s.bev)).alert_received == 48);
     CHECK(strstr(pith_tls_error(pith_bufferevent_tls(s.bev)), "unknown_ca") != NULL);
     end(&c, &s);
@@ -257,6 +293,7 @@ int main(int argc, char **argv)
     clients = client_config(&co);
     servers = server_config(&so);
     back_pressure_and_half_closes();
+    connecting();
     closed_early();
     not_believed();
     abrupt(0, 0);
