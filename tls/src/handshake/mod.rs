@@ -40,6 +40,7 @@ use crate::wire::MessageKind;
 /// One handshake and what follows it: tickets and KeyUpdates.
 pub struct Handshake {
     role: Role,
+    step: Step,
     rules: Rules,
     outputs: Outputs,
     observer: Option<Arc<dyn Observer>>,
@@ -56,6 +57,9 @@ enum Role {
     Server(server::State),
     Failed,
 }
+
+/// What a role does with a message or an answer. Only the function that begins a role names it: a program that begins no server has none in it.
+type Step = fn(Role, Input<'_>, &mut Context<'_>) -> Result<Role, Error>;
 
 /// What a state's handler works with.
 pub(crate) struct Context<'a> {
@@ -140,7 +144,8 @@ impl Handshake {
             early: &mut early,
         };
         let state = client::start(config, name, parameters, &mut context)?;
-        let mut handshake = Self::new(Role::Client(state), rules, outputs, observer);
+        let role = Role::Client(state);
+        let mut handshake = Self::new(role, Role::step_client, rules, outputs, observer);
         handshake.early = early;
         handshake.tell(&Event::Started {
             role: event::Role::Client,
@@ -155,6 +160,7 @@ impl Handshake {
         let (observer, policy) = (config.observer.clone(), config.policy.name);
         let handshake = Self::new(
             Role::Server(server::State::new(config)),
+            Role::step_server,
             carrier.rules(),
             Outputs::new(),
             observer,
@@ -168,12 +174,14 @@ impl Handshake {
 
     fn new(
         role: Role,
+        step: Step,
         rules: Rules,
         outputs: Outputs,
         observer: Option<Arc<dyn Observer>>,
     ) -> Self {
         Self {
             role,
+            step,
             rules,
             outputs,
             observer,
@@ -478,23 +486,8 @@ impl Handshake {
             observer: self.observer.as_ref(),
             early: &mut self.early,
         };
-        self.role = match (core::mem::replace(&mut self.role, Role::Failed), input) {
-            (Role::Client(state), Input::Message(message)) => {
-                Role::Client(state.step(message, &mut context)?)
-            }
-            (Role::Client(state), Input::Answer(reply)) => {
-                Role::Client(state.resume(reply, &mut context)?)
-            }
-            (Role::Server(state), Input::Message(message)) => {
-                Role::Server(state.step(message, &mut context)?)
-            }
-            (Role::Server(state), Input::Answer(reply)) => {
-                Role::Server(state.resume(reply, &mut context)?)
-            }
-            (Role::Failed, _) => {
-                return Err(Local::Internal("a handshake goes on after its end").into());
-            }
-        };
+        let role = core::mem::replace(&mut self.role, Role::Failed);
+        self.role = (self.step)(role, input, &mut context)?;
         if self.role.connected().is_some() {
             self.early = None;
         }
@@ -518,6 +511,30 @@ enum Input<'a> {
 }
 
 impl Role {
+    fn step_client(self, input: Input<'_>, cx: &mut Context<'_>) -> Result<Self, Error> {
+        match (self, input) {
+            (Self::Client(state), Input::Message(message)) => {
+                Ok(Self::Client(state.step(message, cx)?))
+            }
+            (Self::Client(state), Input::Answer(reply)) => {
+                Ok(Self::Client(state.resume(reply, cx)?))
+            }
+            (Self::Server(_) | Self::Failed, _) => Err(over()),
+        }
+    }
+
+    fn step_server(self, input: Input<'_>, cx: &mut Context<'_>) -> Result<Self, Error> {
+        match (self, input) {
+            (Self::Server(state), Input::Message(message)) => {
+                Ok(Self::Server(state.step(message, cx)?))
+            }
+            (Self::Server(state), Input::Answer(reply)) => {
+                Ok(Self::Server(state.resume(reply, cx)?))
+            }
+            (Self::Client(_) | Self::Failed, _) => Err(over()),
+        }
+    }
+
     fn connected(&self) -> Option<&connected::Connected> {
         match self {
             Self::Client(client::State::Connected(state))
@@ -533,6 +550,10 @@ impl Role {
             Self::Client(_) | Self::Server(_) | Self::Failed => None,
         }
     }
+}
+
+fn over() -> Error {
+    Local::Internal("a handshake goes on after its end").into()
 }
 
 /// The messages that must end with their record (rfc9846#5.1-6).
