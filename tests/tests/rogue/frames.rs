@@ -309,6 +309,17 @@ fn malformed_frames_close_with_their_code_and_type() {
             Lives,
             frame(2, &[0, largest, 0, 0], &[]),
         ),
+        ("NEW_TOKEN without one", Close(ENCODING, 7), vec![7, 0]),
+        (
+            "NEW_TOKEN twice the same",
+            Lives,
+            frame(7, &[], &sized(b"token")).repeat(2),
+        ),
+        (
+            "NEW_TOKEN of a thousand bytes",
+            Lives,
+            frame(7, &[], &sized(&[7; 1000])),
+        ),
         (
             "NEW_TOKEN longer than its packet",
             Close(ENCODING, 7),
@@ -360,7 +371,7 @@ fn malformed_frames_close_with_their_code_and_type() {
     let mut table = Table::default();
     for (name, want, payload) in &rows {
         let of_role = match *name {
-            "NEW_TOKEN longer than its packet" => Some(Client),
+            _ if name.starts_with("NEW_TOKEN") => Some(Client),
             // A client has sent no 1-RTT packet yet.
             "ACK with the longest delay" => Some(Server),
             _ => None,
@@ -472,6 +483,40 @@ fn acknowledgments_of_numbers_that_were_never_sent_are_violations_in_every_space
         |bench| bench.send(Level::Handshake, &ack(1, 1, &[])),
     );
     table.done(8);
+}
+
+/// A server leaves numbers out to find out who acknowledges what he has not seen (attacks Q05 and A47).
+#[test]
+fn an_acknowledgment_of_a_number_that_was_left_out_closes() {
+    let mut bench = Bench::at(Server, Confirmed);
+    let (mut hole, mut low) = (None, 0);
+    for _ in 0..40 {
+        let id = bench.pith().open(pith_quic::Dir::Uni).unwrap();
+        let mut data = bytes::Bytes::from(vec![7; 15_000]);
+        bench.pith().send(id, &mut data).unwrap();
+        bench.pith().finish(id).unwrap();
+        for _ in 0..3 {
+            bench.wait(std::time::Duration::from_millis(20));
+        }
+        let of_level = bench
+            .rogue
+            .opened
+            .iter()
+            .filter(|packet| packet.level == Level::OneRtt);
+        let numbers: Vec<u64> = of_level.map(|packet| packet.number).collect();
+        let largest = *numbers.last().unwrap();
+        hole = (low..largest).find(|number| !numbers.contains(number));
+        if hole.is_some() {
+            break;
+        }
+        low = largest;
+        let credit = frame(0x10, &[1 << 30], &[]);
+        let ack = [bench.rogue.ack(Level::OneRtt), credit].concat();
+        bench.send(Level::OneRtt, &ack);
+    }
+    let hole = hole.expect("a number that was left out");
+    bench.send(Level::OneRtt, &ack(hole, 0, &[]));
+    assert_eq!(bench.outcome(), Ok(Close(VIOLATION, kind::ACK)));
 }
 
 #[test]

@@ -680,7 +680,27 @@ fn key_updates_of_the_peer() {
             bench.rogue.generation = 0;
         });
     }
-    table.done(18);
+    // A server that updates before it has said that the handshake is confirmed breaks its own rule, and nothing of the client's.
+    table.row(
+        "before HANDSHAKE_DONE",
+        Bench::at(Client, Complete),
+        Lives,
+        |bench| {
+            bench.rogue.generation = 1;
+            bench.send(Level::OneRtt, &[1]);
+        },
+    );
+    table.row(
+        "beside HANDSHAKE_DONE",
+        Bench::at(Client, Complete),
+        Lives,
+        |bench| {
+            bench.rogue.generation = 1;
+            bench.send(Level::OneRtt, &[0x1e]);
+        },
+    );
+    // A message of TLS that asks for one (attack Q12) has its rows beside the other messages.
+    table.done(20);
 }
 
 /// Nothing that does not open costs more than a count, whatever it says of itself (attack Q08).
