@@ -18,6 +18,7 @@ struct Library {
     client: SslContext,
     server: SslContext,
     session: Arc<Mutex<Option<SslSession>>>,
+    resume: bool,
 }
 
 impl pith_bench_program::Library for Library {
@@ -52,6 +53,7 @@ impl pith_bench_program::Library for Library {
             client: client.build(),
             server: server.build(),
             session,
+            resume: setup.resume,
         })
     }
 
@@ -63,12 +65,16 @@ impl pith_bench_program::Library for Library {
             // SAFETY: the session comes of the same context.
             unsafe { ssl.set_session(session)? };
         }
-        Ok(Connection::Shaking(Some(ssl.setup_connect(Pipe(link)))))
+        Ok(Connection::Shaking(
+            Some(ssl.setup_connect(Pipe(link))),
+            false,
+        ))
     }
 
     fn server(&self, link: Link) -> Result<Connection, Failure> {
         let ssl = Ssl::new(&self.server)?;
-        Ok(Connection::Shaking(Some(ssl.setup_accept(Pipe(link)))))
+        let shaking = Some(ssl.setup_accept(Pipe(link)));
+        Ok(Connection::Shaking(shaking, self.resume))
     }
 }
 
@@ -90,7 +96,8 @@ fn identity(context: &mut SslContextBuilder, files: &Files, who: &str) -> Result
 }
 
 enum Connection {
-    Shaking(Option<MidHandshakeSslStream<Pipe>>),
+    /// Whether to say something at its end: it keeps tickets back until it sends.
+    Shaking(Option<MidHandshakeSslStream<Pipe>>, bool),
     Open(SslStream<Pipe>),
 }
 
@@ -98,7 +105,7 @@ impl Connection {
     fn open(&mut self) -> Result<&mut SslStream<Pipe>, Failure> {
         match self {
             Self::Open(stream) => Ok(stream),
-            Self::Shaking(_) => Err("it is not open".into()),
+            Self::Shaking(..) => Err("it is not open".into()),
         }
     }
 }
@@ -114,11 +121,16 @@ impl Drop for Connection {
 
 impl Side for Connection {
     fn shake(&mut self) -> Result<Need, Failure> {
-        let Self::Shaking(shaking) = self else {
+        let Self::Shaking(shaking, greets) = self else {
             return Ok(Need::Nothing);
         };
         match shaking.take().ok_or("it failed")?.handshake() {
-            Ok(stream) => *self = Self::Open(stream),
+            Ok(mut stream) => {
+                if *greets {
+                    stream.ssl_write(b"x")?;
+                }
+                *self = Self::Open(stream);
+            }
             Err(HandshakeError::WouldBlock(more)) => {
                 *shaking = Some(more);
                 return Ok(Need::More);
@@ -135,7 +147,7 @@ impl Side for Connection {
     fn group(&self) -> Option<String> {
         match self {
             Self::Open(stream) => stream.ssl().curve_name().map(str::to_owned),
-            Self::Shaking(_) => None,
+            Self::Shaking(..) => None,
         }
     }
 

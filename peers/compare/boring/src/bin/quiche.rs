@@ -118,7 +118,7 @@ impl Io {
     fn flush(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         loop {
             let quantum = connection.send_quantum().min(self.output.len());
-            let mut room = connection.max_send_udp_payload_size();
+            let room = connection.max_send_udp_payload_size();
             let (mut length, mut count, mut first) = (0, 0, None);
             while count < self.state.max_gso_segments() && length + room <= quantum.max(room) {
                 match connection.send(&mut self.output[length..length + room]) {
@@ -126,10 +126,10 @@ impl Io {
                         first.get_or_insert(info);
                         length += written;
                         count += 1;
-                        if count > 1 && written < room {
+                        // Only the last of a batch may be shorter.
+                        if written < room {
                             break;
                         }
-                        room = written;
                     }
                     Err(Error::Done) => break,
                     Err(error) => return Err(error.into()),
