@@ -314,6 +314,8 @@ impl Endpoint {
     ) -> Result<(ConnectionKey, Connection, Unread), ConnectionError> {
         let admission = incoming.admission;
         let id = self.mint().map_err(local)?;
+        let prefers = !config.transport.preferred.is_none();
+        let second = prefers.then(|| self.mint()).transpose().map_err(local)?;
         let accepted = Accepted {
             version: admission.version,
             route: admission.route,
@@ -328,11 +330,8 @@ impl Endpoint {
         self.decided(Some(admission.route.remote), Decision::Accepted);
         let initial = (admission.route.remote, admission.dcid);
         let key = self.table.add(admission.route.remote, id.id, Some(initial));
-        if !config.transport.preferred.is_none() {
-            let second = self.mint().map_err(local)?;
-            if connection.issue_preferred_id(second) {
-                self.table.route(key, second.id);
-            }
+        if let Some(second) = second.filter(|second| connection.issue_preferred_id(*second)) {
+            self.table.route(key, second.id);
         }
         let mut datagrams = incoming.datagrams;
         datagrams.extend(self.strays.take(admission.route.remote, admission.dcid));
