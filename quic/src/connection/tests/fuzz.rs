@@ -3,6 +3,8 @@
 //! No AEAD stands in the way, since packets are sealed by the peer's own connection. Whatever comes, nothing panics or is kept busy, the other side closes
 //! with an error that the peer hears, and what it holds stays within its bounds.
 
+use core::net::SocketAddrV4;
+
 use bolero::TypeGenerator;
 
 use super::*;
@@ -10,6 +12,9 @@ use crate::wire::frame::Row;
 use crate::wire::{Builder, Space};
 
 const SCENES: usize = 400;
+
+/// Where half of the servers would rather be.
+const PREFERRED: SocketAddrV4 = SocketAddrV4::new(core::net::Ipv4Addr::new(127, 0, 0, 2), 4433);
 
 /// One packet, or time that passes.
 #[derive(Debug, TypeGenerator)]
@@ -242,11 +247,17 @@ fn any_frames_into_a_connection() {
         .with_type::<(u8, Vec<Act>)>()
         .with_iterations(SCENES)
         .for_each(|(begun, acts)| {
+            let prefers = begun & 0x80 != 0;
             let mut pair = Pair::with(
                 straight(),
                 |client| client.datagrams(1000),
-                |server| server.datagrams(1000),
+                |server| {
+                    let preferred = prefers.then_some(PREFERRED);
+                    server.datagrams(1000).preferred_address(preferred, None)
+                },
             );
+            pair.server_at = Some(CLIENT.remote);
+            pair.preferred = Some(PREFERRED.into());
             // In the middle of the handshake, or after it.
             pair.run(DELAY * u32::from(begun % 7));
             for step in acts {
