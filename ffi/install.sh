@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Builds libpith and puts it where C programs find it: libraries, header, pkg-config and CMake files.
 #
-#   bash ffi/install.sh [--prefix /usr/local] [--libdir lib] [--destdir ''] [--profile release] [--from FOLDER]
+#   bash ffi/install.sh [--prefix /usr/local] [--libdir lib] [--destdir ''] [--profile dist] [--from FOLDER]
 #
 # --libdir is a folder of the prefix, such as lib/x86_64-linux-gnu. --destdir goes before it, for packagers. --from takes libraries that are built already. Of the static library only the pith_ functions
 # can be seen, as of the shared one: what else is in it (Rust's library, AWS-LC) would clash with the same in another archive. GNU binutils are needed for that.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-prefix=/usr/local libdir=lib destdir='' profile=release from=''
+prefix=/usr/local libdir=lib destdir='' profile=dist from=''
 while [[ $# -gt 0 ]]; do
     case $1 in
         --prefix) prefix=$2; shift ;;
@@ -23,7 +23,8 @@ done
 [[ $libdir != /* ]] || { echo "--libdir is a folder of the prefix" >&2; exit 2; }
 
 if [[ -z $from ]]; then
-    cargo build --locked --profile "$profile" -p pith-ffi
+    # Without the rlib that the crate also is, which would keep link-time optimization out.
+    cargo rustc --locked --profile "$profile" -p pith-ffi --crate-type cdylib,staticlib
     from=${CARGO_TARGET_DIR:-target}/$([[ $profile == dev ]] && echo debug || echo "$profile")
 fi
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
