@@ -7,7 +7,6 @@
 
 use std::io::{self, ErrorKind, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::BytesMut;
 use pith_quic::{Ecn, Route, Transmit};
@@ -20,7 +19,6 @@ pub(crate) struct Udp {
     is_ipv6: bool,
     /// Its own port.
     port: u16,
-    lost: AtomicU64,
     scratch: Box<[u8]>,
 }
 
@@ -38,7 +36,6 @@ impl Udp {
             state: UdpSocketState::new(socket.into())?,
             is_ipv6: local.is_ipv6(),
             port: local.port(),
-            lost: AtomicU64::new(0),
             scratch: vec![0; MESSAGES.saturating_mul(MESSAGE)].into(),
         })
     }
@@ -85,9 +82,9 @@ impl Udp {
         Ok(count)
     }
 
-    /// Sends `datagrams`, the first [`length`](Transmit::length) bytes of what a connection wrote or what an earlier call left of them, and says how
-    /// many bytes need not be given again. Fewer than all means that the socket is full, and the next call says so. What the socket refuses to
-    /// send counts as sent: it is lost, as on the way.
+    /// Sends `datagrams`, the first [`length`](Transmit::length) bytes of what a connection wrote or what an earlier call left of them, and says how far
+    /// it came. Fewer bytes than all mean that the socket is full, and the next call says so. What the socket refuses to send counts as sent: it is
+    /// lost, as on the way.
     ///
     /// # Errors
     /// Only [`ErrorKind::WouldBlock`], if the socket takes nothing now.
@@ -96,7 +93,7 @@ impl Udp {
         socket: &S,
         transmit: &Transmit,
         datagrams: &[u8],
-    ) -> io::Result<usize>
+    ) -> io::Result<Sent>
     where
         for<'s> UdpSockRef<'s>: From<&'s S>,
     {
@@ -107,7 +104,7 @@ impl Udp {
             segment_size: Some(transmit.segment),
             src_ip: transmit.route.local.map(|own| self.mapped_ip(own.ip())),
         };
-        let progress = in_batches(
+        in_batches(
             datagrams,
             transmit.segment,
             || self.state.max_gso_segments(),
@@ -122,15 +119,7 @@ impl Udp {
                 };
                 self.state.try_send(socket.into(), &batch)
             },
-        )?;
-        self.lost.fetch_add(progress.lost, Ordering::Relaxed);
-        Ok(progress.bytes)
-    }
-
-    /// Datagrams that the socket refused to send, to where there is no way or because they were too large.
-    #[cfg(test)]
-    pub(crate) fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+        )
     }
 
     fn mapped(&self, address: SocketAddr) -> SocketAddr {
@@ -246,11 +235,26 @@ fn share(_: &Socket) -> io::Result<()> {
     Err(io::Error::new(ErrorKind::Unsupported, why))
 }
 
-/// How far a batch came: the bytes that were sent or lost, and how many datagrams were lost.
+/// How far a batch came.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Progress {
-    bytes: usize,
-    lost: u64,
+pub(crate) struct Sent {
+    /// Bytes that need not be given again.
+    pub(crate) bytes: usize,
+    /// Datagrams among them that the socket refused.
+    pub(crate) lost: u64,
+    /// Bytes of one that it refused for its length: more than the interface takes. What ICMP messages say of the rest of the path is not heard, for the
+    /// sockets are set to look at the interface alone.
+    pub(crate) too_large: Option<usize>,
+}
+
+impl Sent {
+    /// All of them, which are so many bytes.
+    pub(crate) fn all(bytes: usize) -> Self {
+        Self {
+            bytes,
+            ..Self::default()
+        }
+    }
 }
 
 /// Sends datagrams in as few pieces as `most` allows, until the socket is full.
@@ -259,9 +263,9 @@ fn in_batches(
     segment: usize,
     most: impl Fn() -> usize,
     mut send: impl FnMut(&[u8]) -> io::Result<()>,
-) -> io::Result<Progress> {
+) -> io::Result<Sent> {
     let segment = segment.max(1);
-    let mut progress = Progress::default();
+    let mut progress = Sent::default();
     while let Some(rest) = datagrams.get(progress.bytes..) {
         if rest.is_empty() {
             break;
@@ -278,7 +282,10 @@ fn in_batches(
             }
             // A driver that cannot cut: the same again, one by one.
             Err(_) if batch.len() > segment && most() < pieces => continue,
-            Err(_) => {
+            Err(error) => {
+                if error.raw_os_error() == Some(EMSGSIZE) {
+                    progress.too_large = Some(batch.len().min(segment));
+                }
                 let lost = u64::try_from(batch.len().div_ceil(segment)).unwrap_or(u64::MAX);
                 progress.lost = progress.lost.saturating_add(lost);
             }
@@ -325,6 +332,14 @@ fn mark_for(ecn: Ecn) -> Option<EcnCodepoint> {
     }
 }
 
+/// What the system says of a datagram that is too long.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const EMSGSIZE: i32 = 90;
+#[cfg(windows)]
+const EMSGSIZE: i32 = 10040;
+#[cfg(not(any(target_os = "linux", target_os = "android", windows)))]
+const EMSGSIZE: i32 = 40;
+
 /// Messages that one call receives; each may be many datagrams.
 const MESSAGES: usize = 4;
 
@@ -361,7 +376,7 @@ mod tests {
     }
 
     impl Bound {
-        fn send(&self, route: Route, ecn: Ecn, segment: usize, bytes: &[u8]) {
+        fn send(&self, route: Route, ecn: Ecn, segment: usize, bytes: &[u8]) -> Sent {
             let transmit = Transmit {
                 route,
                 ecn,
@@ -369,7 +384,8 @@ mod tests {
                 length: bytes.len(),
             };
             let sent = self.udp.send(&self.socket, &transmit, bytes).unwrap();
-            assert_eq!(sent, bytes.len());
+            assert_eq!(sent.bytes, bytes.len());
+            sent
         }
 
         /// Waits for so many datagrams, for ten seconds each.
@@ -477,13 +493,13 @@ mod tests {
             let (sender, mut receiver) =
                 (bound("127.0.0.1:0").unwrap(), bound("127.0.0.1:0").unwrap());
             let data = bytes(segment * count - 7);
-            sender.send(to(receiver.address), Ecn::Ect0, segment, &data);
+            let sent = sender.send(to(receiver.address), Ecn::Ect0, segment, &data);
+            assert_eq!(sent.lost, 0, "{name}");
             let got = receiver.receive(count);
             assert_eq!(got.len(), count, "{name}");
             for (part, (_, _, datagram)) in data.chunks(segment).zip(&got) {
                 assert_eq!(datagram, part, "{name}");
             }
-            assert_eq!(sender.udp.lost(), 0, "{name}");
         }
     }
 
@@ -492,36 +508,35 @@ mod tests {
         let (sender, mut receiver) = (bound("127.0.0.1:0").unwrap(), bound("127.0.0.1:0").unwrap());
         let before = sender.udp.state.max_gso_segments();
         let closed = bound("127.0.0.1:0").unwrap().address;
-        // (name, destination, bytes of a datagram, bytes, how many are lost)
-        let cases: [(&str, SocketAddr, usize, usize, u64); 5] = [
-            ("port zero", "127.0.0.1:0".parse().unwrap(), 1200, 2400, 2),
+        let zero = "127.0.0.1:0".parse().unwrap();
+        let other = "[::1]:4433".parse().unwrap();
+        let all = "255.255.255.255:4433".parse().unwrap();
+        // (name, destination, bytes of a datagram, bytes, how many are lost, the length of one that was too large)
+        let cases: [(&str, SocketAddr, usize, usize, u64, Option<usize>); 6] = [
+            ("port zero", zero, 1200, 2400, 2, None),
             (
-                "larger than a datagram",
+                "more than a datagram can be",
                 receiver.address,
                 70_000,
                 70_000,
                 1,
-            ),
-            ("a port where nobody listens", closed, 1200, 2400, 0),
-            (
-                "an address of the other family",
-                "[::1]:4433".parse().unwrap(),
-                1200,
-                3000,
-                3,
+                Some(70_000),
             ),
             (
-                "a broadcast address",
-                "255.255.255.255:4433".parse().unwrap(),
-                1200,
-                1200,
+                "more than IPv4 carries",
+                receiver.address,
+                65_508,
+                65_508,
                 1,
+                Some(65_508),
             ),
+            ("a port where nobody listens", closed, 1200, 2400, 0, None),
+            ("an address of the other family", other, 1200, 3000, 3, None),
+            ("a broadcast address", all, 1200, 1200, 1, None),
         ];
-        for (name, remote, segment, count, lost) in cases {
-            let earlier = sender.udp.lost();
-            sender.send(to(remote), Ecn::Ect0, segment, &bytes(count));
-            assert_eq!(sender.udp.lost() - earlier, lost, "{name}");
+        for (name, remote, segment, count, lost, too_large) in cases {
+            let sent = sender.send(to(remote), Ecn::Ect0, segment, &bytes(count));
+            assert_eq!((sent.lost, sent.too_large), (lost, too_large), "{name}");
             sender.send(to(receiver.address), Ecn::Ect0, 1200, &bytes(1800));
             let got = receiver.receive(2);
             assert_eq!(

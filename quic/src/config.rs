@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::limits;
 use crate::observe::{Observer, Observers, Subject};
-use crate::path::{Preferred, PreferredAddresses};
+use crate::path::{BASE_MTU, Preferred, PreferredAddresses};
 use crate::recovery::INITIAL_RTT;
 use crate::streams::LocalLimits;
 use crate::token_store::TokenStore;
@@ -76,6 +76,8 @@ pub(crate) struct Transport {
     pub(crate) congestion: Congestion,
     pub(crate) initial_rtt: Duration,
     pub(crate) ecn: bool,
+    /// Bytes of the longest datagram that is tried.
+    pub(crate) mtu: u16,
     /// Whether a server's clients may move by themselves.
     pub(crate) active_migration: bool,
     /// Where a server would rather be reached.
@@ -118,6 +120,7 @@ impl Default for Transport {
             congestion: Congestion::default(),
             initial_rtt: INITIAL_RTT,
             ecn: true,
+            mtu: limits::MTU,
             active_migration: true,
             preferred: Preferred::default(),
             follows: PreferredAddresses::default(),
@@ -236,6 +239,13 @@ macro_rules! transport_options {
         /// Whether packets are marked for ECN, where the path carries the marks; true by default. Only where the sockets can set and read them.
         pub fn ecn(mut self, ecn: bool) -> Self {
             self.transport.ecn = ecn;
+            self
+        }
+
+        /// How many bytes of UDP payload a datagram may have at most, from 1,200 to 65,527; by default [`limits::MTU`]. What the path carries is found by
+        /// trying (RFC 8899), beginning with 1,200; where that is the most nothing is tried.
+        pub fn mtu(mut self, largest: u16) -> Self {
+            self.transport.mtu = largest;
             self
         }
 
@@ -361,6 +371,9 @@ impl Transport {
             ("keep_alive", self.keep_alive),
             ("initial_rtt", Some(self.initial_rtt)),
         ];
+        if self.mtu < BASE_MTU || u64::from(self.mtu) > limits::UDP_PAYLOAD {
+            return Err(ConfigError { what: "mtu" });
+        }
         let too_large = numbers.iter().find(|(_, value, most)| value > most);
         // Below a millisecond a transport parameter would say that there is none.
         let no_time = |time: Duration| time < MILLISECOND || time > LONGEST;
@@ -483,6 +496,13 @@ mod tests {
                 ..Transport::default()
             };
             assert_eq!(transport.check().is_ok(), good, "{versions:?}");
+        }
+        for (mtu, good) in [(1199, false), (1200, true), (65_527, true), (65_528, false)] {
+            let transport = Transport {
+                mtu,
+                ..Transport::default()
+            };
+            assert_eq!(transport.check().is_ok(), good, "mtu {mtu}");
         }
         let none = Transport {
             idle_timeout: None,

@@ -107,6 +107,22 @@ pub const PATHS: usize = 4;
 /// Paths that a client may try to move to at one time.
 pub const MOVES: usize = 2;
 
+/// Bytes of the longest datagram that is tried, by default: what an Ethernet carries over IPv6. Over IPv4 20 more would fit, but not where the way leads
+/// through PPPoE or a translation to IPv6, and a probe that is lost costs more time than 20 bytes in 1,452 are worth. quinn has the same.
+pub const MTU: u16 = 1452;
+
+/// Bytes between a size that arrives and one that does not, below which nothing is gained by a longer search.
+pub const MTU_STEP: u16 = 20;
+
+/// Probes of one size that may be lost before it is taken for too long (RFC 8899 section 5.1.2).
+pub const MTU_PROBES: u8 = 3;
+
+/// Bursts of losses of long packets alone, without an arrival of one, by which a path carries less than it did.
+pub const MTU_BURSTS: u8 = 3;
+
+/// The time after which a path is searched again for whether it carries more (RFC 8899 section 5.1.1).
+pub const MTU_TIME: Duration = Duration::from_secs(600);
+
 /// For how long nothing may come on a path that is not in use before it is forgotten.
 pub const PATH_TIME: Duration = Duration::from_secs(5);
 

@@ -18,6 +18,7 @@ use pith_tls::Now;
 use super::error::Error;
 use super::hub::Hub;
 use super::link::{Link, State};
+use crate::udp::Sent;
 
 /// A socket that does not block.
 pub(crate) trait Datagrams {
@@ -27,11 +28,11 @@ pub(crate) trait Datagrams {
     /// [`ErrorKind::WouldBlock`] if there is nothing.
     fn receive(&mut self, each: &mut dyn FnMut(Route, Ecn, BytesMut)) -> io::Result<usize>;
 
-    /// Sends `datagrams`, a batch or what an earlier call left of it, and says how many bytes need not be given again.
+    /// Sends `datagrams`, a batch or what an earlier call left of it, and says how far it came.
     ///
     /// # Errors
     /// [`ErrorKind::WouldBlock`] if the socket takes nothing now. With any other error they are lost.
-    fn send(&mut self, transmit: &Transmit, datagrams: &[u8]) -> io::Result<usize>;
+    fn send(&mut self, transmit: &Transmit, datagrams: &[u8]) -> io::Result<Sent>;
 }
 
 /// Drives an endpoint. If it is dropped before the endpoint is over, everybody who waits hears of it.
@@ -283,8 +284,11 @@ impl Driver {
                 Some(transmit) => {
                     batches = batches.saturating_add(1);
                     drop(state);
-                    self.send(socket, transmit, 0);
+                    let too_large = self.send(socket, transmit, 0);
                     state = link.lock();
+                    if let Some(size) = too_large {
+                        state.connection.on_too_large(transmit.route, size, now);
+                    }
                 }
                 None if state.leave(now) => {} // and says so
                 None => break Rest::Quiet,
@@ -333,7 +337,8 @@ impl Driver {
     /// Sends what the socket did not take before. If it takes it now, those that waited go on.
     fn flush(&mut self, socket: &mut impl Datagrams) {
         if let Some((transmit, from)) = self.kept.take() {
-            self.send(socket, transmit, from);
+            // Whose it was is not known any more. That nothing arrives will tell.
+            let _too_large = self.send(socket, transmit, from);
         }
         if self.kept.is_some() {
             return;
@@ -348,19 +353,29 @@ impl Driver {
         }
     }
 
-    /// Sends what lies in the buffer from byte `from` on, and keeps what the socket does not take.
-    fn send(&mut self, socket: &mut impl Datagrams, transmit: Transmit, mut from: usize) {
+    /// Sends what lies in the buffer from byte `from` on, and keeps what the socket does not take. Gives the bytes of a datagram that was too large.
+    fn send(
+        &mut self,
+        socket: &mut impl Datagrams,
+        transmit: Transmit,
+        mut from: usize,
+    ) -> Option<usize> {
+        let mut too_large = None;
         while from < transmit.length {
             let left = self.buffer.get(from..transmit.length).unwrap_or_default();
             match socket.send(&transmit, left) {
-                Ok(sent) if sent > 0 => from = from.saturating_add(sent),
-                Err(error) if error.kind() != ErrorKind::WouldBlock => return,
+                Ok(sent) if sent.bytes > 0 => {
+                    too_large = sent.too_large.or(too_large);
+                    from = from.saturating_add(sent.bytes);
+                }
+                Err(error) if error.kind() != ErrorKind::WouldBlock => break,
                 Ok(_) | Err(_) => {
                     self.kept = Some((transmit, from));
-                    return;
+                    break;
                 }
             }
         }
+        too_large
     }
 
     fn send_replies(&mut self, socket: &mut impl Datagrams) {
@@ -421,8 +436,8 @@ const SERVED: usize = 64;
 /// Batches that a connection sends before it is others' turn.
 const BATCHES: u32 = 4;
 
-/// Bytes of a batch: ten datagrams as an Ethernet carries them.
-const BUFFER: usize = 10 * 1500;
+/// Bytes of a batch: what one call to the system takes, and so the longest datagram.
+const BUFFER: usize = 1 << 16;
 
 /// How finely connections are looked at by the clock.
 const TICK: Duration = Duration::from_millis(1);

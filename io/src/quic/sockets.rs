@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use pith_quic::{Ecn, Route, Transmit};
 
 use super::driver::Datagrams;
+use crate::udp::Sent;
 
 /// Sockets that do not block, with their addresses; there is at least one.
 pub(crate) struct Sockets<S> {
@@ -89,11 +90,11 @@ impl<S: Datagrams> Datagrams for Sockets<S> {
         Err(ErrorKind::WouldBlock.into())
     }
 
-    fn send(&mut self, transmit: &Transmit, datagrams: &[u8]) -> io::Result<usize> {
+    fn send(&mut self, transmit: &Transmit, datagrams: &[u8]) -> io::Result<Sent> {
         self.full = self.leaves_by(&transmit.route);
         match self.all.get_mut(self.full) {
             Some((_, socket)) => socket.send(transmit, datagrams),
-            None => Ok(datagrams.len()),
+            None => Ok(Sent::all(datagrams.len())),
         }
     }
 }
@@ -118,12 +119,12 @@ mod tests {
             Ok(1)
         }
 
-        fn send(&mut self, _: &Transmit, datagrams: &[u8]) -> io::Result<usize> {
+        fn send(&mut self, _: &Transmit, datagrams: &[u8]) -> io::Result<Sent> {
             if self.is_full {
                 return Err(ErrorKind::WouldBlock.into());
             }
             self.sent += 1;
-            Ok(datagrams.len())
+            Ok(Sent::all(datagrams.len()))
         }
     }
 
@@ -198,7 +199,7 @@ mod tests {
             segment: 9,
             length: 9,
         };
-        assert_eq!(all.send(&transmit, &[0; 9]).unwrap(), 9);
+        assert_eq!(all.send(&transmit, &[0; 9]).unwrap().bytes, 9);
         let (number, socket) = all.full().unwrap();
         assert_eq!((number, socket.sent), (1, 1));
         socket.is_full = true;

@@ -335,7 +335,8 @@ impl Connection {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let ecn = self.recovery.path().ecn().state();
-        self.stats.with(&self.metrics(), self.paths.active.mtu, ecn)
+        self.stats
+            .with(&self.metrics(), self.paths.active.mtu(), ecn)
     }
 }
 

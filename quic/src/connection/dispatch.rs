@@ -123,6 +123,7 @@ impl Connection {
             super::stats::count(&mut stats.probe_timeouts);
         }
         self.watch_outcome(outcome);
+        self.on_sizes(outcome);
     }
 
     /// Tells owners what became of their frames.
@@ -163,13 +164,17 @@ impl Connection {
             | Token::DataBlocked
             | Token::StreamDataBlocked(_)
             | Token::StreamsBlocked(_) => self.streams.acked(token),
-            Token::HandshakeDone | Token::NewToken => self.signals.acked(token),
+            Token::HandshakeDone => {
+                self.signals.acked(token);
+                self.begin_search();
+            }
+            Token::NewToken => self.signals.acked(token),
             Token::NewConnectionId { .. }
             | Token::PathChallenge
             | Token::PathResponse
             | Token::Datagram
-            | Token::Ping
-            | Token::MtuProbe { .. } => {}
+            | Token::Ping => {}
+            Token::MtuProbe { path, size } => self.on_mtu_probe(path, size, true),
         }
     }
 
@@ -192,8 +197,8 @@ impl Connection {
             | Token::PathChallenge
             | Token::PathResponse
             | Token::Datagram
-            | Token::Ping
-            | Token::MtuProbe { .. } => {}
+            | Token::Ping => {}
+            Token::MtuProbe { path, size } => self.on_mtu_probe(path, size, false),
         }
     }
 

@@ -41,6 +41,8 @@ pub enum Event {
     Migrated(Route),
     /// The server did not answer on this path: the connection stays where it is.
     MigrationFailed(Route),
+    /// Datagrams may have so many bytes now, for that is what the path carries; [`largest_datagram`](crate::Connection::largest_datagram) follows.
+    Mtu(u16),
     /// The connection is over. Nothing is told after this.
     Closed(ConnectionError),
 }

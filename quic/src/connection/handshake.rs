@@ -121,6 +121,10 @@ impl Connection {
             self.recovery.on_confirmed(now);
             // rfc9001#4.9.2-1
             self.discard(Space::Handshake, now);
+            // The server's round trip begins with its HANDSHAKE_DONE frame, and the client's has ended with it.
+            if self.side == Side::Client {
+                self.begin_search();
+            }
             self.go_to_preferred(now);
         }
     }

@@ -113,7 +113,7 @@ impl Connection {
 
     /// Sends on another path than before.
     pub(super) fn on_moved(&mut self, left: PathId, now: Duration) -> Result<(), ConnectionError> {
-        super::stats::count(&mut self.stats.moves);
+        super::stats::count_rare(&mut self.stats.moves);
         let fails_at = self.fails_at(now);
         // An attacker may have sent a copy: who was there before is asked too (rfc9000#9.3.3-1).
         if let Some(path) = self.paths.get_mut(left) {
@@ -148,13 +148,16 @@ impl Connection {
         let (known, ecn) = (path.recovery.take(), self.config.ecn);
         if same_host && known.is_none() {
             self.recovery.rename_path(path.id, ecn, now);
+            self.on_mtu_since(self.recovery.path().datagram_size());
             return None;
         }
         let known = known.map(|known| *known).unwrap_or_else(|| {
             let rtt = self.config.initial_rtt;
-            self.recovery.fresh_path(path.id, path.mtu, rtt, ecn)
+            self.recovery.fresh_path(path.id, path.mtu(), rtt, ecn)
         });
-        Some(Box::new(self.recovery.switch_path(known, now)))
+        let before = self.recovery.switch_path(known, now);
+        self.on_mtu_since(before.datagram_size());
+        Some(Box::new(before))
     }
 
     /// A PATH_CHALLENGE frame came: the answer goes where it came from (rfc9000#8.2.2-3). On the path in use an ACK frame goes with it, which is no probe: a

@@ -19,6 +19,7 @@ mod held;
 mod key_update;
 mod migrate;
 mod moving;
+mod mtu;
 mod packet;
 mod parameters;
 mod preferred;
@@ -57,7 +58,7 @@ use crate::config::{ClientConfig, Congestion, ServerConfig, Transport};
 use crate::crypto_stream::CryptoStream;
 use crate::error::{Code, ConnectionError, TransportError};
 use crate::observe::{End, Seen, Watch};
-use crate::path::{Amplification, Ids, NewId, Path, Paths, Route};
+use crate::path::{Amplification, Ids, NewId, Path, Paths, Route, Search};
 use crate::random::Random;
 use crate::recovery::{self, Cubic, NewReno, PathId, Recovery, Settled};
 use crate::streams::{Datagrams, Streams};
@@ -159,7 +160,7 @@ impl Connection {
         let version = attempt.first_version(&config.transport.versions, now);
         let FirstFlight { ids, tls } =
             attempt.begin(&config.transport, id, version, &mut random, now)?;
-        let path = Path::new(PathId(0), route, Amplification::Validated);
+        let path = config.transport.first_path(route, Amplification::Validated);
         let shelf = shelf.map(Box::new);
         let token = match &shelf {
             Some(shelf) if token.is_empty() => shelf.take(version),
@@ -200,7 +201,7 @@ impl Connection {
         } else {
             Amplification::new()
         };
-        let path = Path::new(PathId(0), accepted.route, amplification);
+        let path = config.transport.first_path(accepted.route, amplification);
         let parts = Parts {
             versions: Negotiation::new(accepted.version),
             attempt: None,
@@ -240,7 +241,7 @@ impl Connection {
             crypto,
             question: None,
             summary: None,
-            recovery: Recovery::new(side, config.recovery_path(parts.path.id, parts.path.mtu)),
+            recovery: Recovery::new(side, config.recovery_path(parts.path.id, parts.path.mtu())),
             settled: None,
             paced: None,
             blocked: false,
@@ -376,6 +377,13 @@ impl Transport {
             return Random::seeded(&seed);
         }
         Random::new()
+    }
+
+    fn first_path(&self, route: Route, amplification: Amplification) -> Path {
+        Path {
+            search: Search::new(self.mtu),
+            ..Path::new(PathId(0), route, amplification)
+        }
     }
 
     fn recovery_path(&self, id: PathId, mtu: u16) -> recovery::Path {

@@ -183,7 +183,7 @@ impl Connection {
         let Some(left) = self.paths.activate(id, now) else {
             return;
         };
-        super::stats::count(&mut self.stats.moves);
+        super::stats::count_rare(&mut self.stats.moves);
         let parked = self.take_up(None, now);
         if let Some(path) = self.paths.get_mut(left) {
             path.validation = None;

@@ -9,7 +9,7 @@ use pith_crypto::aead::TAG_LEN;
 
 use super::parameters::ACK_DELAY_EXPONENT;
 use super::state::State;
-use super::stats::count;
+use super::stats::{count, count_rare};
 use super::{Connection, local};
 use crate::error::{ConnectionError, TransportError};
 use crate::limits;
@@ -35,6 +35,8 @@ pub(super) struct Packet {
     pub(super) draft: Draft,
     pub(super) tokens: Tokens,
     pub(super) eliciting: bool,
+    /// Whether it is longer than what the path is known to carry.
+    pub(super) mtu_probe: bool,
     start: usize,
 }
 
@@ -108,6 +110,7 @@ impl Connection {
             draft,
             tokens: Tokens::default(),
             eliciting: false,
+            mtu_probe: false,
             start,
         }))
     }
@@ -205,6 +208,7 @@ impl Connection {
             draft,
             tokens,
             eliciting,
+            mtu_probe,
             start,
         } = packet;
         if draft.is_empty(&room.builder) {
@@ -229,7 +233,7 @@ impl Connection {
             // PADDING counts, ACK and CONNECTION_CLOSE frames do not.
             in_flight: eliciting || room.expand,
             ect0: room.ecn == Ecn::Ect0,
-            mtu_probe: false,
+            mtu_probe,
             tokens,
         };
         self.recovery.on_sent(space, packet);
@@ -244,7 +248,7 @@ impl Connection {
         let due = self.updates.is_due(worn, urgent, now);
         if due && one_rtt.update(confirmed).map_err(local)? {
             self.updates.on_update();
-            count(&mut self.stats.key_updates);
+            count_rare(&mut self.stats.key_updates);
         }
         // rfc9001#6.6-4
         if self.state.is_open() && one_rtt.is_nearly_used_up() {

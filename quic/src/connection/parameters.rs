@@ -140,7 +140,8 @@ impl Connection {
         }
         let payload = parameters.max_udp_payload_size.get();
         let path = &mut self.paths.active;
-        path.mtu = path.mtu.min(u16::try_from(payload).unwrap_or(u16::MAX));
+        path.search
+            .limit(u16::try_from(payload).unwrap_or(u16::MAX));
         let mut peer = Peer::of(&parameters);
         if let Some(address) = &parameters.preferred_address {
             let token = address.reset_token;

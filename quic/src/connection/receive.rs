@@ -10,7 +10,7 @@ use pith_tls::Now;
 
 use super::held::{Arrival, HeldPacket};
 use super::space::Unopened;
-use super::stats::count;
+use super::stats::{count, count_rare};
 use super::{Connection, local};
 use crate::error::{ConnectionError, TransportError};
 use crate::limits;
@@ -236,7 +236,7 @@ impl Connection {
             (PacketType::OneRtt, _) => {
                 let timeout = self.recovery.probe_timeout();
                 if self.updates.on_received(opened.generation, now, timeout) {
-                    count(&mut self.stats.key_updates);
+                    count_rare(&mut self.stats.key_updates);
                 }
             }
         }

@@ -59,6 +59,8 @@ pub struct Stats {
     pub in_flight: u64,
     /// Bytes of the largest datagram that is sent.
     pub mtu: u16,
+    /// How often a path carried less than it did before.
+    pub black_holes: u64,
     /// Whether packets are marked for ECN.
     pub ecn: EcnState,
 }
@@ -77,12 +79,13 @@ pub(crate) struct Counts {
     pub(crate) duplicates: u64,
     pub(crate) undecryptable: u64,
     pub(crate) discarded: u64,
-    pub(crate) key_updates: u64,
-    pub(crate) moves: u64,
     pub(crate) probe_timeouts: u64,
+    pub(crate) key_updates: u32,
+    pub(crate) moves: u32,
     pub(crate) congestion_events: u32,
     pub(crate) congestion_undone: u32,
     pub(crate) persistent_congestion: u32,
+    pub(crate) black_holes: u32,
 }
 
 impl Counts {
@@ -100,8 +103,8 @@ impl Counts {
             duplicates: self.duplicates,
             undecryptable: self.undecryptable,
             discarded: self.discarded,
-            key_updates: self.key_updates,
-            moves: self.moves,
+            key_updates: self.key_updates.into(),
+            moves: self.moves.into(),
             probe_timeouts: self.probe_timeouts,
             congestion_events: self.congestion_events.into(),
             congestion_undone: self.congestion_undone.into(),
@@ -114,6 +117,7 @@ impl Counts {
             threshold: metrics.threshold,
             in_flight: metrics.in_flight,
             mtu,
+            black_holes: self.black_holes.into(),
             ecn,
         }
     }
@@ -121,5 +125,10 @@ impl Counts {
 
 /// One more.
 pub(crate) fn count(counter: &mut u64) {
+    *counter = counter.saturating_add(1);
+}
+
+/// The same for what happens less often than four thousand million times.
+pub(crate) fn count_rare(counter: &mut u32) {
     *counter = counter.saturating_add(1);
 }

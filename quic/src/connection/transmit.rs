@@ -41,17 +41,29 @@ impl Connection {
             self.watch_changes();
             return Some(probe);
         }
+        // In turn with the rest, for a search neither delays what there is to say nor is held up by a long transfer.
+        if self.paths.active.search.is_next {
+            if let Some(probe) = self.mtu_probe(buffer, now) {
+                self.watch_changes();
+                return Some(probe);
+            }
+        }
         self.paced = None;
         let mut batch: Option<Transmit> = None;
         let mut count = 0;
         while count < limits::BATCH {
             let before = batch.map_or(0, |batch| batch.length);
-            let allowed = self.paths.active.room();
+            let rest = buffer.len().saturating_sub(before);
+            let allowed = match self.room() {
+                // A caller's buffer may be shorter than what the path carries.
+                allowed if rest >= limits::DATAGRAM => allowed.min(rest),
+                allowed => allowed,
+            };
             let most = batch.map_or(allowed, |batch| batch.segment);
             if most > allowed {
                 break;
             }
-            let room = buffer.get_mut(before..before.checked_add(most)?);
+            let room = buffer.get_mut(before..before.saturating_add(most));
             let ecn = self.marks(now);
             if batch.is_some_and(|batch| batch.ecn != ecn) {
                 break;
@@ -74,7 +86,10 @@ impl Connection {
             }
         }
         if batch.is_some() {
+            self.paths.active.search.is_next = true;
             self.update_blocked(now);
+        } else {
+            batch = self.mtu_probe(buffer, now);
         }
         self.watch_changes();
         batch
@@ -121,7 +136,7 @@ impl Connection {
             .map_or(limits::CONNECTION_ID, |dcid| dcid.len())
             .saturating_add(SHORT_OVERHEAD)
             .saturating_add(long);
-        usize::from(self.paths.active.mtu).saturating_sub(overhead)
+        usize::from(self.paths.active.mtu()).saturating_sub(overhead)
     }
 
     fn marks(&self, now: Duration) -> Ecn {
@@ -139,6 +154,21 @@ impl Connection {
         }
         count(&mut self.stats.datagrams_sent);
         self.stats.bytes_sent = self.stats.bytes_sent.saturating_add(length);
+    }
+
+    /// Bytes that the next datagram may have. Once the path may carry less than it did, what goes out after a probe timeout is short: only that may arrive,
+    /// and its acknowledgment tells of the losses (RFC 8899 section 4.3).
+    fn room(&self) -> usize {
+        let path = &self.paths.active;
+        let owed = Space::ALL
+            .into_iter()
+            .any(|space| self.recovery.probes_owed(space) > 0);
+        let room = path.room();
+        if owed && (path.search.is_in_doubt() || self.recovery.probe_count() >= DOUBTFUL_TIMEOUTS) {
+            room.min(limits::DATAGRAM)
+        } else {
+            room
+        }
     }
 
     /// Tells recovery whether this side waits for the peer's bytes before it can send.
@@ -266,6 +296,9 @@ const SHORT_OVERHEAD: usize = 1 + 4 + TAG_LEN;
 
 /// What a 0-RTT packet has more, and its source id: a version, two lengths of ids, its own length.
 const LONG_OVERHEAD: usize = 4 + 1 + 1 + 2;
+
+/// Probe timeouts in a row after which the path may carry less than it did.
+const DOUBTFUL_TIMEOUTS: u32 = 2;
 
 /// Bytes of room below which no other packet is begun in a datagram.
 const LEAST_ROOM: usize = 128;

@@ -302,7 +302,7 @@ impl Connection {
             Spaces::new(self.side, version, &self.ids.initial(), &transport).map_err(local)?;
         self.crypto = CryptoStream::new(self.side, tls).map_err(TransportError::from)?;
         let path = &self.paths.active;
-        let path = transport.recovery_path(path.id, path.mtu);
+        let path = transport.recovery_path(path.id, path.mtu());
         self.recovery = Recovery::new(self.side, path);
         (self.settled, self.paced, self.blocked) = (None, None, false);
         self.held.clear();

@@ -35,7 +35,7 @@ impl Connection {
         };
         let known = Standing {
             route: Some(self.paths.active.route),
-            mtu: self.paths.active.mtu,
+            mtu: self.paths.active.mtu(),
             ..Standing::default()
         };
         self.watch = Watch::new(observers.choose(&subject), now.monotonic, known);
@@ -87,7 +87,7 @@ impl Connection {
             metrics: Some(self.metrics()),
             timer: self.recovery.deadline(),
             route: Some(self.paths.active.route),
-            mtu: self.paths.active.mtu,
+            mtu: self.paths.active.mtu(),
             paths,
         }
     }

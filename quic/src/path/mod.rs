@@ -7,6 +7,7 @@ mod amplification;
 mod challenge;
 mod ids;
 mod local_ids;
+mod mtu;
 mod paths;
 mod preferred;
 mod remote_ids;
@@ -20,6 +21,7 @@ pub(crate) use challenge::Validation;
 pub(crate) use ids::Ids;
 pub(crate) use local_ids::LocalIds;
 pub use local_ids::NewId;
+pub(crate) use mtu::{BASE as BASE_MTU, Search};
 pub(crate) use paths::{Failed, Paths};
 pub(crate) use preferred::Preferred;
 pub use preferred::PreferredAddresses;
@@ -73,8 +75,8 @@ pub(crate) struct Path {
     pub(crate) id: PathId,
     pub(crate) route: Route,
     pub(crate) amplification: Amplification,
-    /// Bytes that a datagram may have.
-    pub(crate) mtu: u16,
+    /// How long datagrams may be.
+    pub(crate) search: Search,
     pub(crate) responses: Responses,
     /// Whether datagrams as long as every path carries are known to arrive.
     pub(crate) whole: bool,
@@ -101,7 +103,7 @@ impl Path {
             id,
             route,
             amplification,
-            mtu: u16::try_from(limits::DATAGRAM).unwrap_or(u16::MAX),
+            search: Search::new(limits::MTU),
             responses: Responses::default(),
             // As those of a handshake are.
             whole: true,
@@ -115,14 +117,19 @@ impl Path {
         }
     }
 
+    /// Bytes that a datagram may have.
+    pub(crate) fn mtu(&self) -> u16 {
+        self.search.size()
+    }
+
     /// Bytes that the next datagram may have; 0 if none may be sent. Those of a handshake are whole or none, for most have to be expanded; on a path that is
     /// being validated as much goes as may (rfc9000#8-1, rfc9000#8.1-1, rfc9000#9.3-2).
     pub(crate) fn room(&self) -> usize {
-        let allowed = self.amplification.allowance().min(self.mtu.into());
+        let allowed = self.amplification.allowance().min(self.mtu().into());
         let least = if self.validation.is_some() {
             limits::SMALL_DATAGRAM
         } else {
-            self.mtu.into()
+            self.mtu().into()
         };
         let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
         if allowed < least { 0 } else { allowed }

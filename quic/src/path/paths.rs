@@ -121,7 +121,7 @@ impl Paths {
         let path = Path {
             local,
             remote,
-            mtu: self.active.mtu,
+            search: self.active.search.again(),
             whole: false,
             is_told: false,
             validation: Some(Box::new(validation)),
@@ -144,7 +144,7 @@ impl Paths {
         let path = Path {
             local: self.active.local,
             remote: Some(remote),
-            mtu: self.active.mtu,
+            search: self.active.search.again(),
             whole: false,
             moves: true,
             validation: Some(Box::new(validation)),

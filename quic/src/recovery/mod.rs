@@ -354,7 +354,6 @@ impl Recovery {
     }
 
     /// Datagrams have another size from now on; see [`Path::set_datagram_size`].
-    #[allow(dead_code, reason = "for path MTU discovery, which is to come")]
     pub(crate) fn set_datagram_size(&mut self, size: u16, restart: bool) {
         self.path.set_datagram_size(size, restart);
     }
@@ -501,6 +500,8 @@ impl Recovery {
                 marked = marked.saturating_add(packet.ect0.into());
             }
             if speaks(packet) {
+                let smallest = outcome.smallest_lost_size.unwrap_or(u16::MAX);
+                outcome.smallest_lost_size = Some(smallest.min(packet.size));
                 speaking = speaking.saturating_add(1);
                 congested = congested.max(Some(packet.sent_at));
             }

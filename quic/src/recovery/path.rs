@@ -120,7 +120,6 @@ impl Path {
     }
 
     /// Datagrams have another size from now on. With `restart` the window begins anew: for a size that was lowered to get a handshake through.
-    #[allow(dead_code, reason = "for path MTU discovery, which is to come")]
     pub(crate) fn set_datagram_size(&mut self, size: u16, restart: bool) {
         self.datagram = size;
         self.congestion.set_datagram_size(size, restart);

@@ -33,6 +33,8 @@ pub(crate) struct Outcome {
     /// The size of the largest packet that arrived, and of the largest that is lost.
     pub(crate) largest_acked_size: u16,
     pub(crate) largest_lost_size: u16,
+    /// The size of the smallest that is lost on the path in use and was no probe for a longer one.
+    pub(crate) smallest_lost_size: Option<u16>,
     pub(crate) sampled: bool,
     /// A recovery period began.
     pub(crate) congestion: bool,

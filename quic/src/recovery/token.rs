@@ -3,6 +3,7 @@
 //! Whoever writes a frame that matters leaves a [`Token`] in the packet's [`Tokens`]. When the packet is acknowledged or lost, the tokens go
 //! back to their owners, who know what to do: forget the data, or send it again in a new frame (RFC 9000 section 13.3). Tokens hold no data.
 
+use super::path::PathId;
 use crate::wire::{Dir, PacketNumber, Space, StreamId};
 
 /// A frame that was written to a packet, named so that its owner knows it again.
@@ -41,8 +42,8 @@ pub(crate) enum Token {
     Datagram,
     Ping,
     /// A datagram of this many bytes, sent to find out whether the path carries it.
-    #[allow(dead_code, reason = "for path MTU discovery, which is to come")]
     MtuProbe {
+        path: PathId,
         size: u16,
     },
     /// An ACK frame of this space up to this number: once it has arrived, what it said need not be said again.

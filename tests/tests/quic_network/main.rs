@@ -11,6 +11,7 @@
 #[cfg(pith_test)]
 mod constant_time;
 mod handshakes;
+mod paths;
 mod preferred;
 mod random;
 mod returning;

@@ -347,6 +347,7 @@ fn early_data_survives_a_bad_network_beside_quinn() {
         reorder: 20,
         repeat: 5,
         corrupt: 3,
+        carries: 0,
     };
     type Make = fn(Then, Bad, u64) -> Met;
     let makes: [(&str, Make); 2] = [("client", Met::pith_client), ("server", Met::pith_server)];

@@ -49,13 +49,16 @@ struct Pair {
     seen_at: Route,
 }
 
-/// What the link does, in percent.
+/// What the link does.
 #[derive(Debug, Clone, Copy, Default)]
 struct Bad {
+    /// In percent, as the next three.
     loss: u64,
     reorder: u64,
     repeat: u64,
     corrupt: u64,
+    /// Bytes that a datagram may have on the way; 0 for any number.
+    carries: usize,
 }
 
 const DELAY: Duration = Duration::from_millis(10);
@@ -201,7 +204,8 @@ impl Pair {
     }
 
     fn fly(&mut self, to_pith: bool, marked: bool, mut datagram: Vec<u8>) {
-        if self.percent(self.bad.loss) {
+        let fits = self.bad.carries == 0 || datagram.len() <= self.bad.carries;
+        if self.percent(self.bad.loss) || !fits {
             return;
         }
         if self.percent(self.bad.corrupt) {
@@ -543,6 +547,7 @@ fn quinn_and_pith_survive_a_bad_network() {
         reorder: 10,
         repeat: 5,
         corrupt: 3,
+        carries: 0,
     };
     for (role, make) in BOTH {
         for seed in 0..4 {
@@ -550,6 +555,42 @@ fn quinn_and_pith_survive_a_bad_network() {
             pair.connect();
             pair.exchange(200_000);
             assert!(pair.pith().stats().packets_lost > 0, "{role} {seed}");
+        }
+    }
+}
+
+#[test]
+fn quinn_and_pith_find_what_their_path_carries_and_that_it_carries_less() {
+    for (role, make) in BOTH {
+        // What the path carries at first and then, and the least that is found.
+        for (carries, later, least) in [
+            (1200, 1200, 1200),
+            (1350, 1350, 1326),
+            (1500, 1500, 1452),
+            (1500, 1350, 1326),
+            (1500, 1200, 1200),
+        ] {
+            let bad = Bad {
+                carries,
+                ..Bad::default()
+            };
+            let name = format!("{role} {carries} {later}");
+            let mut pair = make(CipherSuite::Aes128GcmSha256, bad, 1);
+            pair.connect();
+            pair.exchange(1_000_000);
+            pair.bad.carries = later;
+            pair.exchange(1_000_000);
+            pair.exchange(1_000_000);
+            let stats = pair.pith().stats();
+            let found = usize::from(stats.mtu);
+            assert!((least..=later).contains(&found), "{name}: {found}");
+            // It searches again a minute after it has found less.
+            let (theirs, shrinks) = (pair.quinn().current_mtu(), later < carries);
+            let least = if shrinks { 1200 } else { least };
+            assert!((least..=later).contains(&theirs.into()), "{name}: {theirs}");
+            let holes = pair.quinn().stats().path.black_holes_detected;
+            let holes = (stats.black_holes, holes);
+            assert_eq!(holes, (shrinks.into(), shrinks.into()), "{name}");
         }
     }
 }

@@ -19,6 +19,7 @@ use pith_tls::{Now, SessionStore, StrikeRegister, Tickets};
 use crate::clock::Clock;
 use crate::quic::waiting::lock;
 use crate::quic::{Connection, Datagrams, Driver, Endpoint, Turn, endpoint};
+use crate::udp::Sent;
 
 /// How the network treats the datagrams of a test.
 #[derive(Debug, Clone, Copy, Default)]
@@ -81,7 +82,7 @@ impl Datagrams for Wire {
         Ok(count)
     }
 
-    fn send(&mut self, transmit: &Transmit, datagrams: &[u8]) -> io::Result<usize> {
+    fn send(&mut self, transmit: &Transmit, datagrams: &[u8]) -> io::Result<Sent> {
         let mut net = lock(&self.net);
         let manners = net.manners;
         self.calls += 1;
@@ -111,7 +112,7 @@ impl Datagrams for Wire {
             let number = net.sent;
             net.flying.insert((at, number), flying);
         }
-        Ok(taken)
+        Ok(Sent::all(taken))
     }
 }
 

@@ -12,7 +12,7 @@ use pith_quic::{Ecn, Route, Transmit};
 
 use crate::clock::Clock;
 use crate::quic::{Datagrams, Driver, Sockets, Turn};
-use crate::udp::Udp;
+use crate::udp::{Sent, Udp};
 
 /// What every handle of an endpoint holds behind what it is a handle of. The last that goes waits until everything is delivered.
 pub(super) struct Thread(Vec<Arc<Shared>>);
@@ -236,7 +236,7 @@ impl Datagrams for Socket {
         socket.try_io(|| udp.receive(socket, &mut *each))
     }
 
-    fn send(&mut self, transmit: &Transmit, datagrams: &[u8]) -> io::Result<usize> {
+    fn send(&mut self, transmit: &Transmit, datagrams: &[u8]) -> io::Result<Sent> {
         let Self { socket, udp } = self;
         socket.try_io(|| udp.send(socket, transmit, datagrams))
     }

@@ -20,7 +20,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::clock::Clock;
 use crate::quic::{self, Connection, Datagrams, Driver, Error, Incoming, Sockets, Turn};
-use crate::udp::{Udp, at_each, shared};
+use crate::udp::{Sent, Udp, at_each, shared};
 
 /// A UDP socket, and all QUIC connections that share it. Clones are the same endpoint.
 ///
@@ -396,7 +396,7 @@ impl Datagrams for Socket {
         io.try_io(Interest::READABLE, || udp.receive(io, &mut *each))
     }
 
-    fn send(&mut self, transmit: &Transmit, datagrams: &[u8]) -> io::Result<usize> {
+    fn send(&mut self, transmit: &Transmit, datagrams: &[u8]) -> io::Result<Sent> {
         #[cfg(test)]
         {
             self.stalled = self.stalls && !self.stalled;

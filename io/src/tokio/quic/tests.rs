@@ -159,6 +159,43 @@ fn megabytes_go_there_and_back() {
 }
 
 #[test]
+fn datagrams_become_as_long_as_the_loopback_carries_and_what_the_system_refuses_harms_nobody() {
+    // (the longest that is tried, the least and the most that is found): IPv4 carries no more than the last, and the system says so
+    let rows = [
+        (1200, 1200, 1200),
+        (1452, 1452, 1452),
+        (9000, 9000, 9000),
+        (65_527, 30_000, 65_507),
+    ];
+    on_both(|| async {
+        let pki = Pki::with(Kind::P256, 0);
+        let credential = leaf(&pki);
+        for (largest, least, most) in rows {
+            let tls = pith_tls::ServerConfig::new(credential.clone()).alpn(&[b"echo"]);
+            let config = ServerConfig::new(tls.build().unwrap()).mtu(largest);
+            let server = Endpoint::server("127.0.0.1:0", config.build().unwrap()).unwrap();
+            echo_on(&server);
+            let tls = pith_tls::ClientConfig::new(trust(&pki)).alpn(&[b"echo"]);
+            let config = ClientConfig::new(tls.build().unwrap()).mtu(largest);
+            let config = config.build().unwrap();
+            let client = Endpoint::client("127.0.0.1:0").unwrap();
+            let connection = client.connect(&config, server.local_addr(), NAME);
+            let connection = connection.await.unwrap();
+            let data = pattern(500_000, 3);
+            let mut found = 0;
+            while found < least {
+                let got = there_and_back(&connection, &data).await.unwrap();
+                assert!(got == data, "{largest}");
+                found = connection.stats().mtu;
+                assert!((1200..=most).contains(&found), "{largest}: {found}");
+            }
+            drop(connection);
+            join!(client.shutdown(LIMIT), server.shutdown(LIMIT));
+        }
+    });
+}
+
+#[test]
 fn a_socket_that_is_full_at_every_other_call_delays_and_loses_nothing() {
     on_both(|| async {
         let configs = configs();

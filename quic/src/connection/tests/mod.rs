@@ -13,6 +13,7 @@ mod loss;
 mod malformed;
 mod migrate;
 mod moving;
+mod mtu;
 mod observers;
 mod order;
 mod parameters;
@@ -128,8 +129,8 @@ impl Pair {
         server: impl FnOnce(ServerConfigBuilder) -> ServerConfigBuilder,
     ) -> Self {
         let (client_tls, server_tls) = tls(CipherSuite::ALL);
-        let client = client(ClientConfig::new(client_tls).seed([1; 32]));
-        let server = server(ServerConfig::new(server_tls).seed([2; 32]));
+        let client = client(ClientConfig::new(client_tls).seed([1; 32]).mtu(1200));
+        let server = server(ServerConfig::new(server_tls).seed([2; 32]).mtu(1200));
         Self::of(fate, &client.build().unwrap(), server.build().unwrap())
     }
 
