@@ -105,7 +105,7 @@ def text(rows, day):
     ]
     if any(row["scenario"] in TLS for row in rows):
         parts += [
-            "TLS 1.3 with AES-128-GCM and ECDSA P-256, both sides in one process and joined by memory, each side's processor time by itself, dropping the connection included. The floor is the sum of the primitives that "
+            "TLS 1.3 with AES-128-GCM, ECDSA P-256, the leaf right below the root and certificates not compressed, both sides in one process and joined by memory, each side's processor time by itself, dropping the connection included. The floor is the sum of the primitives that "
             "nobody can do without, called on AWS-LC in the same run; that of records is the AEAD over the same buffers. Peers that read and write by themselves copy what goes over the wire, as "
             "they would with a socket.",
             table(rows, TLS, True),
@@ -135,7 +135,7 @@ def bars(rows, names, heading):
     """Horizontal bars of what each takes, in times the floor."""
     groups = grouped(rows, names)
     peers = ["pith", *collections.OrderedDict.fromkeys(row["peer"] for row in rows if row["scenario"] in names)]
-    left, width, y, parts = 250, 420, 56, [label(10, 20, heading, kind=' class="t"')]
+    left, width, y, parts = 290, 420, 56, [label(10, 20, heading, kind=' class="t"')]
     values = {}
     for key, by_peer in groups.items():
         for peer in peers:
@@ -182,12 +182,13 @@ def lines(rows, heading):
     for part in range(5):
         y = 40 + height * (1 - part / 4)
         parts += [f'<line x1="{left}" y1="{y}" x2="{left + step * most}" y2="{y}"/>', label(left - 4, y + 4, f"{top * part / 4 / 1000:.0f} µs", "end")]
+    kinds = list(collections.OrderedDict.fromkeys((what, side) for what, side, _ in series))
     for place, ((what, side, peer), points) in enumerate(series.items()):
         spots = [(left + step * (len(str(number)) - 1), 40 + height * (1 - value / top)) for number, value in sorted(points.items())]
-        colour = COLOURS[place % len(COLOURS)]
-        parts.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in spots)}"/>')
-        x = left + step * most + 20
-        parts += [f'<rect x="{x}" y="{40 + 16 * place}" width="10" height="10" fill="{colour}"/>', label(x + 14, 49 + 16 * place, f"{NAMES.get(peer, peer)}, {what}, {side}")]
+        look = f'fill="none" stroke="{COLOURS[kinds.index((what, side))]}" stroke-width="2"' + ("" if peer == "pith" else ' stroke-dasharray="5 4"')
+        parts.append(f'<polyline {look} points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in spots)}"/>')
+        x, y = left + step * most + 20, 45 + 16 * place
+        parts += [f'<path {look} d="M{x} {y}h24"/>', label(x + 30, y + 4, f"{NAMES.get(peer, peer)}, {what}, {side}")]
     return svg(left + step * most + 260, height + 80, parts)
 
 

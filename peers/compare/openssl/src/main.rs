@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use openssl::ssl::{
     ErrorCode, ShutdownState, Ssl, SslContext, SslContextBuilder, SslFiletype, SslMethod,
-    SslSession, SslSessionCacheMode, SslStream, SslVerifyMode, SslVersion,
+    SslOptions, SslSession, SslSessionCacheMode, SslStream, SslVerifyMode, SslVersion,
 };
 use pith_bench_program::{Failure, Files, Link, NAME, Need, Pipe, Setup, Side, Tls, serve};
 
@@ -73,6 +73,8 @@ impl pith_bench_program::Library for Library {
 
 fn context(method: SslMethod, setup: Setup) -> Result<SslContextBuilder, Failure> {
     let mut context = SslContext::builder(method)?;
+    // No certificates that are compressed, as with the others.
+    context.set_options(SslOptions::from_bits_retain(NO_COMPRESSED_CERTIFICATES));
     context.set_min_proto_version(Some(SslVersion::TLS1_3))?;
     context.set_ciphersuites("TLS_AES_128_GCM_SHA256")?;
     context.set_groups_list(if setup.hybrid {
@@ -135,3 +137,6 @@ impl Side for Connection {
         }
     }
 }
+
+/// `SSL_OP_NO_TX_CERTIFICATE_COMPRESSION` and `SSL_OP_NO_RX_CERTIFICATE_COMPRESSION`, which the crate does not name.
+const NO_COMPRESSED_CERTIFICATES: u64 = 0b11 << 32;
