@@ -17,9 +17,10 @@ if [[ ${#packages[@]} -gt 0 ]]; then
     apt-get -q update
     DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends "${packages[@]}"
 fi
-for name in boring s2n; do
+for script in "rust.sh boring" "rust.sh s2n" "rust.sh quiche" "rust.sh s2n-quic" openssl/quic.sh; do
     start=$SECONDS
-    program=$(bash peers/rust.sh "$name")
+    # shellcheck disable=SC2086
+    program=$(bash peers/$script)
     echo "$program: $((SECONDS - start)) s"
 done
 "$(bash peers/node/build.sh)" --version

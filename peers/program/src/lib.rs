@@ -21,9 +21,11 @@
 //!
 //! Keys that were agreed on before: `--psk FILE`, `--psk-identity FILE`, and `--psk-context FILE` where they are imported.
 
+pub mod files;
+
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -38,6 +40,45 @@ pub struct Options {
 }
 
 impl Options {
+    /// Those of the command line.
+    pub fn new() -> Result<Self, Failure> {
+        let mut arguments = std::env::args().skip(1);
+        let server = match arguments.next().as_deref() {
+            Some("server") => true,
+            Some("client") => false,
+            _ => return Err("neither server nor client".into()),
+        };
+        let mut values = HashMap::new();
+        while let Some(name) = arguments.next() {
+            let name = name
+                .strip_prefix("--")
+                .ok_or("an option has two dashes")?
+                .to_owned();
+            values.insert(name, arguments.next().ok_or("an option has a value")?);
+        }
+        Ok(Self { server, values })
+    }
+
+    /// Refuses options that this program does not have.
+    pub fn only(&self, known: &[&str]) -> Result<(), Failure> {
+        let unknown = self
+            .values
+            .keys()
+            .find(|name| !known.contains(&name.as_str()));
+        unknown.map_or(Ok(()), |name| Err(format!("no option --{name}").into()))
+    }
+
+    /// Whether it was said.
+    pub fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
+    /// This machine's address that it serves on, or that it finds its server at.
+    pub fn host(&self) -> Result<IpAddr, Failure> {
+        let host = self.get("host").map(str::parse).transpose()?;
+        Ok(host.unwrap_or(Ipv4Addr::LOCALHOST.into()))
+    }
+
     /// The value of an option.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
@@ -80,7 +121,7 @@ pub trait Session: Read + Write {
 pub fn run(
     open: impl FnOnce(&Options, TcpStream) -> Result<Box<dyn Session>, Failure>,
 ) -> ExitCode {
-    let outcome = options().and_then(|options| {
+    end(Options::new().and_then(|options| {
         let tcp = if options.server {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
             println!("ACCEPT {}", listener.local_addr()?);
@@ -90,7 +131,11 @@ pub fn run(
         };
         tcp.set_read_timeout(Some(LIMIT))?;
         talk(&mut *open(&options, tcp)?)
-    });
+    }))
+}
+
+/// Says how it ended.
+pub fn end(outcome: Result<&str, Failure>) -> ExitCode {
     match outcome {
         Ok(end) => {
             println!("{end}");
@@ -101,24 +146,6 @@ pub fn run(
             ExitCode::FAILURE
         }
     }
-}
-
-fn options() -> Result<Options, Failure> {
-    let mut arguments = std::env::args().skip(1);
-    let server = match arguments.next().as_deref() {
-        Some("server") => true,
-        Some("client") => false,
-        _ => return Err("neither server nor client".into()),
-    };
-    let mut values = HashMap::new();
-    while let Some(name) = arguments.next() {
-        let name = name
-            .strip_prefix("--")
-            .ok_or("an option has two dashes")?
-            .to_owned();
-        values.insert(name, arguments.next().ok_or("an option has a value")?);
-    }
-    Ok(Options { server, values })
 }
 
 fn talk(session: &mut dyn Session) -> Result<&'static str, Failure> {
@@ -166,4 +193,5 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-const LIMIT: Duration = Duration::from_secs(60);
+/// How long a peer waits for anything.
+pub const LIMIT: Duration = Duration::from_secs(60);

@@ -7,6 +7,9 @@
 //!
 //! What each peer has no part in, because it has none itself: early data Node; imported keys (RFC 9258) OpenSSL, s2n-tls and Node;
 //! compressed certificates s2n-tls, and for clients BoringSSL; raw public keys s2n-tls, Node and Chromium. `tests/psk.rs` shows it of the keys.
+//!
+//! Over QUIC they are quiche, s2n-quic, OpenSSL by a program of its own, which PITH_QUICHE, PITH_S2N_QUIC and PITH_OPENSSL_QUIC name, and quinn, whose program
+//! is built with these tests; `tests/runner.rs` has the table of what each lacks.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -19,12 +22,14 @@
 
 mod peer;
 mod process;
+mod quic;
 mod session;
 
 use std::time::Duration;
 
 pub use peer::{Conversation, EXPORTER, Library, Peer, hex};
 pub use process::{OpenSsl, Process, folder, program};
+pub use quic::{LOCALHOST, QuicLibrary, QuicPeer, Site};
 pub use session::{Listener, Session, connect, connect_over, tls_error};
 
 /// How long anything may take before a test fails.

@@ -173,17 +173,28 @@ impl Process {
     ///
     /// # Panics
     /// If it does not end.
-    pub fn finish(mut self) -> String {
+    pub fn finish(self) -> String {
+        self.end(LIMIT).1
+    }
+
+    /// Waits so long until it ends by itself, and returns whether it says that all went well, and all that it printed.
+    ///
+    /// # Panics
+    /// If it does not end.
+    pub fn end(mut self, limit: Duration) -> (bool, String) {
         let start = Instant::now();
-        while self.child.try_wait().unwrap().is_none() {
-            let late = start.elapsed() > LIMIT;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            let late = start.elapsed() > limit;
             assert!(!late, "the peer does not end:\n{}", self.output.text());
             thread::sleep(TICK);
-        }
+        };
         for reader in self.readers.drain(..) {
             reader.join().unwrap();
         }
-        self.output.text()
+        (status.success(), self.output.text())
     }
 
     /// All that it printed until now.

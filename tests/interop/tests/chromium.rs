@@ -8,7 +8,7 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -17,6 +17,8 @@ use std::time::Duration;
 
 use pith_interop::{LIMIT, Process, folder, program};
 use pith_io::std::Stream;
+use pith_tests::network::Link;
+use pith_tests::network::proxy::Proxy;
 use pith_tests::pair::credential;
 use pith_tests::pki::{Kind, Pki, self_signed};
 use pith_tls::{EarlyData, Now, ServerConfig, StrikeRegister, Summary, key_pin};
@@ -68,6 +70,24 @@ fn chromium_reads_the_page_over_the_hybrid_group() {
 /// an Alt-Svc of none whose certificate does not lead to a public root.
 #[test]
 fn chromium_gets_a_page_with_fifty_scripts_over_http3() {
+    get_a_page_with_fifty_scripts(None);
+}
+
+/// The same with loss and reordering on the way.
+#[test]
+fn chromium_gets_a_page_with_fifty_scripts_over_a_bad_link() {
+    get_a_page_with_fifty_scripts(Some(Link {
+        delay: Duration::from_millis(5),
+        jitter: Duration::from_millis(3),
+        loss: 30,
+        reorder: (30, Duration::from_millis(5)),
+        duplicate: 10,
+        corrupt: 5,
+        ..Link::default()
+    }));
+}
+
+fn get_a_page_with_fifty_scripts(link: Option<Link>) {
     // Neither lies in the cache.
     let chromium = program(
         "PITH_CHROMIUM",
@@ -108,6 +128,11 @@ fn chromium_gets_a_page_with_fifty_scripts_over_http3() {
         .nth(1)
         .unwrap();
     let port: u16 = port.split('"').next().unwrap().parse().unwrap();
+    let proxy = link.map(|link| {
+        let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Proxy::new(server, 5, link.clone(), link).unwrap()
+    });
+    let port = proxy.as_ref().map_or(port, |it| it.address().port());
     let force = format!("--origin-to-force-quic-on=127.0.0.1:{port}");
     let page = visit(&chromium, port, &pin, &[&force]).finish();
     let sum: usize = (0..SCRIPTS).sum();
@@ -119,6 +144,10 @@ fn chromium_gets_a_page_with_fifty_scripts_over_http3() {
     let printed = server.printed();
     for part in ["\"group\":\"X25519MLKEM768\"", "\"error\":null"] {
         assert!(printed.contains(part), "{printed}");
+    }
+    for stats in proxy.iter().flat_map(Proxy::stats) {
+        let harms = [stats.lost, stats.held];
+        assert!(harms.iter().all(|count| *count > 0), "{stats:?}");
     }
 }
 
