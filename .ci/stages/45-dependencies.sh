@@ -12,6 +12,10 @@ check() {
 check "$eight" -p pith-tls --no-default-features
 check "$eight adler2 miniz_oxide" -p pith-quic
 
+# The bill of materials says the same, with a version, a licence and a checksum for each.
+python3 tools/sbom.py pith-tls --no-default-features --expect "$eight"
+python3 tools/sbom.py pith-quic --expect "$eight adler2 miniz_oxide"
+
 version=0.20.2
 root=${XDG_CACHE_HOME:-$HOME/.cache}/pith/cargo-deny-$version
 if [[ ! -x $root/bin/cargo-deny ]]; then
