@@ -12,9 +12,9 @@
 
 use std::hint::black_box;
 
-use pith_bench_program::{Failure, Files, Kind, Meter as Sums, Tls, Whose, batch};
+use pith_bench_program::{Failure, Files, Kind, Meter as Sums, Tls, Whose, batch, machine};
 use pith_benches::pith::Pith;
-use pith_benches::{Bare, Meter, Records, SUITES, keys, timed, unmetered};
+use pith_benches::{Bare, Meter, Records, SUITES, keys, quic, timed, unmetered};
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -57,6 +57,17 @@ fn instructions() -> Result<(), Failure> {
             println!("{scenario} {side}\t{runs}");
         }
     }
+    let mut quic = quic::Pith::new(&Files::new(keys()))?;
+    for (name, scenario, unit, runs) in QUIC {
+        for (side, whose) in [("client", Whose::Client), ("server", Whose::Server)] {
+            for runs in [1, runs] {
+                let mut meter = Sums::watched(whose, measured);
+                machine::run(&mut quic, scenario, unit * runs, &mut meter)?;
+                end_of_row();
+            }
+            println!("{name} {side}\t{runs}");
+        }
+    }
     for (name, suite, aead) in SUITES {
         let mut records = Records::new(suite, SIZE, BATCH);
         let mut bare = Bare::new(aead, SIZE, BATCH);
@@ -95,8 +106,22 @@ fn allocations() -> Result<(), Failure> {
             println!("{scenario} {side}\t{calls}\t{runs}");
         }
     }
+    let mut quic = quic::Pith::new(&Files::new(keys()))?;
+    for (name, scenario, unit, runs) in QUIC {
+        let mut sums = Sums::new(Kind::Calls)?;
+        machine::run(&mut quic, scenario, unit * runs, &mut sums)?;
+        let (client, server) = sums.sums();
+        println!("{name} client\t{client}\t{runs}");
+        println!("{name} server\t{server}\t{runs}");
+    }
     Ok(())
 }
+
+/// QUIC without sockets: names of rows, scenarios, what one is, and how many in a row.
+const QUIC: [(&str, &str, u64, u64); 2] = [
+    ("quic-handshake", "shake", 1, 64),
+    ("quic-transfer-mib", "transfer", 1 << 20, 16),
+];
 
 fn only(scenario: &str, side: &str) -> Result<(), Failure> {
     let whose = match side {
