@@ -77,6 +77,40 @@ fn tables_hold() {
     );
 }
 
+/// What is recommended and not done is told with a reason; the page of assurance shows it.
+#[test]
+fn recommendations_that_are_not_followed_have_reasons() {
+    let text = |name: &str| text(&root().join("assurance").join(name));
+    let faults = shoulds(&text("shoulds.tsv"), &text("shoulds.ids"));
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Checks rows of id, level, what is done instead and why against the list of ids and levels.
+fn shoulds(table: &str, list: &str) -> Vec<String> {
+    let list: BTreeMap<_, _> = rows(list)
+        .into_iter()
+        .map(|(_, cells)| (cells[0], cells[1]))
+        .collect();
+    let (mut faults, mut seen) = (Vec::new(), BTreeSet::new());
+    for (line, cells) in rows(table) {
+        let [id, level, instead, why] = padded(&cells);
+        let mut fault =
+            |what: &str| faults.push(format!("assurance/shoulds.tsv:{line}: {id}: {what}"));
+        if cells.len() != 4 || instead.is_empty() || why.is_empty() {
+            fault("needs four cells");
+        }
+        if !seen.insert(id) {
+            fault("stands twice");
+        }
+        match list.get(id) {
+            None => fault("is in no list"),
+            Some(listed) if *listed != level => fault("has another level"),
+            Some(_) => {}
+        }
+    }
+    faults
+}
+
 /// What the workspace's Rust sources hold that tables speak of.
 #[derive(Default)]
 struct Sources {
@@ -513,6 +547,31 @@ fn checker_sees_a_bad_attack_row() {
         );
     }
     assert_eq!(Attacks::check(&full, &sources).missing, 130);
+}
+
+#[test]
+fn checker_sees_a_bad_recommendation_row() {
+    let list = "a-s1\tSHOULD\na-s2\tSHOULD NOT\n";
+    for (name, table, want) in [
+        ("good", "a-s1\tSHOULD\tx\ty\na-s2\tSHOULD NOT\tx\ty\n", ""),
+        ("comment", "# a-s3\n", ""),
+        ("unknown", "a-s3\tSHOULD\tx\ty\n", "in no list"),
+        ("another level", "a-s2\tSHOULD\tx\ty\n", "another level"),
+        ("no reason", "a-s1\tSHOULD\tx\n", "four cells"),
+        ("five cells", "a-s1\tSHOULD\tx\ty\tz\n", "four cells"),
+        (
+            "twice",
+            "a-s1\tSHOULD\tx\ty\na-s1\tSHOULD\tx\ty\n",
+            "stands twice",
+        ),
+    ] {
+        let faults = shoulds(table, list);
+        assert_eq!(faults.is_empty(), want.is_empty(), "{name}: {faults:?}");
+        assert!(
+            faults.iter().all(|fault| fault.contains(want)),
+            "{name}: {faults:?}"
+        );
+    }
 }
 
 #[test]
