@@ -51,6 +51,7 @@ impl<S> Sockets<S> {
         Some((self.full, socket))
     }
 
+    #[cfg(feature = "std")]
     pub(crate) fn get_mut(&mut self, number: usize) -> Option<&mut S> {
         self.all.get_mut(number).map(|(_, socket)| socket)
     }
