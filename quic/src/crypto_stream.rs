@@ -119,11 +119,11 @@ impl CryptoStream {
 
     /// The next order.
     pub(crate) fn next_order(&mut self) -> Option<Order> {
-        let order = self.orders.pop_front();
+        let order = self.orders.pop_front()?;
         if self.orders.is_empty() {
             self.orders = VecDeque::new();
         }
-        order
+        Some(order)
     }
 
     /// Whether CRYPTO frames of this space are to be written.

@@ -86,8 +86,11 @@ pub const REORDERING: u64 = 64;
 /// Skipped packet numbers that are armed at one time.
 pub const SKIPPED_NUMBERS: usize = 8;
 
-/// Datagrams in a batch that goes to the system in one call, and so in a burst (s2n-quic and quinn have the same).
+/// Datagrams in a batch that goes to the system in one call.
 pub const BATCH: u64 = 10;
+
+/// Datagrams in a burst, where pacing spreads them (RFC 9002 section 7.7; s2n-quic and quinn have the same).
+pub(crate) const BURST: u32 = 10;
 
 /// Bytes of the destination connection id that a client chooses at random for its first packet; at least 8 (RFC 9000 section 7.2).
 pub const FIRST_ID: usize = 16;

@@ -27,7 +27,7 @@ impl Ranges {
     }
 
     pub(crate) fn remove(&mut self, range: Range<u64>) {
-        if range.is_empty() {
+        if range.is_empty() || self.0.is_empty() {
             return;
         }
         if let Some((&before, &its_end)) = self.0.range(..range.start).next_back() {

@@ -173,12 +173,21 @@ impl SendBuffer {
         if range.is_empty() {
             return;
         }
-        self.acked.insert(range.clone());
         self.lost.remove(range.clone());
-        let whole = self.acked.around(range.start).unwrap_or(range);
+        // Most of what arrives is what comes next, and needs no set of ranges.
+        let touches = |acked: Range<u64>| acked.start <= range.end;
+        let is_next = range.start == self.base && !self.acked.first().is_some_and(touches);
+        let whole = if is_next {
+            range
+        } else {
+            self.acked.insert(range.clone());
+            self.acked.around(range.start).unwrap_or(range)
+        };
         if whole.start <= self.base {
             self.base = whole.end;
-            self.acked.remove(whole);
+            if !is_next {
+                self.acked.remove(whole);
+            }
             while self.chunks.front().is_some_and(|c| c.end() <= self.base) {
                 self.chunks.pop_front();
             }

@@ -43,6 +43,9 @@ impl Held {
 
     /// The packets of the types for which there are keys now, or never will be. Others stay.
     pub(crate) fn take(&mut self, is_settled: impl Fn(PacketType) -> bool) -> Vec<HeldPacket> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
         let all = core::mem::take(&mut self.0);
         let (taken, kept) = all
             .into_iter()

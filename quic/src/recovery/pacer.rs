@@ -38,11 +38,20 @@ impl Pacer {
     pub(crate) fn on_sent(&mut self, now: Duration, bytes: u64, pace: &Pace) {
         let passed = now.saturating_sub(self.counted);
         self.counted = self.counted.max(now);
-        let capacity = pace.time(pace.capacity());
+        // A division for each packet is what can be afforded: the rest follows from it.
+        let datagram = pace.time(pace.datagram);
+        let capacity = datagram
+            .saturating_mul(limits::BURST)
+            .max(TIMER.saturating_mul(2));
+        let added = if bytes == pace.datagram {
+            datagram
+        } else {
+            pace.time(bytes)
+        };
         // What was sent at the pace of a guess, before the first round trip, is no debt at a faster one.
         let held = self.held.saturating_sub(passed).min(capacity);
-        self.held = held.saturating_add(pace.time(bytes));
-        let next = self.held.saturating_add(pace.time(pace.datagram));
+        self.held = held.saturating_add(added);
+        let next = self.held.saturating_add(datagram);
         // rfc9002#7.7-1
         if next > capacity {
             let quantum = pace.time(pace.quantum());
@@ -84,18 +93,18 @@ impl Pace {
 
     /// The longest burst.
     fn capacity(&self) -> u64 {
-        self.batch().max(self.bytes(TIMER.saturating_mul(2)))
+        self.burst().max(self.bytes(TIMER.saturating_mul(2)))
     }
 
-    /// What a full bucket waits for: a batch, but a quarter of a small window, and as much as a timer's tick lets through.
+    /// What a full bucket waits for: a burst, but a quarter of a small window, and as much as a timer's tick lets through.
     fn quantum(&self) -> u64 {
         let quarter = self.window.checked_div(4).unwrap_or_default();
-        let quantum = self.batch().min(quarter).max(self.bytes(TIMER));
+        let quantum = self.burst().min(quarter).max(self.bytes(TIMER));
         quantum.clamp(self.datagram, self.capacity())
     }
 
-    fn batch(&self) -> u64 {
-        self.datagram.saturating_mul(limits::BATCH)
+    fn burst(&self) -> u64 {
+        self.datagram.saturating_mul(limits::BURST.into())
     }
 }
 
