@@ -504,6 +504,25 @@ fn any_datagrams_into_an_endpoint() {
         });
 }
 
+/// The datagrams of a real handshake and what follows stand in the corpora of the parsers that read them. `PITH_WRITE_CORPORA=1` writes them.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "a test that writes a corpus")]
+fn datagrams_of_a_real_handshake_are_in_the_corpora() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for target in ["datagram", "header"] {
+        let corpus = root.join(format!(
+            "../quic/src/wire/__fuzz__/wire__fuzz__{target}/corpus"
+        ));
+        if std::env::var_os("PITH_WRITE_CORPORA").is_some() {
+            std::fs::create_dir_all(&corpus).unwrap();
+            for (at, datagram) in Scene::new().pool.iter().enumerate() {
+                std::fs::write(corpus.join(format!("real_{at}")), datagram).unwrap();
+            }
+        }
+        assert!(corpus.join("real_0").exists(), "{target}");
+    }
+}
+
 /// Two thousand addresses that send hellos, halves of them, what others sent and noise, to a server that asks nobody for a Retry.
 #[test]
 #[cfg(all(target_os = "linux", target_env = "gnu"))]

@@ -120,6 +120,7 @@ mod tests {
     fn ranges_are_a_set() {
         bolero::check!()
             .with_type::<Vec<(bool, u8, u8)>>()
+            .with_iterations(2000)
             .for_each(|steps| {
                 let (mut ranges, mut model) = (Ranges::default(), BTreeSet::new());
                 for (insert, start, len) in steps {

@@ -184,6 +184,7 @@ fn unordered_reads_of_a_reassembly_repeat_nothing() {
 fn reassembly_is_a_map_of_bytes() {
     bolero::check!()
         .with_type::<(bool, Vec<(u16, u8, bool, u8)>)>()
+        .with_iterations(2000)
         .for_each(|(unordered, frames)| {
             let mut data = Reassembly::default();
             let mut came = vec![false; 70_000];

@@ -112,6 +112,7 @@ fn a_discarded_send_buffer_has_nothing_to_send() {
 fn a_send_buffer_delivers_under_any_loss() {
     bolero::check!()
         .with_type::<Vec<(u8, u16)>>()
+        .with_iterations(2000)
         .for_each(|steps| {
             let mut buffer = SendBuffer::default();
             let mut written = 0;

@@ -445,6 +445,7 @@ mod tests {
     fn paths_keep_their_invariants_in_any_order_of_events() {
         bolero::check!()
             .with_type::<Vec<(u8, u8)>>()
+            .with_iterations(2000)
             .for_each(|steps| {
                 let mut paths = Paths::new(first());
                 let mut now = Duration::ZERO;

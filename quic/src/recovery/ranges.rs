@@ -206,6 +206,7 @@ mod tests {
     fn recovery_ranges_match_a_set_of_numbers() {
         bolero::check!()
             .with_type::<Vec<(u8, bool)>>()
+            .with_iterations(2000)
             .for_each(|steps| {
                 let mut ranges = Ranges::default();
                 let mut model = BTreeSet::new();

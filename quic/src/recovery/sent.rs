@@ -408,6 +408,7 @@ mod tests {
     fn recovery_sent_ring_matches_a_map() {
         bolero::check!()
             .with_type::<Vec<(u8, u8, u8)>>()
+            .with_iterations(2000)
             .for_each(|steps| {
                 let mut sent = Sent::default();
                 let mut model = BTreeMap::new();

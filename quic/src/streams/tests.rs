@@ -4,6 +4,7 @@ mod early;
 mod faults;
 mod floods;
 mod joined;
+mod model;
 mod rules;
 
 use core::time::Duration;

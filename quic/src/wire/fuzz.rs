@@ -31,13 +31,13 @@ fn varint() {
 #[test]
 fn frame() {
     bolero::check!()
-        .with_type::<(u8, Vec<u8>)>()
         .with_iterations(ITERATIONS)
-        .for_each(|(pick, bytes)| {
+        .for_each(|bytes: &[u8]| {
             let types: Vec<u64> = Row::all().iter().flat_map(Row::types).collect();
+            let (pick, rest) = bytes.split_first().unwrap_or((&0, &[]));
             let known = types[usize::from(*pick) % types.len()];
-            let typed = [&[u8::try_from(known).unwrap()], &bytes[..]].concat();
-            for payload in [bytes, &typed] {
+            let typed = [&[u8::try_from(known).unwrap()], rest].concat();
+            for payload in [bytes, &typed[..]] {
                 for packet in PacketType::ALL {
                     for receiver in [Side::Client, Side::Server] {
                         let walk = frames(payload, packet, receiver);
@@ -58,10 +58,10 @@ fn frame() {
 #[test]
 fn listed_frames() {
     bolero::check!()
-        .with_type::<(u8, Vec<u8>)>()
         .with_iterations(ITERATIONS)
-        .for_each(|(first, bytes)| {
-            let payload = [&[first % 0x20], &bytes[..]].concat();
+        .for_each(|bytes: &[u8]| {
+            let (first, rest) = bytes.split_first().unwrap_or((&0, &[]));
+            let payload = [&[first % 0x20], rest].concat();
             for packet in PacketType::ALL {
                 for receiver in [Side::Client, Side::Server] {
                     let frames = observe::Frames {
@@ -111,22 +111,26 @@ fn check_frame(frame: &Frame<'_>) {
     }
 }
 
-/// Puts a known version and short ids in front of half of the bytes.
-fn with_header(first: u8, version: bool, rest: &[u8]) -> Vec<u8> {
-    let version = if version { Version::V1 } else { Version::V2 };
+/// Keeps the first byte, and puts a known version and short ids behind it.
+fn with_header(bytes: &[u8]) -> Vec<u8> {
+    let (first, rest) = bytes.split_first().unwrap_or((&0, &[]));
+    let version = if first & 1 == 0 {
+        Version::V1
+    } else {
+        Version::V2
+    };
     let ids = [2, 7, 7, 1, 8];
-    [&[first][..], &version.number().to_be_bytes(), &ids, rest].concat()
+    [&[*first][..], &version.number().to_be_bytes(), &ids, rest].concat()
 }
 
 #[test]
 fn header() {
     bolero::check!()
-        .with_type::<(u8, bool, Vec<u8>)>()
         .with_iterations(ITERATIONS)
-        .for_each(|(first, version, rest)| {
-            for bytes in [rest.clone(), with_header(*first, *version, rest)] {
+        .for_each(|bytes: &[u8]| {
+            for bytes in [bytes, &with_header(bytes)] {
                 for quic_bit in [QuicBit::Set, QuicBit::Any] {
-                    match decode(&bytes, 4, quic_bit) {
+                    match decode(bytes, 4, quic_bit) {
                         Ok(Packet::Protected(header)) => {
                             assert!(header.token.end <= header.number_at);
                             assert!(header.number_at + SAMPLED <= header.end);
@@ -152,11 +156,10 @@ fn header() {
 #[test]
 fn datagram() {
     bolero::check!()
-        .with_type::<(u8, bool, Vec<u8>)>()
         .with_iterations(ITERATIONS)
-        .for_each(|(first, version, rest)| {
-            for bytes in [rest.clone(), with_header(*first, *version, rest)] {
-                let mut datagram = Datagram::new(bytes[..].into(), 4, QuicBit::Any);
+        .for_each(|bytes: &[u8]| {
+            for bytes in [bytes, &with_header(bytes)] {
+                let mut datagram = Datagram::new(bytes.into(), 4, QuicBit::Any);
                 let mut left = bytes.len();
                 while let Some(packet) = datagram.next() {
                     let size = match packet {
@@ -173,23 +176,29 @@ fn datagram() {
 #[test]
 fn parameters() {
     bolero::check!()
-        .with_type::<Vec<(u8, bool, Vec<u8>)>>()
         .with_iterations(ITERATIONS)
-        .for_each(|list| {
+        .for_each(|bytes: &[u8]| {
+            // An id, a length and a value each, a number of one byte where the length is odd.
             let mut buffer = vec![0; 1 << 16];
             let mut builder = Builder::new(&mut buffer);
-            for (id, integer, value) in list {
-                let id = VarInt::from(u16::from(*id) % 36);
+            let mut rest = bytes;
+            while let [id, length, more @ ..] = rest {
+                let (value, more) = more.split_at(usize::from(length / 2).min(more.len()));
+                rest = more;
                 let one = [u8::try_from(value.len() % 64).unwrap()];
-                builder.put_varint(id).unwrap();
                 builder
-                    .put_vec(if *integer { &one } else { value })
+                    .put_varint(VarInt::from(u16::from(*id) % 36))
+                    .unwrap();
+                builder
+                    .put_vec(if length % 2 == 1 { &one } else { value })
                     .unwrap();
             }
-            for side in [Side::Client, Side::Server] {
-                if let Ok(parameters) = Parameters::decode(builder.written(), side) {
-                    let again = Parameters::decode(&parameters.encode(|| 7), side);
-                    assert_eq!(again, Ok(parameters));
+            for encoded in [bytes, builder.written()] {
+                for side in [Side::Client, Side::Server] {
+                    if let Ok(parameters) = Parameters::decode(encoded, side) {
+                        let again = Parameters::decode(&parameters.encode(|| 7), side);
+                        assert_eq!(again, Ok(parameters));
+                    }
                 }
             }
         });

@@ -191,6 +191,7 @@ mod tests {
     fn what_is_truncated_expands_to_itself() {
         bolero::check!()
             .with_type::<(u64, u64, u8)>()
+            .with_iterations(2000)
             .for_each(|(acked, distance, received)| {
                 let acked = acked & (limits::VARINT >> 1);
                 let distance = 1 + (distance & 0x7fff_fffe);

@@ -1,6 +1,8 @@
 //! A fuzz target for each parser: any bytes give a value or a fault, and what is accepted is what it says.
 
-use super::certificate::{Certificate, CertificateRequest, CertificateVerify, encode_verify};
+use super::certificate::{
+    Certificate, CertificateRequest, CertificateVerify, CompressedCertificate, encode_verify,
+};
 use super::client_hello::ClientHello;
 use super::encrypted_extensions::EncryptedExtensions;
 use super::extensions::read_requests;
@@ -23,14 +25,26 @@ const OFFERED: [E; 7] = [
     E::QUIC_TRANSPORT_PARAMETERS,
 ];
 
-/// Hangs extensions behind fixed fields: random bytes alone hardly ever pass a hello's lengths.
-fn with_extensions(fields: &[u8], extensions: &[(u16, Vec<u8>)]) -> Vec<u8> {
+/// Takes a byte for a length, and as many bytes as it says, or all that are left.
+fn part<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, rest) = bytes.split_first()?;
+    let (part, rest) = rest.split_at(usize::from(*length).min(rest.len()));
+    *bytes = rest;
+    Some(part)
+}
+
+/// Hangs up to 16 extensions, made of any bytes, behind fixed fields: random bytes alone hardly ever pass a hello's lengths.
+fn with_extensions(fields: &[u8], mut bytes: &[u8]) -> Vec<u8> {
     let mut writer = Writer::default();
     writer.bytes(fields);
     writer.vec16(|w| {
-        for (kind, body) in extensions {
-            w.u16(*kind % 64);
-            w.vec16(|w| w.bytes(body));
+        for _ in 0..16 {
+            let Some((kind, rest)) = bytes.split_first() else {
+                return;
+            };
+            bytes = rest;
+            w.u16(u16::from(*kind) % 64);
+            w.vec16(|w| w.bytes(part(&mut bytes).unwrap_or_default()));
         }
     });
     writer.finish().unwrap_or_default()
@@ -39,12 +53,11 @@ fn with_extensions(fields: &[u8], extensions: &[(u16, Vec<u8>)]) -> Vec<u8> {
 #[test]
 fn client_hello() {
     bolero::check!()
-        .with_type::<(Vec<u8>, Vec<(u16, Vec<u8>)>)>()
         .with_iterations(ITERATIONS)
-        .for_each(|(bytes, extensions)| {
+        .for_each(|bytes: &[u8]| {
             let fields = [&[3, 3][..], &[7; 32], &[0, 0, 2, 0x13, 1, 1, 0]].concat();
-            for body in [bytes.clone(), with_extensions(&fields, extensions)] {
-                if let Ok(hello) = ClientHello::decode(&body) {
+            for body in [bytes, &with_extensions(&fields, bytes)] {
+                if let Ok(hello) = ClientHello::decode(body) {
                     assert!(hello.shares.len() <= limits::KEY_SHARES);
                     assert!(hello.protocols.iter().all(|name| !name.is_empty()));
                     assert!(hello.offers(E::EARLY_DATA) || hello.is_retry_of(&hello));
@@ -56,15 +69,14 @@ fn client_hello() {
 #[test]
 fn server_hello() {
     bolero::check!()
-        .with_type::<(Vec<u8>, Vec<(u16, Vec<u8>)>)>()
         .with_iterations(ITERATIONS)
-        .for_each(|(bytes, extensions)| {
+        .for_each(|bytes: &[u8]| {
             let fields = [&[3, 3][..], &[7; 32], &[0, 0x13, 1, 0]].concat();
-            for body in [bytes.clone(), with_extensions(&fields, extensions)] {
-                if let Ok(hello) = ServerHello::decode(&body, &OFFERED) {
+            for body in [bytes, &with_extensions(&fields, bytes)] {
+                if let Ok(hello) = ServerHello::decode(body, &OFFERED) {
                     assert!(!hello.share.is_empty());
                 }
-                if let Ok(retry) = HelloRetryRequest::decode(&body, &OFFERED) {
+                if let Ok(retry) = HelloRetryRequest::decode(body, &OFFERED) {
                     assert!(retry.cookie.is_none_or(|cookie| !cookie.is_empty()));
                 }
             }
@@ -74,12 +86,12 @@ fn server_hello() {
 #[test]
 fn encrypted_extensions() {
     bolero::check!()
-        .with_type::<Vec<(u16, Vec<u8>)>>()
         .with_iterations(ITERATIONS)
-        .for_each(|extensions| {
-            let body = with_extensions(&[], extensions);
-            if let Ok(found) = EncryptedExtensions::decode(&body, &OFFERED) {
-                assert!(found.protocol.is_none_or(|name| !name.is_empty()));
+        .for_each(|bytes: &[u8]| {
+            for body in [bytes, &with_extensions(&[], bytes)] {
+                if let Ok(found) = EncryptedExtensions::decode(body, &OFFERED) {
+                    assert!(found.protocol.is_none_or(|name| !name.is_empty()));
+                }
             }
         });
 }
@@ -111,6 +123,9 @@ fn certificate() {
             if let Ok(request) = CertificateRequest::decode(bytes) {
                 assert!(request.authorities.iter().all(|name| !name.is_empty()));
             }
+            if let Ok(compressed) = CompressedCertificate::decode(bytes) {
+                assert_eq!(compressed.bytes.len() + 8, bytes.len());
+            }
         });
 }
 
@@ -130,23 +145,26 @@ fn certificate_verify() {
 #[test]
 fn pre_shared_keys() {
     bolero::check!()
-        .with_type::<(Vec<(Vec<u8>, u32)>, Vec<Vec<u8>>, Vec<u8>)>()
         .with_iterations(ITERATIONS)
-        .for_each(|(identities, binders, rest)| {
+        .for_each(|bytes: &[u8]| {
+            // A count of identities and one of binders, and what each holds.
+            let (counts, mut rest) = bytes.split_at(bytes.len().min(2));
+            let count = |at: usize| counts.get(at).map_or(0, |count| count % 4);
             let mut writer = Writer::default();
             writer.vec16(|w| {
-                for (identity, age) in identities {
-                    w.vec16(|w| w.bytes(identity));
-                    w.u32(*age);
+                for age in 0..count(0) {
+                    w.vec16(|w| w.bytes(part(&mut rest).unwrap_or_default()));
+                    w.u32(age.into());
                 }
             });
             writer.vec16(|w| {
-                for binder in binders {
+                for _ in 0..count(1) {
+                    let binder = part(&mut rest).unwrap_or_default();
                     w.vec8(|w| w.bytes(&[binder, &[0; 32][..]].concat()));
                 }
             });
             let offer = writer.finish().unwrap_or_default();
-            for body in [rest, &offer, &[&offer[..], rest].concat()] {
+            for body in [bytes, &offer, &[&offer[..], rest].concat()] {
                 if let Ok(offered) = OfferedPsks::decode(Reader::new(body, M::ClientHello)) {
                     let covered = offered.covered(body).len();
                     assert_eq!(covered + offered.binders_len, body.len());

@@ -324,11 +324,14 @@ mod tests {
         for (value, root) in rows {
             assert_eq!(cube_root(value), root, "{value}");
         }
-        bolero::check!().with_type::<u128>().for_each(|value| {
-            let root = u128::from(cube_root(*value));
-            assert!(root.pow(3) <= *value);
-            assert!((root + 1).checked_pow(3).is_none_or(|next| next > *value));
-        });
+        bolero::check!()
+            .with_type::<u128>()
+            .with_iterations(5000)
+            .for_each(|value| {
+                let root = u128::from(cube_root(*value));
+                assert!(root.pow(3) <= *value);
+                assert!((root + 1).checked_pow(3).is_none_or(|next| next > *value));
+            });
     }
 
     #[test]

@@ -398,6 +398,7 @@ fn recovery_cubic_leaves_slow_start_by_hystart_once() {
 fn recovery_controllers_survive_whatever_they_hear() {
     bolero::check!()
         .with_type::<Vec<(u8, u32, u32)>>()
+        .with_iterations(2000)
         .for_each(|steps| {
             for (name, mut controller) in both() {
                 let mut size = 1200;

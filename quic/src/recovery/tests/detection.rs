@@ -418,6 +418,7 @@ fn recovery_samples_need_a_new_largest_and_something_that_elicits() {
 fn recovery_holds_few_settled_packets_whatever_is_acknowledged() {
     bolero::check!()
         .with_type::<Vec<(u8, u8, u8)>>()
+        .with_iterations(2000)
         .for_each(|steps| {
             let mut bench = Bench::settled_at(ms(80));
             let mut sent = BTreeSet::new();

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Runs one fuzz target under libFuzzer with AddressSanitizer, and adds a row to assurance/fuzz.tsv: what was really executed, and the edges that it covered.
+#
+#   fuzz/run.sh [--keep] TARGET EXECUTIONS
+#
+# TARGET is the name of a folder in a __fuzz__; `fuzz/run.sh` alone lists them. A run starts from the corpus that is checked in and from what earlier runs left in
+# target/fuzz. --keep adds some of what it found to the corpus that is checked in. FUZZ_SECONDS ends a run before its executions are done (3600).
+# FUZZ_BINARY is a test that was built so before. Needs a nightly toolchain and a C++ compiler; nothing else is installed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+keep=
+if [ "${1-}" = --keep ]; then
+    keep=yes
+    shift
+fi
+if [ $# -ne 2 ]; then
+    find . -path ./target -prune -o -path '*/__fuzz__/*' -name corpus -print | awk -F/ '{print $(NF-1)}' | sort
+    exit 2
+fi
+target=$1 executions=$2
+folder=$(find . -path ./target -prune -o -path "*/__fuzz__/$target" -print)
+[ -d "$folder" ] || { echo "no target $target" >&2; exit 1; }
+package=pith-$(echo "$folder" | cut -d/ -f2)
+case $folder in
+*/src/*) which=(--lib) ;;
+*) which=(--test "$(grep -l "fn \(fuzz_\)\?$target()" "${folder%/__fuzz__/*}"/*.rs | head -1 | xargs basename -s .rs)") ;;
+esac
+
+export CARGO_TARGET_DIR=${FUZZ_TARGET_DIR:-$PWD/target/fuzz}
+export CARGO_PROFILE_DEV_OPT_LEVEL=2
+coverage="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters"
+coverage="$coverage -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
+export RUSTFLAGS=${FUZZ_RUSTFLAGS---cfg fuzzing --cfg fuzzing_libfuzzer $coverage -Zsanitizer=address -Ccodegen-units=1}
+binary=${FUZZ_BINARY-}
+if [ -z "$binary" ]; then
+    # Its own triple, so that build scripts and macros are not instrumented.
+    triple=$(rustc +nightly -vV | sed -n 's/^host: //p')
+    binary=$(cargo +nightly test --locked --no-run --target "$triple" -p "$package" "${which[@]}" 2>&1 | tee /dev/stderr | sed -n 's/.*Executable.*(\(.*\))$/\1/p')
+fi
+[ -x "$binary" ] || exit 1
+case $binary in /*) ;; *) binary=$PWD/$binary ;; esac
+name=${target//__/::}
+test=$("$binary" --list 2>/dev/null | sed 's/: test$//' | grep -E "^(${name%::*}::)?(fuzz_)?${name##*::}$")
+
+found=$CARGO_TARGET_DIR/found/$target
+mkdir -p "$found" "$folder/corpus"
+corpus=$PWD/$folder/corpus
+fuzz() {
+    BOLERO_LIBFUZZER_ARGS="-artifact_prefix=$CARGO_TARGET_DIR/crash-$target- -timeout=60 -detect_leaks=0 $*" RUST_BACKTRACE=0 \
+        nice -n 19 "$binary" "$test" --exact --nocapture --quiet --test-threads 1 2>&1
+}
+log=$CARGO_TARGET_DIR/$target.log
+fuzz "-runs=$executions -max_total_time=${FUZZ_SECONDS:-3600} -print_final_stats=1 $found $corpus" >"$log" || { tail -60 "$log"; exit 1; }
+ran=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+edges=$(sed -n 's/^#[0-9]*[[:space:]]*DONE *cov: \([0-9]*\).*/\1/p' "$log")
+printf '%s\t%s\t%s\t%s\t%s\n' "$target" "$ran" "$edges" "$(git rev-parse --short=12 HEAD)" "$(date -u +%F)" | tee -a assurance/fuzz.tsv
+if [ -n "$keep" ]; then
+    merged=$(mktemp -d)
+    fuzz "-merge=1 $merged $corpus $found" >>"$log"
+    # A spread by size of what adds coverage, none of it long.
+    find "$merged" -type f -size -3k -printf '%s %p\n' | sort -n | awk '{print $2}' | awk -v most=20 '{all[NR]=$0}
+        END {step = NR > most ? NR / most : 1; for (at = 1; at <= NR; at += step) print all[int(at)]}' | xargs -r cp -t "$corpus"
+    rm -r "$merged"
+fi
