@@ -3122,7 +3122,7 @@ const char *pith_tls_error(const struct pith_tls *tls);
 /**
  * Fills `out` with keying material for a label and a context (RFC 9846 section 7.5): the same on both sides, and on no other connection.
  *
- * Errors: PITH_MISUSE before the handshake is complete, or for a label that is not ASCII; PITH_ARGUMENT for one over 249 bytes, or for more than 8160 bytes.
+ * Errors: PITH_MISUSE before the handshake is complete, or for a label that is not ASCII; PITH_ARGUMENT for one that is empty or over 249 bytes, or for more than 8160 bytes.
  *
  * Needs:
  * Pointers are valid for the lengths beside them.

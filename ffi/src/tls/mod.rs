@@ -289,7 +289,7 @@ pub extern "C" fn pith_tls_error(tls: Option<&pith_tls>) -> *const c_char {
 
 /// Fills `out` with keying material for a label and a context (RFC 9846 section 7.5): the same on both sides, and on no other connection.
 ///
-/// Errors: PITH_MISUSE before the handshake is complete, or for a label that is not ASCII; PITH_ARGUMENT for one over 249 bytes, or for more than 8160 bytes.
+/// Errors: PITH_MISUSE before the handshake is complete, or for a label that is not ASCII; PITH_ARGUMENT for one that is empty or over 249 bytes, or for more than 8160 bytes.
 ///
 /// # Safety
 /// Pointers are valid for the lengths beside them.
@@ -343,10 +343,10 @@ pub unsafe extern "C" fn pith_tls_export_early(
 
 /// What HKDF-Expand-Label can take, and give under SHA-256.
 pub(crate) fn check_export(label: &[u8], out: &[u8]) -> Result<(), Failure> {
-    match label.len() <= 249 && out.len() <= 255 * 32 {
+    match (1..=249).contains(&label.len()) && out.len() <= 255 * 32 {
         true => Ok(()),
         false => Err(Failure::argument(
-            "a label has at most 249 bytes, and at most 8160 bytes are exported at once",
+            "a label has 1 to 249 bytes, and at most 8160 bytes are exported at once",
         )),
     }
 }
