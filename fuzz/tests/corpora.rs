@@ -1,7 +1,7 @@
 //! Every fuzz target has a corpus, where bolero looks for one: a folder under a name that is nearly right is passed over in silence.
 //!
 //! `PITH_WRITE_CORPORA=1` writes the messages of real handshakes into the corpora of TLS's parsers; the rest is what libFuzzer kept
-//! (`fuzz/run.sh --keep`).
+//! (`fuzz/run.sh --keep`), and beside this file and the C interface's targets sequences that were chosen by hand.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
