@@ -32,6 +32,8 @@ pub enum Kind {
     Rsa2048,
     /// RSA of 8192 bits, always the same key.
     Rsa8192,
+    /// Ed25519, always the same key for a number, for runs that replay to the byte.
+    Fixed(u8),
 }
 
 impl Kind {
@@ -208,6 +210,10 @@ fn key(kind: Kind) -> KeyPair {
             &PrivatePkcs8KeyDer::from(RSA_8192),
             &rcgen::PKCS_RSA_SHA256,
         ),
+        Kind::Fixed(number) => KeyPair::from_pkcs8_der_and_sign_algo(
+            &PrivatePkcs8KeyDer::from([&ED25519_FRAME[..], &[number; 32]].concat()),
+            &rcgen::PKCS_ED25519,
+        ),
     }
     .unwrap()
 }
@@ -245,5 +251,10 @@ fn params(common_name: &str, names: &[&str]) -> CertificateParams {
     params.use_authority_key_identifier_extension = true;
     params
 }
+
+/// PKCS#8 in front of the 32 bytes of an Ed25519 key (RFC 8410 section 7).
+const ED25519_FRAME: [u8; 16] = [
+    0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20,
+];
 
 const RSA_8192: &[u8] = include_bytes!("../../crypto/tests/data/rsa8192.pkcs8.der");

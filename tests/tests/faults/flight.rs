@@ -265,7 +265,7 @@ fn a_certificate_verify_with_another_scheme() {
             Kind::P256 => &[0x0403],
             Kind::P384 => &[0x0503],
             Kind::P521 => &[0x0603],
-            Kind::Ed25519 => &[0x0807],
+            Kind::Ed25519 | Kind::Fixed(_) => &[0x0807],
             Kind::MlDsa44 => &[0x0904],
             Kind::MlDsa65 => &[0x0905],
             Kind::MlDsa87 => &[0x0906],

@@ -57,6 +57,7 @@ struct End {
     early: usize,
     heard: usize,
     closed: Option<ConnectionError>,
+    confirmed: bool,
     /// Where the peer was said to be, each time.
     moves: Vec<Route>,
     /// Where this side went, and where it could not.
@@ -149,8 +150,8 @@ fn seed(tune: &Tune, role: u8) -> [u8; 32] {
 
 /// A client with its configuration, and a server, on a network.
 fn scene(tune: Tune, there: Link, back: Link) -> (Network<Host>, ClientConfig) {
-    let pki = Pki::with(Kind::Ed25519, tune.intermediates);
-    let identity = pki.leaf_with(Kind::Ed25519, &[NAME], |params| {
+    let pki = Pki::with(Kind::Fixed(1), tune.intermediates);
+    let identity = pki.leaf_with(Kind::Fixed(2), &[NAME], |params| {
         let mut dice = Dice::new(1);
         let bulk: Vec<u8> = (0..tune.bulk).map(|_| dice.roll() as u8).collect();
         let extension =
@@ -295,6 +296,7 @@ impl End {
             early: 0,
             heard: 0,
             closed: None,
+            confirmed: false,
             moves: Vec::new(),
             went: Vec::new(),
             failed: Vec::new(),
@@ -319,6 +321,7 @@ impl End {
                         .extend(gone.values().rev().map(|stream| stream.want));
                 }
                 Event::Closed(error) => self.closed = Some(error),
+                Event::Confirmed => self.confirmed = true,
                 Event::Moved(route) => self.moves.push(route),
                 Event::Migrated(route) => self.went.push(route),
                 Event::MigrationFailed(route) => self.failed.push(route),

@@ -92,3 +92,29 @@ fn random_networks_deliver_or_both_sides_say_why() {
         }
     });
 }
+
+/// Without this a failure that chance has found cannot be looked at again.
+#[cfg(pith_test)]
+#[test]
+fn the_same_seed_makes_the_same_run() {
+    for_each_seed(0..32, |seed| {
+        let run = || {
+            let link = Link {
+                loss: (seed % 4) as u32 * 30,
+                duplicate: 20,
+                reorder: (100, 20 * MS),
+                ..usual()
+            };
+            let tune = Tune { seed, ..USUAL };
+            let (mut network, config) = scene(tune, link.clone(), link);
+            network.rebind(CLIENT, 2 * SECOND, address(3, 50_000));
+            fetch(&mut network, &config, &[250_000; 2], 60 * SECOND).unwrap();
+            network.trace().to_vec()
+        };
+        let (first, again) = (run(), run());
+        let differs = first.iter().zip(&again).position(|(a, b)| a != b);
+        let differs = differs.map(|at| (at, first[at], again[at]));
+        assert_eq!(differs, None, "seed {seed}");
+        assert_eq!(first.len(), again.len(), "seed {seed}");
+    });
+}
