@@ -237,6 +237,11 @@
 #define PITH_TIMEOUT -15
 
 /**
+ * Nobody could tell whose datagrams are whose: the endpoint has a connection without connection ids to this address (pith_quic_options.empty_ids). Use another endpoint.
+ */
+#define PITH_AMBIGUOUS -16
+
+/**
  * The number of this interface. It grows when something is added; the name of the shared library changes when something is taken away.
  */
 #define PITH_ABI_VERSION 1
@@ -494,6 +499,21 @@
 #define PITH_CONGESTION_NEW_RENO 1
 
 /**
+ * Clients go to the preferred addresses of their servers, but to those of this host or its link only where the server is at such an address already.
+ */
+#define PITH_PREFERRED_CHECKED 0
+
+/**
+ * Clients go to none.
+ */
+#define PITH_PREFERRED_REFUSED 1
+
+/**
+ * Clients go to all.
+ */
+#define PITH_PREFERRED_ANY 2
+
+/**
  * For times and counts where 0 stands for the default: none at all.
  */
 #define PITH_QUIC_NO UINT64_MAX
@@ -602,6 +622,16 @@
  * The connection wants to know something: pith_quic_question, pith_quic_answer.
  */
 #define PITH_EVENT_QUESTION 15
+
+/**
+ * This client has gone to `remote`, where its server would rather be (pith_quic_options.preferred_v4).
+ */
+#define PITH_EVENT_MIGRATED 16
+
+/**
+ * Nothing came from `remote`, where this client's server would rather be: the connection stays where it is.
+ */
+#define PITH_EVENT_MIGRATION_FAILED 17
 
 /**
  * The handshake is not complete.
@@ -1312,6 +1342,28 @@ typedef struct pith_info {
 } pith_info;
 
 /**
+ * An address of UDP.
+ */
+typedef struct pith_address {
+    /**
+     * One of PITH_ADDRESS_.
+     */
+    uint16_t family;
+    /**
+     * The port, in the order of this machine (ntohs of what a socket says).
+     */
+    uint16_t port;
+    /**
+     * The scope of a link-local address of IPv6 (sin6_scope_id), else 0.
+     */
+    uint32_t scope;
+    /**
+     * The address, as it is on the wire.
+     */
+    uint8_t ip[16];
+} pith_address;
+
+/**
  * What both roles may choose. 0 stands for the default everywhere. Times are in milliseconds.
  */
 typedef struct pith_quic_options {
@@ -1367,6 +1419,27 @@ typedef struct pith_quic_options {
      * Not 0: clients of a server are asked not to move to another address by themselves.
      */
     uint8_t no_migration;
+    /**
+     * How many bytes a datagram may have at most, from 1200 to 65527; 0 stands for 1452. What the path carries is found by trying, beginning with 1200.
+     */
+    uint64_t mtu;
+    /**
+     * Where a server asks clients with an IPv4 socket to go on once they are connected (RFC 9000 section 9.6); PITH_ADDRESS_NONE for nowhere. Give what
+     * comes there to the same endpoint, with `local` saying so, and send from there what pith_quic_batch.local says.
+     */
+    struct pith_address preferred_v4;
+    /**
+     * The same for those with an IPv6 socket.
+     */
+    struct pith_address preferred_v6;
+    /**
+     * One of PITH_PREFERRED_: which preferred addresses of servers a client goes to. PITH_EVENT_MIGRATED tells that it has gone, PITH_EVENT_MIGRATION_FAILED that it stays.
+     */
+    uint8_t preferred_addresses;
+    /**
+     * Not 0: servers address a client by no connection id. That saves bytes, but its endpoint can have one such connection to an address alone (PITH_AMBIGUOUS).
+     */
+    uint8_t empty_ids;
 } pith_quic_options;
 
 /**
@@ -1513,28 +1586,6 @@ typedef struct pith_answer {
      */
     size_t place;
 } pith_answer;
-
-/**
- * An address of UDP.
- */
-typedef struct pith_address {
-    /**
-     * One of PITH_ADDRESS_.
-     */
-    uint16_t family;
-    /**
-     * The port, in the order of this machine (ntohs of what a socket says).
-     */
-    uint16_t port;
-    /**
-     * The scope of a link-local address of IPv6 (sin6_scope_id), else 0.
-     */
-    uint32_t scope;
-    /**
-     * The address, as it is on the wire.
-     */
-    uint8_t ip[16];
-} pith_address;
 
 /**
  * Datagrams that lie one behind the other in a buffer.
@@ -1713,7 +1764,7 @@ typedef struct pith_quic_event {
      */
     uint64_t code;
     /**
-     * PITH_EVENT_MOVED: the address.
+     * PITH_EVENT_MOVED, PITH_EVENT_MIGRATED, PITH_EVENT_MIGRATION_FAILED: the peer's address.
      */
     struct pith_address remote;
     /**
@@ -1824,6 +1875,10 @@ typedef struct pith_quic_stats {
      * Bytes of the largest datagram that is sent.
      */
     uint16_t mtu;
+    /**
+     * How often the path was found to carry shorter datagrams than before.
+     */
+    uint64_t black_holes;
 } pith_quic_stats;
 
 /**
@@ -2510,7 +2565,7 @@ int32_t pith_packet_retry_tag(uint32_t version,
  * yours to free with pith_quic_client_config_free; `tls` may be freed before.
  * Its connections know how to ask the program what the configuration of TLS has them ask (PITH_EVENT_QUESTION).
  *
- * Errors: PITH_CONFIG for a number that no connection can have; the text is in `why`, as for pith_trust_new.
+ * Errors: PITH_CONFIG for a number that no connection can have, or an address that no host can have; the text is in `why`, as for pith_trust_new.
  *
  * Needs:
  * `options` points to as many bytes as its size says, and there are `why_size` bytes at `why`.
@@ -2749,7 +2804,8 @@ int32_t pith_quic_endpoint_info(struct pith_quic_endpoint *endpoint,
  * Begins a connection to the server of this name, a DNS name or an IP address in text, at `remote`. `local` is the address to send from, or NULL for any.
  * `user` comes back in pith_quic_routed. Transmit next. `*out` is yours to free with pith_quic_free, and NULL if it fails.
  *
- * Errors: PITH_ARGUMENT for a name or an address that is none, PITH_MISUSE without application protocols or after pith_quic_endpoint_shutdown, PITH_LOCAL.
+ * Errors: PITH_ARGUMENT for a name or an address that is none, PITH_MISUSE without application protocols or after pith_quic_endpoint_shutdown, PITH_LOCAL;
+ * PITH_AMBIGUOUS if it is to have no connection ids, and another of this endpoint's at `remote` has none.
  *
  * Needs:
  * `server_name` ends in NUL, and there are `why_size` bytes at `why`.

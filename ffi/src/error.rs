@@ -52,6 +52,8 @@ pub const PITH_NOT_AUTHENTIC: i32 = -13;
 pub const PITH_RESET: i32 = -14;
 /// Nothing came of the peer for too long.
 pub const PITH_TIMEOUT: i32 = -15;
+/// Nobody could tell whose datagrams are whose: the endpoint has a connection without connection ids to this address (pith_quic_options.empty_ids). Use another endpoint.
+pub const PITH_AMBIGUOUS: i32 = -16;
 
 /// The name of a status, such as "PITH_MISUSE"; "unknown" for a number that is none. The string is never freed.
 #[unsafe(no_mangle)]
@@ -80,6 +82,7 @@ pub extern "C" fn pith_status_name(status: i32) -> *const c_char {
         PITH_NOT_AUTHENTIC => c"PITH_NOT_AUTHENTIC",
         PITH_RESET => c"PITH_RESET",
         PITH_TIMEOUT => c"PITH_TIMEOUT",
+        PITH_AMBIGUOUS => c"PITH_AMBIGUOUS",
         _ => c"unknown",
     };
     name.as_ptr()

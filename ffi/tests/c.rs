@@ -43,6 +43,7 @@ tests_in_c! {
     kem,
     quic,
     quic_early,
+    quic_paths,
     sessions,
     threads,
     tls,

@@ -2,10 +2,15 @@
 
 use core::ffi::c_char;
 use core::mem::MaybeUninit;
+use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use core::time::Duration;
 use std::sync::Arc;
 
-use ::pith_quic::{ClientConfig, ConfigError, Congestion, ServerConfig, TokenStore};
+use ::pith_quic::{
+    ClientConfig, ConfigError, Congestion, PreferredAddresses, ServerConfig, TokenStore,
+};
+
+use super::pith_address;
 
 use crate::arguments::{Struct, Why, options};
 use crate::config::{pith_client_config, pith_server_config};
@@ -23,6 +28,13 @@ pub struct pith_quic_server_config(pub(super) ServerConfig);
 pub const PITH_CONGESTION_CUBIC: u8 = 0;
 /// NewReno (RFC 9002).
 pub const PITH_CONGESTION_NEW_RENO: u8 = 1;
+
+/// Clients go to the preferred addresses of their servers, but to those of this host or its link only where the server is at such an address already.
+pub const PITH_PREFERRED_CHECKED: u8 = 0;
+/// Clients go to none.
+pub const PITH_PREFERRED_REFUSED: u8 = 1;
+/// Clients go to all.
+pub const PITH_PREFERRED_ANY: u8 = 2;
 
 /// For times and counts where 0 stands for the default: none at all.
 pub const PITH_QUIC_NO: u64 = u64::MAX;
@@ -57,6 +69,17 @@ pub struct pith_quic_options {
     pub no_ecn: u8,
     /// Not 0: clients of a server are asked not to move to another address by themselves.
     pub no_migration: u8,
+    /// How many bytes a datagram may have at most, from 1200 to 65527; 0 stands for 1452. What the path carries is found by trying, beginning with 1200.
+    pub mtu: u64,
+    /// Where a server asks clients with an IPv4 socket to go on once they are connected (RFC 9000 section 9.6); PITH_ADDRESS_NONE for nowhere. Give what
+    /// comes there to the same endpoint, with `local` saying so, and send from there what pith_quic_batch.local says.
+    pub preferred_v4: pith_address,
+    /// The same for those with an IPv6 socket.
+    pub preferred_v6: pith_address,
+    /// One of PITH_PREFERRED_: which preferred addresses of servers a client goes to. PITH_EVENT_MIGRATED tells that it has gone, PITH_EVENT_MIGRATION_FAILED that it stays.
+    pub preferred_addresses: u8,
+    /// Not 0: servers address a client by no connection id. That saves bytes, but its endpoint can have one such connection to an address alone (PITH_AMBIGUOUS).
+    pub empty_ids: u8,
 }
 
 // SAFETY: integers.
@@ -66,7 +89,7 @@ unsafe impl Struct for pith_quic_options {}
 /// yours to free with pith_quic_client_config_free; `tls` may be freed before.
 /// Its connections know how to ask the program what the configuration of TLS has them ask (PITH_EVENT_QUESTION).
 ///
-/// Errors: PITH_CONFIG for a number that no connection can have; the text is in `why`, as for pith_trust_new.
+/// Errors: PITH_CONFIG for a number that no connection can have, or an address that no host can have; the text is in `why`, as for pith_trust_new.
 ///
 /// # Safety
 /// `options` points to as many bytes as its size says, and there are `why_size` bytes at `why`.
@@ -86,6 +109,11 @@ pub unsafe extern "C" fn pith_quic_client_config_new(
         let given = unsafe { read(options) }?;
         let mut builder = ClientConfig::new(Arc::clone(&tls.0)).tokens(TokenStore::new());
         apply!(builder, given);
+        if let Some(given) = &given {
+            builder = builder
+                .preferred_addresses(preferred_addresses(given.preferred_addresses)?)
+                .empty_ids(given.empty_ids != 0);
+        }
         Ok(pith_quic_client_config(builder.build()?))
     })
 }
@@ -116,8 +144,11 @@ pub unsafe extern "C" fn pith_quic_server_config_new(
         let given = unsafe { read(options) }?;
         let mut builder = ServerConfig::new(Arc::clone(&tls.0));
         apply!(builder, given);
-        if given.is_some_and(|given| given.no_migration != 0) {
-            builder = builder.active_migration(false);
+        if let Some(given) = &given {
+            let (v4, v6) = (v4(given.preferred_v4)?, v6(given.preferred_v6)?);
+            builder = builder
+                .preferred_address(v4, v6)
+                .active_migration(given.no_migration == 0);
         }
         Ok(pith_quic_server_config(builder.build()?))
     })
@@ -157,6 +188,10 @@ macro_rules! apply {
                 $builder =
                     $builder.connection_window(given.connection_window, given.connection_window);
             }
+            if given.mtu != 0 {
+                // What is too much stays too much.
+                $builder = $builder.mtu(given.mtu.try_into().unwrap_or(u16::MAX));
+            }
             $builder = $builder
                 .datagrams(given.datagrams)
                 .ecn(given.no_ecn == 0)
@@ -189,6 +224,33 @@ fn congestion(given: u8) -> Result<Congestion, Failure> {
         PITH_CONGESTION_CUBIC => Ok(Congestion::Cubic),
         PITH_CONGESTION_NEW_RENO => Ok(Congestion::NewReno),
         _ => Err(Failure::argument("congestion is none of PITH_CONGESTION_")),
+    }
+}
+
+fn preferred_addresses(given: u8) -> Result<PreferredAddresses, Failure> {
+    match given {
+        PITH_PREFERRED_CHECKED => Ok(PreferredAddresses::Checked),
+        PITH_PREFERRED_REFUSED => Ok(PreferredAddresses::Refused),
+        PITH_PREFERRED_ANY => Ok(PreferredAddresses::Any),
+        _ => Err(Failure::argument(
+            "preferred_addresses is none of PITH_PREFERRED_",
+        )),
+    }
+}
+
+fn v4(given: pith_address) -> Result<Option<SocketAddrV4>, Failure> {
+    match given.get()? {
+        None => Ok(None),
+        Some(SocketAddr::V4(address)) => Ok(Some(address)),
+        Some(SocketAddr::V6(_)) => Err(Failure::argument("preferred_v4 is no address of IPv4")),
+    }
+}
+
+fn v6(given: pith_address) -> Result<Option<SocketAddrV6>, Failure> {
+    match given.get()? {
+        None => Ok(None),
+        Some(SocketAddr::V6(address)) => Ok(Some(address)),
+        Some(SocketAddr::V4(_)) => Err(Failure::argument("preferred_v6 is no address of IPv6")),
     }
 }
 

@@ -374,7 +374,8 @@ pub unsafe extern "C" fn pith_quic_endpoint_info(
 /// Begins a connection to the server of this name, a DNS name or an IP address in text, at `remote`. `local` is the address to send from, or NULL for any.
 /// `user` comes back in pith_quic_routed. Transmit next. `*out` is yours to free with pith_quic_free, and NULL if it fails.
 ///
-/// Errors: PITH_ARGUMENT for a name or an address that is none, PITH_MISUSE without application protocols or after pith_quic_endpoint_shutdown, PITH_LOCAL.
+/// Errors: PITH_ARGUMENT for a name or an address that is none, PITH_MISUSE without application protocols or after pith_quic_endpoint_shutdown, PITH_LOCAL;
+/// PITH_AMBIGUOUS if it is to have no connection ids, and another of this endpoint's at `remote` has none.
 ///
 /// # Safety
 /// `server_name` ends in NUL, and there are `why_size` bytes at `why`.

@@ -38,6 +38,10 @@ pub const PITH_EVENT_MOVED: i32 = 13;
 pub const PITH_EVENT_CLOSED: i32 = 14;
 /// The connection wants to know something: pith_quic_question, pith_quic_answer.
 pub const PITH_EVENT_QUESTION: i32 = 15;
+/// This client has gone to `remote`, where its server would rather be (pith_quic_options.preferred_v4).
+pub const PITH_EVENT_MIGRATED: i32 = 16;
+/// Nothing came from `remote`, where this client's server would rather be: the connection stays where it is.
+pub const PITH_EVENT_MIGRATION_FAILED: i32 = 17;
 
 /// Something that happened. Fields that `kind` does not speak of are 0.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +57,7 @@ pub struct pith_quic_event {
     pub stream: u64,
     /// A code of the peer's program.
     pub code: u64,
-    /// PITH_EVENT_MOVED: the address.
+    /// PITH_EVENT_MOVED, PITH_EVENT_MIGRATED, PITH_EVENT_MIGRATION_FAILED: the peer's address.
     pub remote: pith_address,
     /// 1 for streams on which only one side sends.
     pub is_uni: u8,
@@ -125,6 +129,14 @@ fn told(quic: &mut Quic, event: Event) -> Option<pith_quic_event> {
         Event::Moved(route) => {
             told.remote = pith_address::of(route.remote);
             PITH_EVENT_MOVED
+        }
+        Event::Migrated(route) => {
+            told.remote = pith_address::of(route.remote);
+            PITH_EVENT_MIGRATED
+        }
+        Event::MigrationFailed(route) => {
+            told.remote = pith_address::of(route.remote);
+            PITH_EVENT_MIGRATION_FAILED
         }
         Event::Closed(error) => {
             told.status = Failure::from(&error).status;

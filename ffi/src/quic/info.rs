@@ -109,6 +109,8 @@ pub struct pith_quic_stats {
     pub in_flight: u64,
     /// Bytes of the largest datagram that is sent.
     pub mtu: u16,
+    /// How often the path was found to carry shorter datagrams than before.
+    pub black_holes: u64,
 }
 
 // SAFETY: integers.
@@ -152,5 +154,6 @@ fn counted(size: usize, quic: &Quic) -> pith_quic_stats {
         window: stats.window,
         in_flight: stats.in_flight,
         mtu: stats.mtu,
+        black_holes: stats.black_holes,
     }
 }

@@ -20,8 +20,8 @@ use core::time::Duration;
 use ::pith_quic::{Code, ConnectionError, Ecn, Route, TransportError, VarInt};
 
 use crate::error::{
-    Failure, PITH_ALERT, PITH_LOCAL, PITH_MISUSE, PITH_PEER, PITH_RESET, PITH_TIMEOUT,
-    PITH_TRUNCATED,
+    Failure, PITH_ALERT, PITH_AMBIGUOUS, PITH_LOCAL, PITH_MISUSE, PITH_PEER, PITH_RESET,
+    PITH_TIMEOUT, PITH_TRUNCATED,
 };
 use crate::time::pith_time;
 
@@ -168,7 +168,8 @@ fn micros(deadline: Duration) -> u64 {
 impl From<&ConnectionError> for Failure {
     fn from(error: &ConnectionError) -> Self {
         let status = match error {
-            ConnectionError::LocallyClosed | ConnectionError::Ambiguous => PITH_MISUSE,
+            ConnectionError::LocallyClosed => PITH_MISUSE,
+            ConnectionError::Ambiguous => PITH_AMBIGUOUS,
             ConnectionError::PeerClosed { code, .. } if code.alert().is_some() => PITH_ALERT,
             ConnectionError::PeerClosed { .. } | ConnectionError::ApplicationClosed { .. } => {
                 PITH_RESET
