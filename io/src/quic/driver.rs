@@ -434,7 +434,7 @@ const RECEIVED: usize = 256;
 const SERVED: usize = 64;
 
 /// Batches that a connection sends before it is others' turn.
-const BATCHES: u32 = 4;
+const BATCHES: u32 = 2;
 
 /// Bytes of a batch: what one call to the system takes, and so the longest datagram.
 const BUFFER: usize = 1 << 16;

@@ -159,7 +159,7 @@ fn a_batch_holds_datagrams_of_one_size() {
     let mut buffer = vec![0; 64 * 1024];
     let now = at(pair.now);
     let batch = pair.client.transmit(now, &mut buffer).unwrap();
-    let most = limits::BATCH as usize * 1200;
+    let most = limits::BURST as usize * 1200;
     assert_eq!((batch.segment, batch.length), (1200, most));
     // A buffer for three and a half.
     let mut pair = unmarked();
@@ -172,6 +172,25 @@ fn a_batch_holds_datagrams_of_one_size() {
         pair.client.transmit(now, &mut buffer[..1199]).is_none(),
         "no room for one"
     );
+}
+
+#[test]
+fn a_batch_is_what_one_call_takes_where_nothing_is_spread() {
+    let mut pair = Pair::with(
+        Box::new(|_, _| vec![Duration::from_micros(50)]),
+        |client| client.ecn(false),
+        |server| server,
+    );
+    pair.connect();
+    let data = pattern(300_000);
+    let got = pair.transfer(Side::Client, &data, Duration::from_secs(9));
+    assert_eq!(got, data);
+    let id = pair.client.open(Dir::Uni).unwrap();
+    pair.client.send(id, &mut data.clone()).unwrap();
+    let mut buffer = vec![0; 64 * 1024];
+    let batch = pair.client.transmit(at(pair.now), &mut buffer).unwrap();
+    let most = limits::BATCH as usize * 1200;
+    assert_eq!((batch.segment, batch.length), (1200, most));
 }
 
 #[test]
