@@ -198,6 +198,9 @@ pub const ADMISSION_BYTES: usize = 2 * 1024 * 1024;
 
 const _: () = assert!(RETRY_FROM * ATTEMPT_BYTES * 2 <= ADMISSION_BYTES);
 
+/// Acknowledgements that one of them is sent, each when it repeats what it has sent.
+pub const ATTEMPT_ACKS: u64 = 8;
+
 /// For how long the application may take to decide on one of them, and for how long the pieces of a hello are kept under load.
 pub const ATTEMPT_TIME: Duration = Duration::from_secs(10);
 

@@ -216,6 +216,18 @@ impl Connection {
         Self::new(Side::Server, &config.transport, parts, now)
     }
 
+    /// Goes on from what the endpoint has sent of Initial packets to acknowledge a piece of the hello.
+    pub(crate) fn begin_after(&mut self, packets: u64, bytes: u64) {
+        self.recovery.begin_after(packets);
+        self.paths.on_sent_before(bytes);
+    }
+
+    /// How many bytes may be sent before the client has shown where it is.
+    #[cfg(test)]
+    pub(crate) fn allowance(&self) -> u64 {
+        self.paths.allowance()
+    }
+
     fn new(
         side: Side,
         config: &Arc<Transport>,

@@ -116,7 +116,7 @@ impl Endpoint {
         if !self.close_bucket.take(now.monotonic) {
             return Admitted::No;
         }
-        let length = self.close(admission, peer, code, reply);
+        let length = self.close(admission, peer, None, code, reply);
         let decision = if code == Code::INVALID_TOKEN {
             Decision::InvalidToken
         } else {
@@ -133,6 +133,7 @@ impl Endpoint {
         ecn: Ecn,
         admission: Admission,
         datagram: BytesMut,
+        reply: &mut [u8],
     ) -> Routed {
         self.on_deadline(now);
         let (remote, dcid) = (admission.route.remote, admission.dcid);
@@ -142,7 +143,7 @@ impl Endpoint {
                 return self.dropped(admission.route);
             };
             return match attempt.receive(ecn, datagram) {
-                Progress::Nothing => self.dropped(admission.route),
+                Progress::Nothing | Progress::Again => self.dropped(admission.route),
                 Progress::Kept => {
                     if !self.table.keep(remote, dcid, attempt) {
                         self.decided(Some(remote), Decision::Dropped);
@@ -157,9 +158,10 @@ impl Endpoint {
                 Progress::Complete => self.dropped(admission.route),
             };
         }
-        let progress = self.table.feed(remote, dcid, ecn, datagram);
-        if progress != Some(Progress::Complete) {
-            return Routed::Nothing;
+        match self.table.feed(remote, dcid, ecn, datagram) {
+            Some(Progress::Complete) => {}
+            Some(Progress::Again) => return self.acknowledge(remote, dcid, reply),
+            Some(Progress::Nothing | Progress::Kept) | None => return Routed::Nothing,
         }
         // Many may have begun while there was room for one.
         if self.is_full(remote) {
@@ -168,6 +170,15 @@ impl Endpoint {
         }
         match self.table.take_attempt(remote, dcid, now.monotonic) {
             Some(attempt) => Routed::Incoming(attempt.into_incoming()),
+            None => Routed::Nothing,
+        }
+    }
+
+    /// Tells a client what came of its hello.
+    fn acknowledge(&mut self, remote: SocketAddr, dcid: ConnectionId, reply: &mut [u8]) -> Routed {
+        let id = self.mint().ok();
+        match self.table.acknowledge(remote, dcid, || id, reply) {
+            Some(length) => Routed::Reply(length),
             None => Routed::Nothing,
         }
     }

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use pith_crypto::Error;
 use pith_tls::Now;
 
-use super::incoming::Admission;
+use super::incoming::{Acknowledged, Admission};
 use super::{Endpoint, Routed, version};
 use crate::error::Code;
 use crate::observe::Decision;
@@ -75,10 +75,14 @@ impl Endpoint {
         &mut self,
         admission: &Admission,
         peer: ConnectionId,
+        acknowledged: Option<Acknowledged>,
         code: Code,
         reply: &mut [u8],
     ) -> Option<usize> {
-        let scid = self.mint_id().ok()?;
+        let (scid, number) = match acknowledged {
+            Some(sent) => (sent.id.id, sent.packets),
+            None => (self.mint_id().ok()?, 0),
+        };
         let (_, server) = PacketSecret::initial(admission.version, &admission.dcid).ok()?;
         let mut keys = server.sealer(1).ok()?;
         let header = NewHeader::Long {
@@ -89,7 +93,7 @@ impl Endpoint {
             token: &[],
         };
         let mut builder = Builder::new(reply);
-        let number = PacketNumber::new(0)?;
+        let number = PacketNumber::new(number)?;
         let draft = Draft::begin(&mut builder, &header, true, number, None)?;
         builder.put_connection_close(Close::Transport {
             code: VarInt::saturating(code.0),

@@ -2,7 +2,8 @@
 //!
 //! A ClientHello comes in several Initial packets, in any order. They are opened here, with keys that anybody has, to find the hello; what came is kept
 //! as it came, for the connection to be given if there will be one. What does not open leaves nothing behind (attack Q08), and what is kept is bounded
-//! in datagrams, bytes and time. Nothing is acknowledged.
+//! in datagrams, bytes and time. A client that repeats what is here already is told so by an acknowledgement, or it might never send the rest: else nothing is
+//! acknowledged, since what is sent under an id binds the connection to it.
 
 use core::time::Duration;
 
@@ -13,12 +14,13 @@ use pith_tls::{Now, Offered};
 use crate::buffer::Reassembly;
 use crate::connection::Connection;
 use crate::limits;
-use crate::path::Route;
-use crate::protect::{Datagram, Incoming as Part, Opener, PacketSecret};
-use crate::recovery::Ecn;
+use crate::path::{NewId, Route};
+use crate::protect::{Datagram, Draft, Incoming as Part, Opener, PacketSecret};
+use crate::recovery::{Ecn, Ranges};
 use crate::wire::frame::{Frame, frames};
-use crate::wire::header::QuicBit;
-use crate::wire::{ConnectionId, PacketType, Side, Version};
+use crate::wire::header::{NewHeader, QuicBit};
+use crate::wire::version::LongType;
+use crate::wire::{Builder, ConnectionId, PacketNumber, PacketType, Side, VarInt, Version};
 
 /// A client that asks for a connection, and what it offers. Give it to [`accept`](crate::Endpoint::accept), [`refuse`](crate::Endpoint::refuse),
 /// [`retry`](crate::Endpoint::retry) or, to be as if nobody were here, [`ignore`](crate::Endpoint::ignore).
@@ -27,6 +29,15 @@ pub struct Incoming {
     pub(super) peer: ConnectionId,
     pub(super) datagrams: Vec<(Ecn, BytesMut)>,
     pub(super) offered: Option<Box<Offered>>,
+    pub(super) acknowledged: Option<Acknowledged>,
+}
+
+/// What a client was sent before there was a connection for it, which goes on from there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Acknowledged {
+    pub(super) id: NewId,
+    pub(super) packets: u64,
+    pub(super) bytes: u64,
 }
 
 /// What is known from the first datagram.
@@ -53,13 +64,27 @@ pub(super) struct Attempt {
     hello: Vec<u8>,
     datagrams: Vec<(Ecn, BytesMut)>,
     bytes: usize,
+    /// Numbers of the packets all of which is kept.
+    numbers: Ranges,
+    acknowledged: Option<Acknowledged>,
+}
+
+/// What was found in a datagram.
+struct Reading {
+    /// Something new, or early data that a connection can use.
+    news: bool,
+    /// Packets that opened and brought nothing that is not kept.
+    again: bool,
+    numbers: Vec<PacketNumber>,
 }
 
 /// What a datagram has made of an attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// Nothing of it opened, or it brought nothing new, or there is no room for it.
+    /// Nothing of it opened, or there is no room for it.
     Nothing,
+    /// It opened, and brought nothing but what is kept.
+    Again,
     /// It is kept.
     Kept,
     /// The hello is complete.
@@ -118,6 +143,8 @@ impl Attempt {
             hello: Vec::new(),
             datagrams: Vec::new(),
             bytes: 0,
+            numbers: Ranges::default(),
+            acknowledged: None,
         })
     }
 
@@ -138,8 +165,15 @@ impl Attempt {
         if self.datagrams.len() >= limits::ATTEMPT_DATAGRAMS || bytes > limits::ATTEMPT_BYTES {
             return Progress::Nothing;
         }
-        if !self.read(&datagram) {
+        let read = self.read(&datagram);
+        if !read.news && !read.again {
             return Progress::Nothing;
+        }
+        for number in read.numbers {
+            self.numbers.insert(number);
+        }
+        if !read.news {
+            return Progress::Again;
         }
         self.bytes = bytes;
         self.datagrams.push((ecn, datagram));
@@ -156,12 +190,54 @@ impl Attempt {
             admission: self.admission,
             peer: self.peer.unwrap_or_default(),
             datagrams: self.datagrams,
+            acknowledged: self.acknowledged,
             offered: Offered::read(&self.hello).ok().map(Box::new),
         }
     }
 
-    /// Reads the CRYPTO frames of a copy. Says whether something new was among them, or it holds early data that a connection can use.
-    fn read(&mut self, datagram: &[u8]) -> bool {
+    /// Writes an acknowledgement of what is kept, from `id` if none was sent before, and says how long it is and from which id. `None` if there is no more
+    /// to be had.
+    pub(super) fn acknowledge(
+        &mut self,
+        id: impl FnOnce() -> Option<NewId>,
+        reply: &mut [u8],
+    ) -> Option<(usize, ConnectionId)> {
+        let mut sent = match self.acknowledged {
+            Some(sent) => sent,
+            None => Acknowledged {
+                id: id()?,
+                packets: 0,
+                bytes: 0,
+            },
+        };
+        if sent.packets >= limits::ATTEMPT_ACKS {
+            return None;
+        }
+        let header = NewHeader::Long {
+            long_type: LongType::Initial,
+            version: self.admission.version,
+            dcid: self.peer?,
+            scid: sent.id.id,
+            token: &[],
+        };
+        let (_, server) =
+            PacketSecret::initial(self.admission.version, &self.admission.dcid).ok()?;
+        let mut keys = server.sealer(1).ok()?;
+        let mut builder = Builder::new(reply);
+        let number = PacketNumber::new(sent.packets)?;
+        let draft = Draft::begin(&mut builder, &header, true, number, None)?;
+        builder.put_ack(VarInt::ZERO, self.numbers.descending(), None)?;
+        let length = draft.seal(&mut builder, &mut keys).ok()?;
+        sent.packets = sent.packets.saturating_add(1);
+        sent.bytes = sent.bytes.saturating_add(size(length));
+        self.acknowledged = Some(sent);
+        Some((length, sent.id.id))
+    }
+
+    /// Reads the CRYPTO frames of a copy.
+    fn read(&mut self, datagram: &[u8]) -> Reading {
+        let mut numbers = Vec::new();
+        let mut whole = true;
         let before = self.crypto.joined().saturating_add(buffered(&self.crypto));
         let mut parts = Datagram::new(BytesMut::from(datagram), limits::ENDPOINT_ID, QuicBit::Any);
         let mut early = false;
@@ -173,7 +249,7 @@ impl Attempt {
             // rfc9000#7.2-6
             let fits = version == self.admission.version
                 && self.peer.is_none_or(|peer| peer == scid)
-                && header.dcid == self.admission.dcid;
+                && (header.dcid == self.admission.dcid || self.own() == Some(header.dcid));
             match header.packet {
                 PacketType::Initial if fits => {}
                 PacketType::ZeroRtt if fits => {
@@ -187,6 +263,7 @@ impl Attempt {
                 continue;
             };
             self.peer = Some(scid);
+            numbers.push(opened.number);
             for frame in frames(&opened.payload, PacketType::Initial, Side::Server) {
                 // Faults are for the connection to answer.
                 let Ok(frame) = frame else { break };
@@ -198,6 +275,8 @@ impl Attempt {
                     if worth && end <= size(limits::ATTEMPT_BYTES) {
                         let data = bytes::Bytes::copy_from_slice(crypto.data);
                         self.crypto.insert(offset, &data, data.len());
+                    } else {
+                        whole = false;
                     }
                 }
             }
@@ -206,7 +285,16 @@ impl Attempt {
         while let Some(chunk) = self.crypto.read(usize::MAX) {
             self.hello.extend_from_slice(&chunk.bytes);
         }
-        after > before || early && self.peer.is_some()
+        Reading {
+            news: after > before || early && self.peer.is_some(),
+            again: whole && !numbers.is_empty(),
+            numbers,
+        }
+    }
+
+    /// From where it was sent something.
+    fn own(&self) -> Option<ConnectionId> {
+        self.acknowledged.map(|sent| sent.id.id)
     }
 
     fn is_complete(&self) -> bool {

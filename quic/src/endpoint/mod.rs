@@ -313,7 +313,10 @@ impl Endpoint {
         now: Now,
     ) -> Result<(ConnectionKey, Connection, Unread), ConnectionError> {
         let admission = incoming.admission;
-        let id = self.mint().map_err(local)?;
+        let id = match &incoming.acknowledged {
+            Some(sent) => sent.id,
+            None => self.mint().map_err(local)?,
+        };
         let prefers = !config.transport.preferred.is_none();
         let second = prefers.then(|| self.mint()).transpose().map_err(local)?;
         let accepted = Accepted {
@@ -326,6 +329,9 @@ impl Endpoint {
             validated: admission.validated,
         };
         let mut connection = Connection::server(config, &accepted, now)?;
+        if let Some(sent) = incoming.acknowledged {
+            connection.begin_after(sent.packets, sent.bytes);
+        }
         self.watch.at(now.monotonic);
         self.decided(Some(admission.route.remote), Decision::Accepted);
         let initial = (admission.route.remote, admission.dcid);
@@ -345,6 +351,7 @@ impl Endpoint {
         let length = self.close(
             &incoming.admission,
             incoming.peer,
+            incoming.acknowledged,
             Code::CONNECTION_REFUSED,
             reply,
         );
@@ -354,9 +361,10 @@ impl Endpoint {
         length
     }
 
-    /// Has a client show that it receives at its address, and says how many bytes of `reply` that takes. `None` if it has followed a Retry already.
+    /// Has a client show that it receives at its address, and says how many bytes of `reply` that takes. `None` if it has followed a Retry already, or
+    /// would take none any more, since it was sent an acknowledgement (RFC 9000 section 17.2.5.2).
     pub fn retry(&mut self, incoming: &Incoming, now: Now, reply: &mut [u8]) -> Option<usize> {
-        if incoming.admission.retried {
+        if incoming.admission.retried || incoming.acknowledged.is_some() {
             return None;
         }
         self.watch.at(now.monotonic);
@@ -527,9 +535,10 @@ impl Endpoint {
                 None => self.dropped(route),
             };
         }
+        let dcid = self.table.first_id(route.remote, header.dcid);
         // A client's first id is its own, and is looked at where the client is let in.
         let is_first = header.packet == PacketType::Initial && self.config.serves;
-        if !is_first && !self.table.waits(route.remote, header.dcid) {
+        if !is_first && !self.table.waits(route.remote, dcid) {
             if let Ok(Some(worker)) = self.other_worker(&header.dcid) {
                 return Routed::Forward(worker, datagram);
             }
@@ -540,20 +549,22 @@ impl Endpoint {
                 let first = First {
                     route,
                     version,
-                    dcid: header.dcid,
+                    dcid,
                     scid,
                     token,
                     length: datagram.len(),
                 };
                 match self.admit(&first, now, reply) {
-                    Admitted::Yes(admission) => self.on_attempt(now, ecn, admission, datagram),
+                    Admitted::Yes(admission) => {
+                        self.on_attempt(now, ecn, admission, datagram, reply)
+                    }
                     Admitted::Reply(length) => Routed::Reply(length),
                     Admitted::Elsewhere(worker) => Routed::Forward(worker, datagram),
                     Admitted::No => self.unknown(route, datagram),
                 }
             }
-            PacketType::ZeroRtt if self.table.is_attempt(route.remote, header.dcid) => {
-                let _ = self.table.feed(route.remote, header.dcid, ecn, datagram);
+            PacketType::ZeroRtt if self.table.is_attempt(route.remote, dcid) => {
+                let _ = self.table.feed(route.remote, dcid, ecn, datagram);
                 Routed::Nothing
             }
             PacketType::ZeroRtt => self.on_stray(now.monotonic, route, ecn, header.dcid, datagram),

@@ -8,6 +8,7 @@ use bytes::BytesMut;
 
 use super::incoming::{Attempt, Progress};
 use crate::limits;
+use crate::path::NewId;
 use crate::recovery::Ecn;
 use crate::wire::{ConnectionId, ResetToken};
 
@@ -28,6 +29,8 @@ pub(super) struct Table {
     first: BTreeMap<(SocketAddr, ConnectionId), ConnectionKey>,
     /// Clients without a connection, by the same: at most [`limits::ATTEMPTS`], so that they can be looked through (attack A41).
     waiting: BTreeMap<(SocketAddr, ConnectionId), Waiting>,
+    /// The ids under which some of them were sent an acknowledgement, and send from then on.
+    aliases: BTreeMap<ConnectionId, (SocketAddr, ConnectionId)>,
     /// Those of them about which the application decides.
     asked: usize,
     /// Bytes of datagrams that are kept for them.
@@ -241,6 +244,7 @@ impl Table {
             && self.first.is_empty()
             && self.resets.is_empty()
             && self.waiting.is_empty()
+            && self.aliases.is_empty()
             && (self.asked, self.bytes, self.half_open) == (0, 0, 0)
     }
 
@@ -258,6 +262,30 @@ impl Table {
         dcid: ConnectionId,
     ) -> Option<ConnectionKey> {
         self.first.get(&(remote, dcid)).copied()
+    }
+
+    /// Where the Initial packets of a client went at first that go to this id now.
+    pub(super) fn first_id(&self, remote: SocketAddr, dcid: ConnectionId) -> ConnectionId {
+        match self.aliases.get(&dcid) {
+            Some((of, first)) if *of == remote => *first,
+            _ => dcid,
+        }
+    }
+
+    /// Has an attempt acknowledge what is kept, from the id that `mint` makes if it is the first time. Says how long that is.
+    pub(super) fn acknowledge(
+        &mut self,
+        remote: SocketAddr,
+        dcid: ConnectionId,
+        mint: impl FnOnce() -> Option<NewId>,
+        reply: &mut [u8],
+    ) -> Option<usize> {
+        let Some(Waiting::Attempt(attempt)) = self.waiting.get_mut(&(remote, dcid)) else {
+            return None;
+        };
+        let (length, id) = attempt.acknowledge(mint, reply)?;
+        self.aliases.insert(id, (remote, dcid));
+        Some(length)
     }
 
     /// Whether a client waits, for the rest of its hello or for the application.
@@ -366,11 +394,13 @@ impl Table {
     pub(super) fn forget_attempt(&mut self, remote: SocketAddr, dcid: ConnectionId) {
         if let Some(waiting) = self.waiting.remove(&(remote, dcid)) {
             self.forgotten(&waiting);
+            self.aliases.retain(|_, of| *of != (remote, dcid));
         }
     }
 
     pub(super) fn forget_attempts(&mut self) {
         self.waiting.clear();
+        self.aliases.clear();
         (self.asked, self.bytes) = (0, 0);
     }
 
@@ -386,6 +416,7 @@ impl Table {
             }
             stays
         });
+        self.aliases.retain(|_, of| waiting.contains_key(of));
         self.waiting = waiting;
         let expired = before.saturating_sub(self.waiting.len());
         u64::try_from(expired).unwrap_or(u64::MAX)

@@ -1,5 +1,6 @@
 //! Endpoints in memory: clients with connections, and datagrams made by hand.
 
+mod again;
 mod early;
 mod empty;
 mod observer;

@@ -94,6 +94,17 @@ impl Paths {
         self.iter_mut().find(|path| path.id == id)
     }
 
+    /// So many bytes were sent on the first path before there was a connection.
+    pub(crate) fn on_sent_before(&mut self, bytes: u64) {
+        self.active.amplification.on_sent(bytes);
+    }
+
+    /// How many bytes may be sent on the path in use.
+    #[cfg(test)]
+    pub(crate) fn allowance(&self) -> u64 {
+        self.active.amplification.allowance()
+    }
+
     /// A datagram of this connection came on a path.
     pub(crate) fn on_received(&mut self, id: PathId, bytes: u64, now: Duration) {
         let other = self.others.iter_mut().find(|other| other.path.id == id);

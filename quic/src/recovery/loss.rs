@@ -108,6 +108,11 @@ impl Sending {
             .filter(|_| !self.is_used_up())
     }
 
+    /// The first number is this one; those below were used, and may be acknowledged.
+    pub(super) fn begin_after(&mut self, packets: u64) {
+        self.next = PacketNumber::new(packets);
+    }
+
     /// Leaves the next number out if it is time for that.
     pub(super) fn maybe_skip(&mut self, window: u64, random: impl FnOnce() -> u64) {
         let (Some(next), sent) = (self.next_number(), &self.sent) else {

@@ -40,6 +40,7 @@ pub use ack::Ecn;
 pub(crate) use ack::{Received, decoded_delay};
 pub(crate) use congestion::{Controller, Cubic, NewReno};
 pub(crate) use path::{Gate, Path, PathId};
+pub(crate) use ranges::Ranges;
 pub(crate) use rtt::{INITIAL as INITIAL_RTT, Rtt};
 pub(crate) use sent::SentPacket;
 pub(crate) use settled::{Outcome, Settled};
@@ -170,6 +171,13 @@ impl Recovery {
             sending.maybe_skip(window, random);
         }
         sending.next_number()
+    }
+
+    /// So many Initial packets were sent before there was a connection, none of which asked for an acknowledgement.
+    pub(crate) fn begin_after(&mut self, packets: u64) {
+        if let Some(sending) = self.spaces.get_mut(Space::Initial) {
+            sending.begin_after(packets);
+        }
     }
 
     /// A packet was sent, with the number that [`Recovery::next_number`] gave.
