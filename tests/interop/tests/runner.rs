@@ -52,16 +52,8 @@ const LACKS: &[(QuicLibrary, &[Role], &[&str], &str)] = &[
     (OpenSsl, &[Server], &["rebind-port", "rebind-addr"], "its server takes nothing from another address than the first"),
     (OpenSsl, &[Client, Server], &["connectionmigration"], "its server forbids it by a transport parameter, its client has no call for it"),
     (S2nQuic, &[Client], &["connectionmigration"], "its client has no call for it"),
-    (OpenSsl, &[Client], &["handshakeloss", "handshakecorruption"], "Pith's fault as well: it acknowledges no half of a hello, and this client sends the other half again only once something is acknowledged"),
-    (S2nQuic, &[Client], &["handshakeloss", "handshakecorruption"], "as OpenSSL"),
     (Quiche, &[Client, Server], &["ecn"], "the program around it would have to read and set the marks"),
     (OpenSsl, &[Client, Server], &["ecn"], "it neither sets nor reads marks"),
-];
-
-/// Where a case runs with less than the others have: the peer's group is X25519.
-#[rustfmt::skip]
-const CLASSICAL: &[(QuicLibrary, Role, &str, &str)] = &[
-    (OpenSsl, Client, "retry", "of a hello in two packets it sends the first alone again after a Retry, unless a server that has not the whole acknowledges it"),
 ];
 
 /// A row of the runner's table.
@@ -393,10 +385,7 @@ fn all(library: QuicLibrary, role: Role) {
             continue;
         }
         let began = Instant::now();
-        let mut run = Run::new(&peer, &pith, case, what);
-        run.classical = CLASSICAL
-            .iter()
-            .any(|(of, as_a, name, _)| (*of, *as_a, *name) == (library, role, case.name));
+        let run = Run::new(&peer, &pith, case, what);
         // The others say more of what is wrong.
         let ran = catch_unwind(AssertUnwindSafe(|| match role {
             Server => run.pith_asks(),
@@ -419,8 +408,6 @@ struct Run<'a> {
     case: &'a Case,
     site: Site,
     what: String,
-    /// With X25519 alone.
-    classical: bool,
 }
 
 impl<'a> Run<'a> {
@@ -442,7 +429,6 @@ impl<'a> Run<'a> {
             case,
             site,
             what,
-            classical: false,
         }
     }
 
@@ -530,22 +516,14 @@ impl<'a> Run<'a> {
                 });
                 printed.collect()
             }
-            _ => {
-                let classical: &[&str] = if self.classical {
-                    &["--groups", "X25519"]
-                } else {
-                    &[]
-                };
-                let options = [self.options(Client), classical].concat();
-                self.done(self.client(server.port(), names, &options), &pith)
-            }
+            _ => self.done(
+                self.client(server.port(), names, self.options(Client)),
+                &pith,
+            ),
         };
         let what = &self.what;
         self.site.check(what);
-        let group = match self.classical {
-            true => "group x25519\n",
-            false => "group X25519MLKEM768\n",
-        };
+        let group = "group X25519MLKEM768\n";
         for fact in [group, self.case.peer_client] {
             let log = pith.printed();
             assert!(printed.contains(fact), "{what}: {printed}\n{log}");
