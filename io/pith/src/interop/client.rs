@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::case::Case;
-use super::{COMPRESSION, NEAR, PATIENCE, suit, terms, trust};
+use super::{COMPRESSION, LEAST, NEAR, PATIENCE, suit, terms, trust};
 use crate::cli::InteropClientOptions;
 use crate::failure::{self, Failure};
 use crate::files::{self, GOODBYE};

@@ -8,7 +8,7 @@ use pith_quic::{Retrying, ServerConfig, Version};
 use pith_tls::ServerConfig as TlsConfig;
 
 use super::case::Case;
-use super::{COMPRESSION, NEAR, PATIENCE, suit, terms};
+use super::{COMPRESSION, LEAST, NEAR, PATIENCE, suit, terms};
 use crate::cli::{IdentityOptions, InteropServerOptions};
 use crate::failure::{self, Failure};
 use crate::{files, input, keys, server};
