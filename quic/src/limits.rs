@@ -121,7 +121,7 @@ pub const MTU_STEP: u16 = 20;
 pub const MTU_PROBES: u8 = 3;
 
 /// Bursts of losses of long packets alone, without an arrival of one, by which a path carries less than it did.
-pub const MTU_BURSTS: u8 = 3;
+pub const MTU_BURSTS: u8 = 5;
 
 /// The time after which a path is searched again for whether it carries more (RFC 8899 section 5.1.1).
 pub const MTU_TIME: Duration = Duration::from_secs(600);

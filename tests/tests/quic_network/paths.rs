@@ -58,9 +58,9 @@ fn both_sides_find_what_their_path_carries_and_notice_that_it_carries_less() {
         ("1280", always(1280), 1260, 0, 8500),
         ("1400", always(1400), 1380, 0, 8500),
         ("1500", always(1500), 1452, 0, 8500),
-        ("1400 from 2 s on", shrinks(1400), 1380, 1, 9500),
-        ("1280 from 2 s on", shrinks(1280), 1260, 1, 9500),
-        ("1200 from 2 s on", shrinks(1200), 1200, 1, 9500),
+        ("1400 from 2 s on", shrinks(1400), 1380, 1, 10_000),
+        ("1280 from 2 s on", shrinks(1280), 1260, 1, 10_000),
+        ("1200 from 2 s on", shrinks(1200), 1200, 1, 10_000),
     ];
     for (name, mtu, least, holes, most) in rows {
         let carries = mtu[0].1;
