@@ -75,7 +75,7 @@ impl Endpoint {
         &mut self,
         admission: &Admission,
         peer: ConnectionId,
-        acknowledged: Option<Acknowledged>,
+        acknowledged: Option<&Acknowledged>,
         code: Code,
         reply: &mut [u8],
     ) -> Option<usize> {

@@ -29,7 +29,7 @@ pub struct Incoming {
     pub(super) peer: ConnectionId,
     pub(super) datagrams: Vec<(Ecn, BytesMut)>,
     pub(super) offered: Option<Box<Offered>>,
-    pub(super) acknowledged: Option<Acknowledged>,
+    pub(super) acknowledged: Option<Box<Acknowledged>>,
 }
 
 /// What a client was sent before there was a connection for it, which goes on from there.
@@ -190,7 +190,7 @@ impl Attempt {
             admission: self.admission,
             peer: self.peer.unwrap_or_default(),
             datagrams: self.datagrams,
-            acknowledged: self.acknowledged,
+            acknowledged: self.acknowledged.map(Box::new),
             offered: Offered::read(&self.hello).ok().map(Box::new),
         }
     }

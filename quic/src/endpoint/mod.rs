@@ -351,7 +351,7 @@ impl Endpoint {
         let length = self.close(
             &incoming.admission,
             incoming.peer,
-            incoming.acknowledged,
+            incoming.acknowledged.as_deref(),
             Code::CONNECTION_REFUSED,
             reply,
         );
