@@ -230,5 +230,5 @@ const CONNECTIONS: usize = 1_000;
 /// The most that a side may hold while it is idle.
 const MOST_BYTES: i64 = 2 * 1024;
 
-/// What it may hold besides, where it takes or issues tickets: the resumption secret, when its line of sessions ends, and what the allocator rounds up.
-const FOR_TICKETS: i64 = 80;
+/// What it may hold besides, where it takes or issues tickets: the resumption secret, and when its line of sessions ends.
+const FOR_TICKETS: i64 = 64;

@@ -176,8 +176,9 @@ impl Endpoint {
 
     /// Tells a client what came of its hello.
     fn acknowledge(&mut self, remote: SocketAddr, dcid: ConnectionId, reply: &mut [u8]) -> Routed {
-        let id = self.mint().ok();
-        match self.table.acknowledge(remote, dcid, || id, reply) {
+        let own = self.table.has_own_id(remote, dcid);
+        let id = if own { None } else { self.mint().ok() };
+        match self.table.acknowledge(remote, dcid, id, reply) {
             Some(length) => Routed::Reply(length),
             None => Routed::Nothing,
         }

@@ -73,8 +73,9 @@ pub(super) struct Attempt {
 struct Reading {
     /// Something new, or early data that a connection can use.
     news: bool,
-    /// Packets that opened and brought nothing that is not kept.
-    again: bool,
+    /// There was room for every piece of the hello in it.
+    whole: bool,
+    /// Of the packets that opened.
     numbers: Vec<PacketNumber>,
 }
 
@@ -159,6 +160,12 @@ impl Attempt {
         self.crypto.fragments()
     }
 
+    /// Whether a packet with this number would be acknowledged.
+    #[cfg(test)]
+    pub(super) fn acknowledges(&self, number: u64) -> bool {
+        PacketNumber::new(number).is_some_and(|number| self.numbers.contains(number))
+    }
+
     /// Takes a datagram to this attempt's id.
     pub(super) fn receive(&mut self, ecn: Ecn, datagram: BytesMut) -> Progress {
         let bytes = self.bytes.saturating_add(datagram.len());
@@ -166,11 +173,15 @@ impl Attempt {
             return Progress::Nothing;
         }
         let read = self.read(&datagram);
-        if !read.news && !read.again {
+        let again = read.whole && !read.numbers.is_empty();
+        if !read.news && !again {
             return Progress::Nothing;
         }
-        for number in read.numbers {
-            self.numbers.insert(number);
+        // A piece that there was no room for is still in the datagram that is kept, but a hello without it never gets whole: it has to come again.
+        if read.whole {
+            for number in read.numbers {
+                self.numbers.insert(number);
+            }
         }
         if !read.news {
             return Progress::Again;
@@ -199,13 +210,13 @@ impl Attempt {
     /// to be had.
     pub(super) fn acknowledge(
         &mut self,
-        id: impl FnOnce() -> Option<NewId>,
+        id: Option<NewId>,
         reply: &mut [u8],
     ) -> Option<(usize, ConnectionId)> {
         let mut sent = match self.acknowledged {
             Some(sent) => sent,
             None => Acknowledged {
-                id: id()?,
+                id: id?,
                 packets: 0,
                 bytes: 0,
             },
@@ -287,13 +298,13 @@ impl Attempt {
         }
         Reading {
             news: after > before || early && self.peer.is_some(),
-            again: whole && !numbers.is_empty(),
+            whole,
             numbers,
         }
     }
 
     /// From where it was sent something.
-    fn own(&self) -> Option<ConnectionId> {
+    pub(super) fn own(&self) -> Option<ConnectionId> {
         self.acknowledged.map(|sent| sent.id.id)
     }
 

@@ -272,18 +272,24 @@ impl Table {
         }
     }
 
-    /// Has an attempt acknowledge what is kept, from the id that `mint` makes if it is the first time. Says how long that is.
+    /// Whether an attempt was acknowledged before, so that it has an id of this side.
+    pub(super) fn has_own_id(&self, remote: SocketAddr, dcid: ConnectionId) -> bool {
+        let waiting = self.waiting.get(&(remote, dcid));
+        matches!(waiting, Some(Waiting::Attempt(attempt)) if attempt.own().is_some())
+    }
+
+    /// Has an attempt acknowledge what is kept, from `id` if it is the first time. Says how long that is.
     pub(super) fn acknowledge(
         &mut self,
         remote: SocketAddr,
         dcid: ConnectionId,
-        mint: impl FnOnce() -> Option<NewId>,
+        id: Option<NewId>,
         reply: &mut [u8],
     ) -> Option<usize> {
         let Some(Waiting::Attempt(attempt)) = self.waiting.get_mut(&(remote, dcid)) else {
             return None;
         };
-        let (length, id) = attempt.acknowledge(mint, reply)?;
+        let (length, id) = attempt.acknowledge(id, reply)?;
         self.aliases.insert(id, (remote, dcid));
         Some(length)
     }

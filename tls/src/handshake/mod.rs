@@ -49,13 +49,13 @@ pub struct Handshake {
     /// Messages since the last application data, after the handshake.
     quiet: u8,
     early: Option<Box<EarlyExporter>>,
-    failed: Option<Box<Error>>,
 }
 
 enum Role {
     Client(client::State),
     Server(server::State),
-    Failed,
+    /// It is over, with this error; nothing stands here while a step is taken.
+    Failed(Option<Box<Error>>),
 }
 
 /// What a role does with a message or an answer. Only the function that begins a role names it: a program that begins no server has none in it.
@@ -188,7 +188,6 @@ impl Handshake {
             held: Vec::new(),
             quiet: 0,
             early: None,
-            failed: None,
         }
     }
 
@@ -237,7 +236,7 @@ impl Handshake {
         let fits = match &self.role {
             Role::Client(state) => state.awaits(&answer.reply),
             Role::Server(state) => state.awaits(&answer.reply),
-            Role::Failed => false,
+            Role::Failed(_) => false,
         };
         if self.outputs.open_question() != Some(answer.number) || !fits {
             return Err(Error::Misuse(
@@ -394,11 +393,10 @@ impl Handshake {
     /// Ends a handshake whose carrier failed with `error`: every secret is dropped, and later calls return the error.
     pub fn abandon(&mut self, error: &Error) {
         // rfc9846#6-2
-        self.role = Role::Failed;
+        self.role = Role::Failed(Some(Box::new(error.clone())));
         self.outputs = Outputs::new();
         self.held = Vec::new();
         self.early = None;
-        self.failed = Some(Box::new(error.clone()));
     }
 
     /// Whether the handshake is complete.
@@ -415,9 +413,9 @@ impl Handshake {
     }
 
     fn check(&self) -> Result<(), Error> {
-        match &self.failed {
-            Some(error) => Err((**error).clone()),
-            None => Ok(()),
+        match &self.role {
+            Role::Failed(Some(error)) => Err((**error).clone()),
+            _ => Ok(()),
         }
     }
 
@@ -426,10 +424,9 @@ impl Handshake {
             if let Error::Certificate(error) = error {
                 self.tell(&Event::CertificateRefused(error));
             }
-            self.role = Role::Failed;
+            self.role = Role::Failed(Some(Box::new(error.clone())));
             self.held = Vec::new();
             self.early = None;
-            self.failed = Some(Box::new(error.clone()));
         }
         result
     }
@@ -486,7 +483,7 @@ impl Handshake {
             observer: self.observer.as_ref(),
             early: &mut self.early,
         };
-        let role = core::mem::replace(&mut self.role, Role::Failed);
+        let role = core::mem::replace(&mut self.role, Role::Failed(None));
         self.role = (self.step)(role, input, &mut context)?;
         if self.role.connected().is_some() {
             self.early = None;
@@ -498,7 +495,7 @@ impl Handshake {
         match &self.role {
             Role::Client(state) if state.expects_certificate() => limits::HANDSHAKE_MESSAGE,
             Role::Server(state) if state.expects_certificate() => limits::HANDSHAKE_MESSAGE,
-            Role::Client(_) | Role::Server(_) | Role::Failed => {
+            Role::Client(_) | Role::Server(_) | Role::Failed(_) => {
                 limits::HANDSHAKE_MESSAGE_WITHOUT_CERTIFICATE
             }
         }
@@ -519,7 +516,7 @@ impl Role {
             (Self::Client(state), Input::Answer(reply)) => {
                 Ok(Self::Client(state.resume(reply, cx)?))
             }
-            (Self::Server(_) | Self::Failed, _) => Err(over()),
+            (Self::Server(_) | Self::Failed(_), _) => Err(over()),
         }
     }
 
@@ -531,7 +528,7 @@ impl Role {
             (Self::Server(state), Input::Answer(reply)) => {
                 Ok(Self::Server(state.resume(reply, cx)?))
             }
-            (Self::Client(_) | Self::Failed, _) => Err(over()),
+            (Self::Client(_) | Self::Failed(_), _) => Err(over()),
         }
     }
 
@@ -539,7 +536,7 @@ impl Role {
         match self {
             Self::Client(client::State::Connected(state))
             | Self::Server(server::State::Connected(state)) => Some(state),
-            Self::Client(_) | Self::Server(_) | Self::Failed => None,
+            Self::Client(_) | Self::Server(_) | Self::Failed(_) => None,
         }
     }
 
@@ -547,7 +544,7 @@ impl Role {
         match self {
             Self::Client(client::State::Connected(state))
             | Self::Server(server::State::Connected(state)) => Some(state),
-            Self::Client(_) | Self::Server(_) | Self::Failed => None,
+            Self::Client(_) | Self::Server(_) | Self::Failed(_) => None,
         }
     }
 }

@@ -329,6 +329,8 @@ fn pieces_of_a_hello_cost_no_more_than_a_whole_one() {
     let dcid = ConnectionId::new(&[6; 8]).unwrap();
     let attempt = net.server.table.attempt(route.remote, dcid).unwrap();
     assert_eq!(attempt.fragments(), limits::ATTEMPT_BYTES);
+    // The first datagram is kept, and not acknowledged: pieces of it found no room.
+    assert!(attempt.bytes() > 0 && !attempt.acknowledges(0));
     // A hello in as many pieces as browsers cut, in any order, is whole.
     let mut net = Net::new(serving());
     let pieces = (0..100_u16).rev().flat_map(|at| {
