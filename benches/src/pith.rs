@@ -47,6 +47,9 @@ impl Library for Pith {
             .groups(&[group])
             .suites(&suites)
             .certificate_compression(false);
+        if setup.known_chain {
+            (client, server) = (client.known_chains(8), server.known_chains(8));
+        }
         server = if setup.resume {
             client = client.sessions(SessionStore::new());
             server.tickets(Tickets::rotating().count(1))

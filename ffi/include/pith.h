@@ -921,6 +921,12 @@ typedef struct pith_client_options {
      * With pins: 1 takes a raw public key of the server, or else a certificate; 2 a raw public key alone.
      */
     uint8_t raw_keys;
+    /**
+     * Remembers at most so many chains of servers that were accepted, for up to an hour and no longer than certificates and revocation
+     * lists are good, so that the next connection to the same one does without the signatures in them; at most 1024. 0 for none. That the server holds its
+     * key is always checked, and PITH_QUESTION_VERIFY always asked.
+     */
+    size_t known_chains;
 } pith_client_options;
 
 /**
@@ -1117,6 +1123,12 @@ typedef struct pith_server_options {
      * Not 0: certificates are never compressed.
      */
     uint8_t no_certificate_compression;
+    /**
+     * Remembers at most so many chains of clients that were accepted, for up to an hour and no longer than certificates and revocation
+     * lists are good, so that the next connection of the same one does without the signatures in them; at most 1024. 0 for none. That the client holds its
+     * key is always checked, and PITH_QUESTION_VERIFY always asked.
+     */
+    size_t known_chains;
 } pith_server_options;
 
 /**

@@ -12,7 +12,7 @@ use pith_crypto::Hash;
 use pith_pq::Group;
 
 use crate::auth::compress::Algorithm;
-use crate::auth::{ConfigError, Credential};
+use crate::auth::{ChainCache, ConfigError, Credential};
 use crate::event::{Observer, Role};
 use crate::keylog::KeyLog;
 use crate::limits;
@@ -33,6 +33,7 @@ struct Common {
     groups: Option<Vec<Group>>,
     protocols: Vec<Vec<u8>>,
     records: Records,
+    known_chains: usize,
     compression: &'static [Algorithm],
     key_log: Option<KeyLog>,
     psks: Vec<ExternalPsk>,
@@ -59,6 +60,7 @@ impl Common {
                 block: 1,
                 limit: None,
             },
+            known_chains: 0,
             compression: Algorithm::ALL,
             key_log: None,
             psks: Vec::new(),
@@ -109,6 +111,18 @@ impl Common {
             });
         }
         Ok(())
+    }
+
+    fn known_chains(&self) -> Result<Option<ChainCache>, ConfigError> {
+        match self.known_chains {
+            0 => Ok(None),
+            most @ 1..=limits::KNOWN_CHAINS => Ok(Some(ChainCache::new(most))),
+            got => Err(ConfigError::TooMany {
+                what: "chains to remember",
+                limit: limits::KNOWN_CHAINS,
+                got,
+            }),
+        }
     }
 
     fn check_protocols(&self) -> Result<(), ConfigError> {
@@ -178,6 +192,30 @@ macro_rules! record_options {
         /// always honours its clients' limits.
         pub fn record_size_limit(mut self, limit: u16) -> Self {
             self.common.records.limit = Some(limit);
+            self
+        }
+
+        /// Remembers at most so many of the peers' chains that were accepted, for up to an hour ([`limits::CHAIN_LIFETIME`](crate::limits::CHAIN_LIFETIME)) and no
+        /// longer than certificates and revocation lists are good, so that the next connection to the same peer does without the
+        /// signatures in them. That the peer holds its key is always checked, and a verifier always asked. 0, none, by default;
+        /// [`limits::KNOWN_CHAINS`](crate::limits::KNOWN_CHAINS) at the most. It does nothing for keys that are pinned, which take no signature.
+        ///
+        /// A configuration does not learn of revocations after it was made, with or without: replace it when there are new lists.
+        ///
+        /// ```
+        /// # use std::sync::Arc;
+        /// # use pith_tls::{ClientAuth, ClientConfig, ConfigError, Credential, ServerConfig, Trust};
+        /// fn client(roots: Trust) -> Result<Arc<ClientConfig>, ConfigError> {
+        ///     ClientConfig::new(roots).known_chains(256).build()
+        /// }
+        ///
+        /// fn server(own: Credential, roots: Trust) -> Result<Arc<ServerConfig>, ConfigError> {
+        ///     let server = ServerConfig::new(own).client_auth(ClientAuth::Required(roots));
+        ///     server.known_chains(1024).build()
+        /// }
+        /// ```
+        pub fn known_chains(mut self, most: usize) -> Self {
+            self.common.known_chains = most;
             self
         }
 

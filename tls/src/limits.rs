@@ -35,6 +35,12 @@ pub const CHAIN_CERTIFICATES: usize = 10;
 /// webpki on 200,000 steps, measured at 6.6 s of a release build with certificates of 3.5 KiB; three at a time, 52 ms.
 pub const CHAIN_SAME_SUBJECT: usize = 3;
 
+/// Accepted chains that one configuration may remember, by their digests.
+pub const KNOWN_CHAINS: usize = 1024;
+
+/// How long an accepted chain may be remembered at the most.
+pub const CHAIN_LIFETIME: Duration = Duration::from_secs(60 * 60);
+
 /// Extensions in one block. Browsers send about 20; the bound keeps the search for a repeated one cheap.
 pub const EXTENSIONS: usize = 128;
 

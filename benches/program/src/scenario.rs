@@ -16,6 +16,8 @@ pub struct Setup {
     pub mutual: bool,
     /// The server issues one ticket in each handshake, which the client keeps for its next one.
     pub resume: bool,
+    /// Each side remembers the chains that it accepted, where the library can.
+    pub known_chain: bool,
 }
 
 /// Configurations of a library: makes connections.
@@ -96,6 +98,13 @@ impl<L: Library> Tls<L> {
         }
         let (setup, after) = match scenario {
             "full-hybrid" => (DEFAULT, After::Drop),
+            "full-hybrid-known-chain" => (
+                Setup {
+                    known_chain: true,
+                    ..DEFAULT
+                },
+                After::Drop,
+            ),
             "full-x25519" => (
                 Setup {
                     hybrid: false,
@@ -173,6 +182,7 @@ const DEFAULT: Setup = Setup {
     hybrid: true,
     mutual: false,
     resume: false,
+    known_chain: false,
 };
 
 type Pair<L> = (<L as Library>::Client, <L as Library>::Server);

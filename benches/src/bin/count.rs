@@ -32,11 +32,12 @@ fn main() -> Result<(), Failure> {
 }
 
 /// What is counted of the scenarios that `compare` has: sides by name, and how often in a row.
-fn scenarios() -> [(&'static str, [&'static str; 2], usize); 7] {
+fn scenarios() -> [(&'static str, [&'static str; 2], usize); 8] {
     const HANDSHAKE: [&str; 2] = ["client", "server"];
     const BULK: [&str; 2] = ["send", "receive"];
     [
         ("full-hybrid", HANDSHAKE, HANDSHAKES),
+        ("full-hybrid-known-chain", HANDSHAKE, HANDSHAKES),
         ("full-x25519", HANDSHAKE, HANDSHAKES),
         ("resumed-hybrid", HANDSHAKE, HANDSHAKES),
         ("mutual-hybrid", HANDSHAKE, HANDSHAKES),

@@ -78,6 +78,10 @@ pub struct pith_client_options {
     pub no_certificate_compression: u8,
     /// With pins: 1 takes a raw public key of the server, or else a certificate; 2 a raw public key alone.
     pub raw_keys: u8,
+    /// Remembers at most so many chains of servers that were accepted, for up to an hour and no longer than certificates and revocation
+    /// lists are good, so that the next connection to the same one does without the signatures in them; at most 1024. 0 for none. That the server holds its
+    /// key is always checked, and PITH_QUESTION_VERIFY always asked.
+    pub known_chains: usize,
 }
 
 // SAFETY: integers, pointers, and a function that may be NULL.
@@ -166,7 +170,8 @@ unsafe fn build(given: &pith_client_options) -> Result<Arc<ClientConfig>, Failur
         .request_ocsp(given.request_ocsp != 0)
         .grease(given.grease != 0)
         .certificate_compression(given.no_certificate_compression == 0)
-        .record_padding(given.record_padding.max(1));
+        .record_padding(given.record_padding.max(1))
+        .known_chains(given.known_chains);
     with!(builder,
         policy = policy;
         groups = groups.as_deref();

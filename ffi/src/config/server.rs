@@ -88,6 +88,10 @@ pub struct pith_server_options {
     pub keep_peer_chain: u8,
     /// Not 0: certificates are never compressed.
     pub no_certificate_compression: u8,
+    /// Remembers at most so many chains of clients that were accepted, for up to an hour and no longer than certificates and revocation
+    /// lists are good, so that the next connection of the same one does without the signatures in them; at most 1024. 0 for none. That the client holds its
+    /// key is always checked, and PITH_QUESTION_VERIFY always asked.
+    pub known_chains: usize,
 }
 
 // SAFETY: integers, pointers, and a function that may be NULL.
@@ -183,6 +187,7 @@ unsafe fn build(given: &pith_server_options) -> Result<Arc<ServerConfig>, Failur
         .keep_peer_chain(given.keep_peer_chain != 0)
         .certificate_compression(given.no_certificate_compression == 0)
         .record_padding(given.record_padding.max(1))
+        .known_chains(given.known_chains)
         .early_data_settings(settings);
     builder = match (given.early_data, given.ask_early_data, strikes) {
         (0, ..) => builder,

@@ -262,6 +262,9 @@ static void client_configs(void)
     o.record_size_limit = 63;
     REFUSED(pith_client_config_new(&config, &o, why, sizeof why), config, PITH_CONFIG, "limit");
     o.record_size_limit = 64;
+    o.known_chains = 1025;
+    REFUSED(pith_client_config_new(&config, &o, why, sizeof why), config, PITH_CONFIG, "1024");
+    o.known_chains = 1024;
     o.grease = o.request_ocsp = o.no_certificate_compression = 1;
     IS(pith_client_config_new(&config, &o, why, sizeof why), PITH_OK);
     pith_client_config_free(config);
@@ -307,6 +310,9 @@ static void server_configs(void)
     o.ask_early_data = 1;
     REFUSED(pith_server_config_new(&config, &o, why, sizeof why), config, PITH_CONFIG, "strikes");
     o.ask_early_data = 0;
+    o.known_chains = 1025;
+    REFUSED(pith_server_config_new(&config, &o, why, sizeof why), config, PITH_CONFIG, "1024");
+    o.known_chains = 1024;
     o.ticket_scope = "this";
     o.policy = "V2026_11_CNSA2";
     REFUSED(pith_server_config_new(&config, &o, why, sizeof why), config, PITH_CONFIG, "CNSA2");

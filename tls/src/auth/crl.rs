@@ -6,6 +6,7 @@
 //! are about certificates: a list has the same key, and no hash of under 256 bits is taken.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::webpki::{
     CertRevocationList, ExpirationPolicy, OwnedCertRevocationList, RevocationCheckDepth,
@@ -14,7 +15,8 @@ use ::webpki::{
 use pki_types::CertificateRevocationListDer;
 
 use super::credential::items_from_pem;
-use super::error::ConfigError;
+use super::der;
+use super::error::{ConfigError, Reason};
 use super::failure::reason;
 use crate::mark::{Mark, mark, mark_of_set};
 
@@ -33,6 +35,7 @@ use crate::mark::{Mark, mark, mark_of_set};
 #[derive(Debug, Clone)]
 pub struct Crls {
     lists: Arc<[CertRevocationList<'static>]>,
+    next_updates: Arc<[Duration]>,
     leaf_only: bool,
     allow_unknown: bool,
     mark: Mark,
@@ -55,24 +58,26 @@ impl Crls {
     /// [`ConfigError::Empty`] without any, `Crl` for one that does not parse or that is a delta or indirect one, `Unsupported`
     /// for two of one issuer and scope, of which only one would be looked at.
     pub fn from_der(lists: &[impl AsRef<[u8]>]) -> Result<Self, ConfigError> {
-        let parse = |(place, list): (usize, &_)| match OwnedCertRevocationList::from_der(
-            AsRef::as_ref(list),
-        ) {
-            Ok(list) => Ok(CertRevocationList::Owned(list)),
-            Err(error) => Err(ConfigError::Crl {
+        let parse = |(place, list): (usize, &_)| {
+            let list = AsRef::as_ref(list);
+            let parsed = OwnedCertRevocationList::from_der(list).map_err(reason);
+            let parsed = parsed.and_then(|parsed| {
+                let next_update = der::next_update(list);
+                let next_update = next_update.ok_or(Reason::Malformed("its next update"))?;
+                Ok((CertRevocationList::Owned(parsed), next_update))
+            });
+            parsed.map_err(|reason| ConfigError::Crl {
                 number: place.saturating_add(1),
-                reason: reason(error),
-            }),
+                reason,
+            })
         };
         let encoded: Vec<Mark> = lists
             .iter()
             .map(|list| mark("list", &[AsRef::as_ref(list)]))
             .collect();
-        let lists: Vec<_> = lists
-            .iter()
-            .enumerate()
-            .map(parse)
-            .collect::<Result<_, _>>()?;
+        let lists = lists.iter().enumerate().map(parse);
+        let lists: Vec<_> = lists.collect::<Result<_, _>>()?;
+        let (lists, next_updates): (Vec<_>, Vec<_>) = lists.into_iter().unzip();
         if lists.is_empty() {
             return Err(ConfigError::Empty {
                 what: "revocation list",
@@ -94,6 +99,7 @@ impl Crls {
         }
         Ok(Self {
             lists: lists.into(),
+            next_updates: next_updates.into(),
             leaf_only: false,
             allow_unknown: false,
             mark: mark_of_set("lists", encoded),
@@ -145,6 +151,12 @@ impl Crls {
     pub(super) fn mark(&self) -> Mark {
         let options = [u8::from(self.leaf_only), u8::from(self.allow_unknown)];
         mark("lists and options", &[&self.mark, &options])
+    }
+
+    /// When the first of the lists that are good now will be out of date. Any of them may have been looked at, and no other.
+    pub(super) fn next_update(&self, now: Duration) -> Option<Duration> {
+        let updates = self.next_updates.iter().copied();
+        updates.filter(|update| *update > now).min()
     }
 
     pub(super) fn is_leaf_only(&self) -> bool {

@@ -2,8 +2,10 @@
 //!
 //! webpki decides whether a certificate is well formed and valid; it keeps a few fields to itself that an error text or one
 //! rule of TLS 1.3 needs: a name's CN, the Key Usage bits, the parts of a SubjectPublicKeyInfo. This file reads those and
-//! nothing else. No decision that webpki makes is made again here, and what does not read as DER is `None`, never a guess.
+//! nothing else, and when a revocation list is out of date. No decision that webpki makes is made again here, and what does not read as DER is `None`, never a guess.
 //! Encodings: X.690 and RFC 5280.
+
+use core::time::Duration;
 
 /// The items of a constructed value in order, each as tag and content; `None` once when the bytes do not read as DER.
 pub(super) fn items(value: &[u8]) -> impl Iterator<Item = Option<(u8, &[u8])>> {
@@ -120,6 +122,58 @@ pub(super) fn signed_parts(certificate: &[u8]) -> Option<(&[u8], &[u8], &[u8])> 
     Some((signed, algorithm, bits.get(1..)?))
 }
 
+/// When a revocation list is out of date, if it says so: the second of two times, behind version, algorithm and issuer.
+pub(super) fn next_update(list: &[u8]) -> Option<Duration> {
+    let (signed, _, _) = signed_parts(list)?;
+    let (_, fields, _) = split(signed)?;
+    let (tag, text) = items(fields).nth(4)??;
+    time(tag, text)
+}
+
+/// A time of RFC 5280 section 4.1.2.5, since 1970-01-01.
+fn time(tag: u8, text: &[u8]) -> Option<Duration> {
+    let number = |digits: &[u8]| {
+        let digits = core::str::from_utf8(digits).ok()?;
+        digits.parse::<u64>().ok()
+    };
+    let (year, rest) = match tag {
+        UTC_TIME => {
+            let (year, rest) = text.split_at_checked(2)?;
+            let year = number(year)?;
+            // Two digits are of 1950 to 2049.
+            let century = if year < 50 { 2000 } else { 1900 };
+            (year.checked_add(century)?, rest)
+        }
+        GENERALIZED_TIME => {
+            let (year, rest) = text.split_at_checked(4)?;
+            (number(year)?, rest)
+        }
+        _ => return None,
+    };
+    let numbers = rest.strip_suffix(b"Z")?.chunks(2).map(number);
+    let numbers = numbers.collect::<Option<Vec<u64>>>()?;
+    let [month @ 1..=12, day @ 1..=31, hour, minute, second] = numbers[..] else {
+        return None;
+    };
+    // A year begins in March here, so that a leap day is its last.
+    let (year, month) = match month {
+        1 | 2 => (year.checked_sub(1)?, month.checked_add(9)?),
+        _ => (year, month.checked_sub(3)?),
+    };
+    let leap_days = (year / 4)
+        .checked_sub(year / 100)?
+        .checked_add(year / 400)?;
+    let before = month.checked_mul(153)?.checked_add(2)? / 5; // days of the months before, 153 in five
+    let days = year.checked_mul(365)?.checked_add(leap_days)?;
+    let days = days.checked_add(before)?.checked_add(day)?;
+    let days = days.checked_sub(719_469)?; // 1970-01-01, which was day 1
+    let hours = days.checked_mul(24)?.checked_add(hour)?;
+    let minutes = hours.checked_mul(60)?.checked_add(minute)?;
+    Some(Duration::from_secs(
+        minutes.checked_mul(60)?.checked_add(second)?,
+    ))
+}
+
 /// The algorithm identifier of a private key in PKCS#8, without its outer SEQUENCE.
 pub(super) fn key_algorithm(key: &[u8]) -> Option<&[u8]> {
     let (_, fields, _) = split(key)?;
@@ -171,6 +225,8 @@ pub(super) fn dotted(oid: &[u8]) -> String {
     text
 }
 
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
 const UTF8: u8 = 0x0c;
 const PRINTABLE: u8 = 0x13;
 const TELETEX: u8 = 0x14;
@@ -217,6 +273,32 @@ mod tests {
                 Some((0x30, &content[..], &[][..])),
                 "{length}"
             );
+        }
+    }
+
+    #[test]
+    fn times_are_read_to_the_second() {
+        let rows: [(u8, &[u8], Option<u64>); 16] = [
+            (UTC_TIME, b"700101000000Z", Some(0)),
+            (UTC_TIME, b"700301000000Z", Some(59 * 86_400)),
+            (UTC_TIME, b"720229235959Z", Some(68_256_000 - 1)),
+            (UTC_TIME, b"491231235959Z", Some(2_524_607_999)),
+            (UTC_TIME, b"691231235959Z", None), // before 1970
+            (GENERALIZED_TIME, b"20261124065450Z", Some(1_795_503_290)),
+            (GENERALIZED_TIME, b"20000229000000Z", Some(951_782_400)),
+            (GENERALIZED_TIME, b"21000301000000Z", Some(4_107_542_400)),
+            (GENERALIZED_TIME, b"99991231235959Z", Some(253_402_300_799)),
+            (GENERALIZED_TIME, b"20260024065450Z", None),
+            (GENERALIZED_TIME, b"20261324065450Z", None),
+            (GENERALIZED_TIME, b"202611240654Z", None),
+            (GENERALIZED_TIME, b"20261124065450", None),
+            (GENERALIZED_TIME, b"20261124065450+0100", None),
+            (UTC_TIME, b"", None),
+            (4, b"700101000000Z", None),
+        ];
+        for (tag, text, want) in rows {
+            let row = String::from_utf8_lossy(text);
+            assert_eq!(time(tag, text), want.map(Duration::from_secs), "{row}");
         }
     }
 

@@ -4,6 +4,7 @@
 //! Chains are verified by rustls-webpki, behind three files; a CertificateVerify only here, and its result is the proof that a
 //! handshake cannot complete without. What fails gives a [`CertificateError`] or, in a constructor, a [`ConfigError`].
 
+mod chain_cache;
 pub(crate) mod compress;
 mod credential;
 mod crl;
@@ -17,6 +18,7 @@ mod webpki;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use chain_cache::ChainCache;
 pub use credential::{Credential, Signature, Signer};
 pub use crl::Crls;
 pub use error::{CertificateError, ConfigError, PeerText, Reason, Which};

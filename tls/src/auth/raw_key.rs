@@ -8,6 +8,7 @@
 use pith_crypto::{Hash, SigningKey};
 use pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 
+use super::chain_cache::ChainCache;
 use super::error::{CertificateError, ConfigError, Reason, Which};
 use super::verify::{Peer, PinnedKeys, Trust, pin_of_chain, refused_certificate, verify_chain};
 use super::{der, webpki};
@@ -93,16 +94,21 @@ impl<'a> Presented<'a> {
     }
 }
 
-/// Decides whether what a peer presents is trusted, with signatures that `policy` allows.
+/// Decides whether what a peer presents is trusted, with signatures that `policy` allows. `chains` are those that `trust` accepted a
+/// short while ago.
 pub(crate) fn verify_presented(
     trust: &Trust,
     policy: &'static Policy,
+    chains: Option<&ChainCache>,
     presented: &Presented<'_>,
     peer: Peer<'_>,
     now: Now,
 ) -> Result<(), CertificateError> {
     match presented {
-        Presented::Chain(chain) => verify_chain(trust, policy, chain, peer, now),
+        Presented::Chain(chain) => match chains {
+            Some(chains) => chains.verify(trust, policy, chain, peer, now),
+            None => verify_chain(trust, policy, chain, peer, now),
+        },
         Presented::RawKey(key) => verify_raw_key(trust, key)
             .map_err(|reason| CertificateError::new(Which::RawKey, reason)),
     }

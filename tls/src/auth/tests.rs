@@ -20,6 +20,7 @@ use pki::{Identity, Kind, Pki};
 #[path = "../../../tests/src/pki.rs"]
 mod pki;
 
+mod chain_cache;
 mod chains;
 mod credentials;
 mod crls;

@@ -136,11 +136,25 @@ impl Trust {
             Self::Roots(_) => {
                 let mut dates = chain.iter().map(webpki::not_after);
                 let leaf = dates.next().flatten().unwrap_or_default();
-                let others = dates.flatten().filter(|date| *date >= now.unix);
+                // A certificate is good to the end of the second of its notAfter.
+                let second = Duration::from_secs(now.unix.as_secs());
+                let others = dates.flatten().filter(|date| *date >= second);
                 Some(others.fold(leaf, Duration::min))
             }
             Self::PinnedKeys(_) | Self::PreSharedKeys => None,
         }
+    }
+
+    /// The last second in which this chain, which is accepted now, is accepted for sure; `None` where it takes no signature to say so.
+    pub(super) fn last_second(&self, chain: &[CertificateDer<'_>], now: Now) -> Option<u64> {
+        let Self::Roots(Roots { crls, .. }) = self else {
+            return None;
+        };
+        let expiry = self.expiry(chain, now)?.as_secs();
+        let update = crls.as_ref().and_then(|crls| crls.next_update(now.unix));
+        // A list is out of date in the second of its nextUpdate.
+        let lists = update.map_or(u64::MAX, |update| update.as_secs().saturating_sub(1));
+        Some(expiry.min(lists))
     }
 
     /// What can be judged by this trust: a raw public key by pins alone.

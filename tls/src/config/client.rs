@@ -11,7 +11,7 @@ use super::{
 };
 use crate::Now;
 use crate::auth::compress::Algorithm;
-use crate::auth::{ChainVerifier, ConfigError, Credential, Trust};
+use crate::auth::{ChainCache, ChainVerifier, ConfigError, Credential, Trust};
 use crate::error::Fault;
 use crate::event::{Observer, Role};
 use crate::handshake::carrier::Carrier;
@@ -31,6 +31,7 @@ pub struct ClientConfig {
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) trust: Trust,
     pub(crate) verifier: Option<Arc<dyn ChainVerifier>>,
+    pub(crate) known_chains: Option<ChainCache>,
     pub(crate) suites: Vec<CipherSuite>,
     pub(crate) groups: Vec<Group>,
     pub(crate) shares: Vec<Group>,
@@ -262,6 +263,7 @@ impl ClientConfigBuilder {
         let (suites, groups) = (common.suites()?, common.groups()?);
         common.check_protocols()?;
         common.check_records()?;
+        let known_chains = common.known_chains()?;
         check_credentials(&self.credentials, common.policy)?;
         // rfc7250#4.1-3, rfc7250#4.1-4
         let server_types: &[CertificateType] = match (self.raw_keys, &self.trust) {
@@ -308,6 +310,7 @@ impl ClientConfigBuilder {
             observer: common.observer,
             trust: self.trust,
             verifier: self.verifier,
+            known_chains,
             suites,
             shares,
             groups,

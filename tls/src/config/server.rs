@@ -7,7 +7,7 @@ use pith_pq::Group;
 
 use super::{Common, NO_PSK, Records, check_credentials, import, psk_options, record_options};
 use crate::auth::compress::Algorithm;
-use crate::auth::{ChainVerifier, ConfigError, Credential, Trust};
+use crate::auth::{ChainCache, ChainVerifier, ConfigError, Credential, Trust};
 use crate::event::{Observer, Role};
 use crate::keylog::KeyLog;
 use crate::limits;
@@ -45,6 +45,7 @@ pub struct ServerConfig {
     pub(crate) credentials: Vec<Credential>,
     pub(crate) client_auth: ClientAuth,
     pub(crate) verifier: Option<Arc<dyn ChainVerifier>>,
+    pub(crate) known_chains: Option<ChainCache>,
     pub(crate) schemes: Vec<SignatureScheme>,
     pub(crate) authorities: Vec<Vec<u8>>,
     pub(crate) records: Records,
@@ -269,6 +270,7 @@ impl ServerConfigBuilder {
         let (suites, groups) = (common.suites()?, common.groups()?);
         common.check_protocols()?;
         common.check_records()?;
+        let known_chains = common.known_chains()?;
         check_credentials(&self.credentials, common.policy)?;
         let psks = import(&common.psks, Role::Server, &suites)?;
         if self.credentials.is_empty() && psks.is_empty() && !self.ask_psks {
@@ -309,6 +311,7 @@ impl ServerConfigBuilder {
             credentials: self.credentials,
             client_auth: self.client_auth,
             verifier: self.verifier,
+            known_chains,
             schemes: common.policy.offered_schemes(),
             authorities: authorities.filter(fit).unwrap_or_default(),
             records: common.records,

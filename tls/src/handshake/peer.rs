@@ -9,13 +9,21 @@ use pki_types::ServerName;
 use super::Context;
 use super::output::Topic;
 use crate::auth::{
-    CertificateError, ChainVerifier, Known, Peer, PeerChain, PeerProof, Presented, Trust, Verdict,
-    verify_presented, verify_raw_signature, verify_signature,
+    CertificateError, ChainCache, ChainVerifier, Known, Peer, PeerChain, PeerProof, Presented,
+    Trust, Verdict, verify_presented, verify_raw_signature, verify_signature,
 };
 use crate::error::{Error, Fault, Local};
 use crate::limits;
 use crate::policy::Policy;
 use crate::wire::certificate::CertificateVerify;
+
+/// By what a configuration judges its peers.
+pub(super) struct Judge<'a> {
+    pub(super) trust: &'a Trust,
+    pub(super) policy: &'static Policy,
+    pub(super) chains: Option<&'a ChainCache>,
+    pub(super) verifier: Option<&'a Arc<dyn ChainVerifier>>,
+}
 
 /// A chain or raw key that is accepted, or whose verdict is asked for.
 pub(super) struct Judged {
@@ -36,19 +44,17 @@ pub(super) fn accepted(verdict: Result<Known, CertificateError>) -> Result<Known
     }
 }
 
-/// Checks what the peer presents against `trust` and `policy`, and then by the application's own verifier.
+/// Checks what the peer presents against trust and policy, and then by the application's own verifier.
 pub(super) fn judge(
-    trust: &Trust,
-    policy: &'static Policy,
-    verifier: Option<&Arc<dyn ChainVerifier>>,
+    by: &Judge<'_>,
     presented: Presented<'_>,
     ocsp_response: Option<&[u8]>,
     name: Option<&ServerName<'static>>,
     cx: &mut Context<'_>,
 ) -> Result<Judged, Error> {
     let peer = name.map_or(Peer::Client, Peer::Server);
-    verify_presented(trust, policy, &presented, peer, cx.now)?;
-    let verdict = verifier.map_or(Verdict::Now(Ok(())), |verifier| {
+    verify_presented(by.trust, by.policy, by.chains, &presented, peer, cx.now)?;
+    let verdict = by.verifier.map_or(Verdict::Now(Ok(())), |verifier| {
         verifier.verify(&PeerChain {
             certificates: presented.chain(),
             raw_key: presented.raw_key(),

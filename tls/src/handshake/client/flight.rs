@@ -19,7 +19,7 @@ use crate::handshake::client::{ApplicationKeys, application_keys};
 use crate::handshake::connected::Connected;
 use crate::handshake::joiner::Message;
 use crate::handshake::output::{Direction, EarlyData, Level, Output, Summary, Topic};
-use crate::handshake::peer::{accepted, check_verify, judge};
+use crate::handshake::peer::{Judge, accepted, check_verify, judge};
 use crate::handshake::tickets::{Taker, Tickets};
 use crate::handshake::verify_input::{client_content, server_content};
 use crate::keylog::ConnectionLog;
@@ -284,15 +284,13 @@ impl WaitCertificate {
         }
         self.base.transcript.add(message.whole);
         let (config, name) = (&self.base.config, &self.base.name);
-        let judged = judge(
-            &config.trust,
-            config.policy,
-            config.verifier.as_ref(),
-            presented,
-            ocsp,
-            Some(name),
-            cx,
-        )?;
+        let by = Judge {
+            trust: &config.trust,
+            policy: config.policy,
+            chains: config.known_chains.as_ref(),
+            verifier: config.verifier.as_ref(),
+        };
+        let judged = judge(&by, presented, ocsp, Some(name), cx)?;
         let ocsp = ocsp.map(<[u8]>::to_vec);
         let next = WaitCertificateVerify {
             base: *self,

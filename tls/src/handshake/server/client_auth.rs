@@ -8,7 +8,7 @@ use crate::config::ClientAuth;
 use crate::error::{Error, Fault, Local};
 use crate::handshake::Context;
 use crate::handshake::joiner::Message;
-use crate::handshake::peer::{accepted, check_verify, judge};
+use crate::handshake::peer::{Judge, accepted, check_verify, judge};
 use crate::handshake::verify_input::client_content;
 use crate::resume::state::line_end;
 use crate::wire::certificate::Certificate;
@@ -74,15 +74,14 @@ impl WaitCertificate {
             .client_auth
             .trust()
             .ok_or(Local::Internal("a chain without a request"))?;
-        let judged = judge(
+        let by = Judge {
             trust,
-            config.policy,
-            config.verifier.as_ref(),
-            presented,
-            None, // clients are not asked for one
-            None,
-            cx,
-        )?;
+            policy: config.policy,
+            chains: config.known_chains.as_ref(),
+            verifier: config.verifier.as_ref(),
+        };
+        // Clients are not asked for an OCSP response.
+        let judged = judge(&by, presented, None, None, cx)?;
         let next = WaitCertificateVerify {
             pending,
             peer: judged.peer,
