@@ -8,86 +8,23 @@
     reason = "a test"
 )]
 
+mod calls;
+
 use core::mem::MaybeUninit;
 use core::ptr;
+use core::time::Duration;
 use std::sync::LazyLock;
 
-use pith::config::*;
 use pith::error::*;
 use pith::kem::*;
 use pith::question::*;
 use pith::time::pith_time;
 use pith::tls::*;
-use pith_tests::pair::{NAME, NOW};
-use pith_tests::pki::Pki;
+use pith_tests::pair::NAME;
 
-struct Configs(*mut pith_client_config, *mut pith_server_config);
+use calls::{Configs, bytes, check_text, configs, fits, init, lent, made, taken, time};
 
-// SAFETY: the header lets any number of threads use configurations.
-unsafe impl Send for Configs {}
-// SAFETY: as above.
-unsafe impl Sync for Configs {}
-
-/// All zero, and its size: PITH_INIT of the header.
-macro_rules! init {
-    ($kind:ty) => {{
-        // SAFETY: structs of the header are integers and pointers, for which zero is a value.
-        let mut made: $kind = unsafe { MaybeUninit::zeroed().assume_init() };
-        made.size = size_of::<$kind>();
-        made
-    }};
-}
-
-/// What a constructor of the header makes.
-macro_rules! made {
-    ($new:ident, $($given:expr),+) => {{
-        let mut out = MaybeUninit::new(ptr::null_mut());
-        // SAFETY: all pointers are of live objects, and none is kept.
-        let status = unsafe { $new(Some(&mut out), $($given),+) };
-        assert_eq!(status, PITH_OK, stringify!($new));
-        // SAFETY: it was set at first.
-        unsafe { out.assume_init() }
-    }};
-}
-
-/// A slice for the header: its type has no name outside the library, so it is made of a field of it.
-macro_rules! bytes {
-    ($of:expr) => {{
-        let of: &[u8] = $of;
-        let mut made = init!(pith_trust_options);
-        made.roots_pem.data = of.as_ptr();
-        made.roots_pem.len = of.len();
-        made.roots_pem
-    }};
-}
-
-static CONFIGS: LazyLock<Configs> = LazyLock::new(|| {
-    let pki = Pki::new();
-    let (root, leaf) = (pki.root_pem(), pki.leaf(NAME));
-    let mut trust = init!(pith_trust_options);
-    trust.roots_pem = bytes!(root.as_bytes());
-    let trust = made!(pith_trust_new, &trust, ptr::null_mut(), 0);
-    let mut client = init!(pith_client_options);
-    client.trust = trust;
-    client.early_data = 1;
-    let client = made!(pith_client_config_new, &client, ptr::null_mut(), 0);
-    let mut identity = init!(pith_identity_options);
-    identity.chain_pem = bytes!(leaf.chain_pem.as_bytes());
-    identity.key_pem = bytes!(leaf.key_pem.as_bytes());
-    let identity = made!(pith_identity_new, &identity, ptr::null_mut(), 0);
-    let identities = [identity.cast_const()];
-    let mut server = init!(pith_server_options);
-    server.identities = identities.as_ptr();
-    server.identity_count = 1;
-    server.early_data = 1000;
-    server.ask_early_data = 1;
-    let server = made!(pith_server_config_new, &server, ptr::null_mut(), 0);
-    // SAFETY: made above and freed once.
-    pith_trust_free(Some(unsafe { Box::from_raw(trust) }));
-    // SAFETY: as above.
-    pith_identity_free(Some(unsafe { Box::from_raw(identity) }));
-    Configs(client, server)
-});
+static CONFIGS: LazyLock<Configs> = LazyLock::new(|| configs(ptr::null(), true));
 
 /// A client and a server, and what is on its way to each.
 struct Scene {
@@ -104,11 +41,7 @@ fn pattern(at: u64) -> u8 {
 }
 
 fn now() -> pith_time {
-    let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap();
-    pith_time {
-        monotonic_us: micros(NOW.monotonic),
-        unix_us: micros(NOW.unix),
-    }
+    time(Duration::ZERO)
 }
 
 impl Scene {
@@ -153,20 +86,16 @@ impl Scene {
     }
 
     fn free(&mut self, who: usize) {
-        let tls = std::mem::replace(&mut self.tls[who], ptr::null_mut());
-        // SAFETY: a pointer is taken from its place to be freed, once; NULL is None.
-        pith_tls_free((!tls.is_null()).then(|| unsafe { Box::from_raw(tls) }));
+        pith_tls_free(taken(&mut self.tls[who]));
     }
 
     fn get(&self, who: usize) -> Option<&'static mut pith_tls> {
-        // SAFETY: NULL or alive, and no other reference lives longer than one call.
-        unsafe { self.tls[who].as_mut() }
+        lent(self.tls[who])
     }
 
     /// The status of a call with this side, which is one of the header and fits.
     fn check(&self, who: usize, status: i32) -> i32 {
-        assert!((PITH_TIMEOUT..=PITH_NONE).contains(&status), "{status}");
-        assert!(status != PITH_PANIC && status != PITH_LOCAL, "{status}");
+        fits(status);
         assert_eq!(status == PITH_NULL, self.tls[who].is_null(), "{status}");
         status
     }
@@ -332,10 +261,7 @@ impl Scene {
                 unsafe { pith_tls_answer(self.get(who), &answer, Some(&now())) }
             }
             22 => {
-                let text = pith_tls_error(self.get(who).as_deref());
-                // SAFETY: NULL, or a text that lives until the next call.
-                let text = (!text.is_null()).then(|| unsafe { core::ffi::CStr::from_ptr(text) });
-                return assert!(text.is_none_or(|text| text.to_str().is_ok()));
+                return check_text(pith_tls_error(self.get(who).as_deref()));
             }
             23 => {
                 let sealed = pith_tls_sealed_len(self.get(who).as_deref(), size);
@@ -386,19 +312,13 @@ fn any_calls_with_kem_keys() {
         .for_each(|calls| {
             let mut key: *mut pith_kem_key = ptr::null_mut();
             let (mut public, mut ciphertext) = (vec![0; 1665], vec![0; 1665]);
-            let fits = |status: i32| {
-                assert!((PITH_TIMEOUT..=PITH_NONE).contains(&status), "{status}");
-                assert!(status != PITH_PANIC && status != PITH_LOCAL, "{status}");
-            };
             for (call, size, given) in calls {
                 let group = [4588, 4587, 4589, 29, *size][usize::from(*size) % 5];
                 let size = usize::from(*size) % public.len();
                 let mut secret = [0; 80];
                 match call % 5 {
                     0 => {
-                        let old = std::mem::replace(&mut key, ptr::null_mut());
-                        // SAFETY: freed once; NULL is None.
-                        pith_kem_free((!old.is_null()).then(|| unsafe { Box::from_raw(old) }));
+                        pith_kem_free(taken(&mut key));
                         let mut out = MaybeUninit::new(ptr::null_mut());
                         // SAFETY: the length is that of the buffer.
                         fits(unsafe {
@@ -442,7 +362,6 @@ fn any_calls_with_kem_keys() {
                     }
                 }
             }
-            // SAFETY: freed once; NULL is None.
-            pith_kem_free((!key.is_null()).then(|| unsafe { Box::from_raw(key) }));
+            pith_kem_free(taken(&mut key));
         });
 }
