@@ -90,8 +90,6 @@ impl Ranges {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     fn all(ranges: &Ranges) -> Vec<(u64, u64)> {
@@ -122,29 +120,35 @@ mod tests {
             .with_type::<Vec<(bool, u8, u8)>>()
             .with_iterations(2000)
             .for_each(|steps| {
-                let (mut ranges, mut model) = (Ranges::default(), BTreeSet::new());
+                let (mut ranges, mut model) = (Ranges::default(), [false; 300]);
                 for (insert, start, len) in steps {
                     let range = u64::from(*start)..u64::from(*start) + u64::from(len % 32);
+                    model[range.start as usize..range.end as usize].fill(*insert);
                     if *insert {
-                        model.extend(range.clone());
                         ranges.insert(range);
                     } else {
-                        model.retain(|offset| !range.contains(offset));
                         ranges.remove(range);
                     }
                 }
-                for offset in 0..300 {
-                    assert_eq!(ranges.contains(offset), model.contains(&offset), "{offset}");
+                let mut want = Vec::new();
+                let mut left = 0;
+                while let Some(length) = model[left..].iter().position(|within| *within) {
+                    let start = left + length;
+                    let length = model[start..].iter().position(|within| !within).unwrap();
+                    left = start + length;
+                    want.push((start as u64, left as u64));
                 }
-                let gap = (10..200)
-                    .find(|offset| !model.contains(offset))
-                    .map(|start| {
-                        let end = (start..200).find(|offset| model.contains(offset));
-                        start..end.unwrap_or(200)
-                    });
+                assert_eq!(all(&ranges), want);
+                for (start, end) in want {
+                    assert!(ranges.contains(start) && ranges.contains(end - 1));
+                    assert!(!ranges.contains(end) && (start == 0 || !ranges.contains(start - 1)));
+                }
+                let within = |offset: &u64| model[*offset as usize];
+                let gap = (10..200).find(|offset| !within(offset)).map(|start| {
+                    let end = (start..200).find(within);
+                    start..end.unwrap_or(200)
+                });
                 assert_eq!(ranges.first_gap(10..200), gap);
-                let held = all(&ranges);
-                assert!(held.windows(2).all(|pair| pair[0].1 < pair[1].0));
             });
     }
 }

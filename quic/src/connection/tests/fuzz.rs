@@ -4,14 +4,39 @@
 //! with an error that the peer hears, and what it holds stays within its bounds.
 
 use core::net::SocketAddrV4;
+use std::sync::LazyLock;
 
 use bolero::TypeGenerator;
+use pith_tls::Group;
 
 use super::*;
 use crate::wire::frame::Row;
 use crate::wire::{Builder, Space};
 
 const SCENES: usize = 400;
+
+/// Made once, and not with certificates of its own for each scene. By whether the client offers X25519 alone, whose hello fits one
+/// datagram, or what it does by default, and by whether the server would rather be elsewhere.
+static CONFIGS: LazyLock<[[(ClientConfig, ServerConfig); 2]; 2]> = LazyLock::new(|| {
+    let pki = Pki::with(Kind::Ed25519, 0);
+    let leaf = pki.leaf_with(Kind::Ed25519, &[NAME], |_| ());
+    [Some(&[Group::X25519][..]), None].map(|groups| {
+        [None, Some(PREFERRED)].map(|preferred| {
+            let mut client = pith_tls::ClientConfig::new(trust(&pki)).alpn(&[b"test"]);
+            if let Some(groups) = groups {
+                client = client.groups(groups);
+            }
+            let server = pith_tls::ServerConfig::new(credential(&leaf)).alpn(&[b"test"]);
+            let client = ClientConfig::new(client.build().unwrap()).seed([1; 32]);
+            let server = ServerConfig::new(server.build().unwrap()).seed([2; 32]);
+            let server = server.preferred_address(preferred, None);
+            (
+                client.mtu(1200).datagrams(1000).build().unwrap(),
+                server.mtu(1200).datagrams(1000).build().unwrap(),
+            )
+        })
+    })
+});
 
 /// Where half of the servers would rather be.
 const PREFERRED: SocketAddrV4 = SocketAddrV4::new(core::net::Ipv4Addr::new(127, 0, 0, 2), 4433);
@@ -96,8 +121,9 @@ fn number(pick: u8) -> VarInt {
 
 impl Piece {
     fn write(&self, builder: &mut Builder<'_>, from: Side) -> Option<()> {
-        let types: Vec<u64> = Row::all().iter().flat_map(Row::types).collect();
-        let frame_type = types[usize::from(self.kind) % types.len()];
+        static TYPES: LazyLock<Vec<u64>> =
+            LazyLock::new(|| Row::all().iter().flat_map(Row::types).collect());
+        let frame_type = TYPES[usize::from(self.kind) % TYPES.len()];
         builder.put_varint(VarInt::new(frame_type)?)?;
         let mut values = self.values.iter().cycle();
         let data = &self.data[..self.data.len().min(200)];
@@ -247,15 +273,9 @@ fn any_frames_into_a_connection() {
         .with_type::<(u8, Vec<Act>)>()
         .with_iterations(SCENES)
         .for_each(|(begun, acts)| {
-            let prefers = begun & 0x80 != 0;
-            let mut pair = Pair::with(
-                straight(),
-                |client| client.datagrams(1000),
-                |server| {
-                    let preferred = prefers.then_some(PREFERRED);
-                    server.datagrams(1000).preferred_address(preferred, None)
-                },
-            );
+            let of = &CONFIGS[usize::from(begun >> 6 & 1)];
+            let (client, server) = &of[usize::from(begun >> 7)];
+            let mut pair = Pair::of(straight(), client, server.clone());
             pair.server_at = Some(CLIENT.remote);
             pair.preferred = Some(PREFERRED.into());
             // In the middle of the handshake, or after it.

@@ -75,6 +75,8 @@ struct Pair {
     log: Vec<(Side, Vec<u8>)>,
     /// Where each of the server's went.
     went: Vec<(Duration, Route, usize)>,
+    /// What datagrams are written to.
+    buffer: Vec<u8>,
 }
 
 const DELAY: Duration = Duration::from_millis(10);
@@ -164,6 +166,7 @@ impl Pair {
             client_events: Vec::new(),
             server_events: Vec::new(),
             log: Vec::new(),
+            buffer: vec![0; 16 * 1500],
         }
     }
 
@@ -196,7 +199,7 @@ impl Pair {
 
     /// Sends what both sides have to send.
     fn flush(&mut self) {
-        let mut buffer = vec![0; 16 * 1500];
+        let mut buffer = core::mem::take(&mut self.buffer);
         for side in [Side::Client, Side::Server] {
             if side == Side::Server && self.server.is_none() {
                 continue;
@@ -214,6 +217,7 @@ impl Pair {
                 }
             }
         }
+        self.buffer = buffer;
     }
 
     /// Hands a datagram of `from` to the link.
