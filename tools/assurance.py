@@ -95,15 +95,30 @@ def record(name):
 
 
 def fuzz():
-    """Executions of each target, added up."""
-    sums, runs = Counter(), Counter()
-    coverage = {}
-    for target, executions, *_rest in rows("assurance/fuzz.tsv"):
+    """What each target is to be run for, what it was run for, and what is short of it."""
+    sums, runs, coverage = Counter(), Counter(), Counter()
+    for target, executions, edges, *_rest in rows("assurance/fuzz.tsv"):
         sums[target] += int(executions)
         runs[target] += 1
-        coverage[target] = _rest[0]
-    body = [[f"`{target}`", f"{sums[target]:,}", runs[target], coverage[target]] for target in sorted(sums)]
-    return table(["target", "executions", "runs", "edges of the last run"], body)
+        # Another build has other edges: the most that one run covered.
+        coverage[target] = max(coverage[target], int(edges))
+    body, public, short = [], set(), 0
+    for target, goal, _length, why in rows("fuzz/targets.tsv"):
+        left = max(0, int(goal) - sums[target])
+        short += left > 0
+        if why.startswith("public key"):
+            public.add(target)
+        key = "yes" if target in public else ""
+        body.append([f"`{target}`", key, f"{sums[target]:,}", f"{int(goal):,}", f"{left:,}" if left else "", coverage[target], runs[target]])
+    head = ["target", "public key", "executions", "goal", "short of it", "most edges of a run", "runs"]
+    return {
+        "fuzz": table(head, body),
+        "fuzz_targets": len(body),
+        "fuzz_public": len(public),
+        "fuzz_sum": f"{sum(sums.values()):,}",
+        "fuzz_there": len(body) - short,
+        "fuzz_short": short,
+    }
 
 
 def pages():
@@ -116,8 +131,7 @@ def pages():
         **bogo(),
     }
     text = (ROOT / "assurance/page.md").read_text()
-    if "{fuzz}" in text:
-        values["fuzz"] = fuzz()
+    values.update(fuzz())
     for name in re.findall(r"\{record:([a-z-]+\.tsv)\}", text):
         values[f"record:{name}"] = record(name)
     filled = re.sub(r"\{([a-z_]+|record:[a-z-]+\.tsv)\}", lambda found: str(values[found[1]]), text)

@@ -52,6 +52,17 @@ fn every_target_has_a_corpus_and_every_corpus_a_target() {
     for stray in found.difference(&want) {
         wrong.push(format!("no target: {}", stray.display()));
     }
+    let names: BTreeSet<String> = want
+        .iter()
+        .map(|corpus| corpus.parent().unwrap().file_name().unwrap())
+        .map(|name| name.to_str().unwrap().to_owned())
+        .collect();
+    if names != first_column("fuzz/targets.tsv") {
+        wrong.push("fuzz/targets.tsv has other targets".to_owned());
+    }
+    for unknown in first_column("assurance/fuzz.tsv").difference(&names) {
+        wrong.push(format!("assurance/fuzz.tsv: no target {unknown}"));
+    }
     let mut bytes = 0;
     for corpus in &found {
         let files: Vec<_> = fs::read_dir(corpus)
@@ -67,6 +78,14 @@ fn every_target_has_a_corpus_and_every_corpus_a_target() {
         wrong.push(format!("{bytes} bytes of corpora"));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What stands first in the rows of a table.
+fn first_column(table: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(root().join(table)).unwrap();
+    let rows = text.lines().filter(|line| !line.starts_with('#'));
+    rows.map(|row| row.split('\t').next().unwrap().to_owned())
+        .collect()
 }
 
 fn walk(folder: &Path, see: &mut impl FnMut(&Path)) {
