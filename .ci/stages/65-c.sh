@@ -1,5 +1,5 @@
 # libpith as a C programmer meets it: installed, found, linked, against OpenSSL, from Python, in libevent's loop and under ngtcp2; its tests under valgrind's memcheck, and under
-# AddressSanitizer where there is a nightly Rust, which cannot be installed here.
+# AddressSanitizer and UndefinedBehaviorSanitizer where there is a nightly Rust, which cannot be installed here.
 set -euo pipefail
 packages=()
 while read -r command package; do

@@ -1,6 +1,6 @@
 //! Tests written in C, as a user writes: each file of `tests/c` is compiled with every warning as an error, as C99 against the shared library and as C++17
 //! against the static one, and run. With `PITH_VALGRIND` set they run under valgrind's memcheck, which must report nothing; with `PITH_ASAN` naming a static library that
-//! was built for it, under AddressSanitizer.
+//! was built for it, under AddressSanitizer and UndefinedBehaviorSanitizer.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,

@@ -44,6 +44,11 @@ pub(crate) const CPP17: Language = Language {
     ],
 };
 
+const SANITIZERS: &[&str] = &[
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=undefined",
+];
+
 /// A folder of its own for one test, with certificates.
 pub(crate) struct Files {
     folder: PathBuf,
@@ -120,11 +125,11 @@ pub(crate) fn compile_all(
     let source = sources.first().unwrap();
     let stem = Path::new(source).file_stem().unwrap().to_str().unwrap();
     let program = PathBuf::from(files.path(&format!("{stem}-{}", language.name)));
-    // Under AddressSanitizer, all is linked with the static library that was built for it.
+    // Under AddressSanitizer, all is linked with the static library that was built for it, and what the C code does has to be defined as well.
     let sanitized = std::env::var_os("PITH_ASAN");
     let (flags, library) = match &sanitized {
         None => (&[][..], language.library),
-        Some(_) => (&["-fsanitize=address"][..], CPP17.library),
+        Some(_) => (SANITIZERS, CPP17.library),
     };
     let mut command = Command::new(language.compiler);
     command
