@@ -74,8 +74,11 @@ printf '%s\t%s\t%s\t%s\t%s\n' "$target" "$ran" "$edges" "$commit" "$(date -u +%F
 if [ -n "$keep" ]; then
     merged=$(mktemp -d)
     fuzz "-merge=1 $merged $corpus $found" >>"$log"
-    # A spread by size of what adds coverage, none of it long.
-    find "$merged" -type f -size -3k -printf '%s %p\n' | sort -n | awk '{print $2}' | awk -v most=20 '{all[NR]=$0}
-        END {step = NR > most ? NR / most : 1; for (at = 1; at <= NR; at += step) print all[int(at)]}' | xargs -r cp -t "$corpus"
+    # What is there already, under another name.
+    for file in "$corpus"/*; do rm -f "$merged/$(sha1sum <"$file" | cut -d' ' -f1)"; done
+    # A spread by size of what adds coverage, none of it long, and no more than a corpus may hold.
+    most=$((40 - $(find "$corpus" -type f | wc -l)))
+    find "$merged" -type f -size -3k -printf '%s %p\n' | sort -n | awk '{print $2}' | awk -v most=$((most < 12 ? most : 12)) '{all[NR]=$0}
+        END {step = NR > most ? NR / most : 1; for (at = 1; at <= NR && most > 0; at += step) print all[int(at)]}' | xargs -r cp -t "$corpus"
     rm -r "$merged"
 fi
