@@ -218,8 +218,12 @@ impl Inner {
                 }
             }
         }
-        // The peer may have room to send more now.
-        self.stream.link().call(state);
+        // The peer may have room to send more now. Else there is nothing for the driver to do.
+        if state.connection.owes_credit() {
+            self.stream.link().call(state);
+        } else {
+            drop(state);
+        }
         Poll::Ready(match failure {
             // What was read comes first: it shows again.
             Some(error) if read == 0 => Err(error),

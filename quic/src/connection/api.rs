@@ -61,6 +61,12 @@ impl Connection {
         self.streams.read(id, most, Order::Unordered)
     }
 
+    /// Whether there is news for the peer that reading can bring: it may send more, or open more streams. [`transmit`](Connection::transmit) tells it.
+    #[must_use]
+    pub fn owes_credit(&self) -> bool {
+        self.streams.wants_control()
+    }
+
     /// Takes as many of `bytes` as there is room for, off their front, and says how many. If not all, [`Event::Stream`] tells when there is
     /// room again.
     ///

@@ -36,6 +36,25 @@ fn streams_of_both_kinds_carry_data_both_ways_at_once() {
 }
 
 #[test]
+fn what_is_read_is_told_once_it_is_worth_a_frame() {
+    let mut pair = Pair::connected();
+    let id = pair.client.open(Dir::Bi).unwrap();
+    let window = usize::try_from(limits::STREAM_WINDOW).unwrap();
+    pair.client.send(id, &mut pattern(window)).unwrap();
+    pair.run(Duration::from_secs(2));
+    assert_eq!(pair.server().accept(Dir::Bi), Some(id));
+    assert!(!pair.server().owes_credit());
+    let mut got = Vec::new();
+    pair.server().read(id, 1).unwrap();
+    assert!(!pair.server().owes_credit(), "a byte is no news");
+    read(pair.server(), id, &mut got);
+    assert_eq!(got.len(), window - 1);
+    assert!(pair.server().owes_credit());
+    pair.run(Duration::from_secs(2));
+    assert!(!pair.server().owes_credit(), "the client knows");
+}
+
+#[test]
 fn a_reset_and_a_stop_reach_the_other_side() {
     let mut pair = Pair::connected();
     let seven = VarInt::from(7_u8);
