@@ -7,8 +7,8 @@
 
 use std::io::{self, ErrorKind, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::slice::Chunks;
 
-use bytes::BytesMut;
 use pith_quic::{Ecn, Route, Transmit};
 use quinn_udp::{EcnCodepoint, RecvMeta, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -40,7 +40,7 @@ impl Udp {
         })
     }
 
-    /// Hands out what one call to the socket gives, and says how many datagrams that are. With none it is to be called again: what an
+    /// Hands out what one call to the socket gives, the datagrams together that came so, and says how many datagrams that are. With none it is to be called again: what an
     /// earlier datagram met on its way is no error of the socket.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl Udp {
     pub(crate) fn receive<S>(
         &mut self,
         socket: &S,
-        mut each: impl FnMut(Route, Ecn, BytesMut),
+        mut each: impl FnMut(Route, Ecn, Chunks<'_, u8>),
     ) -> io::Result<usize>
     where
         for<'s> UdpSockRef<'s>: From<&'s S>,
@@ -73,11 +73,9 @@ impl Udp {
                 remote: canonical(meta.addr),
             };
             let message = slice.get(..meta.len).unwrap_or_default();
-            // Each has its own allocation: a part of the batch that somebody keeps would keep all of it alive, 64 KiB for a datagram.
-            for datagram in message.chunks(meta.stride.max(1)) {
-                each(route, mark_of(meta.ecn), BytesMut::from(datagram));
-                count = count.saturating_add(1);
-            }
+            let datagrams = message.chunks(meta.stride.max(1));
+            count = count.saturating_add(datagrams.len());
+            each(route, mark_of(meta.ecn), datagrams);
         }
         Ok(count)
     }
@@ -403,7 +401,9 @@ mod tests {
         }
 
         fn receive_now(&mut self, got: &mut Vec<Got>) {
-            let each = |route, ecn, datagram: BytesMut| got.push((route, ecn, datagram.to_vec()));
+            let each = |route, ecn, datagrams: Chunks<'_, u8>| {
+                got.extend(datagrams.map(|datagram| (route, ecn, datagram.to_vec())));
+            };
             if let Err(error) = self.udp.receive(&self.socket, each) {
                 assert_eq!(error.kind(), ErrorKind::WouldBlock);
             }

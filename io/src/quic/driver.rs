@@ -7,6 +7,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::slice::Chunks;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -16,17 +17,17 @@ use pith_quic::{ConnectionKey, Ecn, Route, Routed, Transmit, VarInt, limits};
 use pith_tls::Now;
 
 use super::error::Error;
-use super::hub::Hub;
+use super::hub::{Core, Hub, Letter};
 use super::link::{Link, State};
 use crate::udp::Sent;
 
 /// A socket that does not block.
 pub(crate) trait Datagrams {
-    /// Hands out what one call to the system gives, and says how many datagrams that are.
+    /// Hands out what one call to the system gives, the datagrams together that came so, and says how many datagrams that are.
     ///
     /// # Errors
     /// [`ErrorKind::WouldBlock`] if there is nothing.
-    fn receive(&mut self, each: &mut dyn FnMut(Route, Ecn, BytesMut)) -> io::Result<usize>;
+    fn receive(&mut self, each: &mut dyn FnMut(Route, Ecn, Chunks<'_, u8>)) -> io::Result<usize>;
 
     /// Sends `datagrams`, a batch or what an earlier call left of it, and says how far it came.
     ///
@@ -51,6 +52,10 @@ pub(crate) struct Driver {
     errors: u32,
     pause: Option<Duration>,
     woken: Vec<Waker>,
+    /// Whose the datagrams of a message are: so many after another are one connection's, or nobody's any more.
+    sorted: Vec<(Option<Arc<Link>>, usize)>,
+    /// Datagrams of other workers.
+    away: Vec<(u16, Letter)>,
 }
 
 /// What there is to wait for after a turn, whatever comes first. A nudge ends every wait.
@@ -81,6 +86,8 @@ impl Driver {
             errors: 0,
             pause: None,
             woken: Vec::new(),
+            sorted: Vec::new(),
+            away: Vec::new(),
         }
     }
 
@@ -162,7 +169,7 @@ impl Driver {
     /// Receives at most so much. Says whether nothing is left.
     fn receive(&mut self, now: Now, socket: &mut impl Datagrams) -> io::Result<bool> {
         for (route, ecn, datagram) in self.hub.letters() {
-            self.on_datagram(now, route, ecn, datagram);
+            self.on_message(now, route, ecn, datagram.chunks(usize::MAX));
         }
         if self.pause.is_some_and(|until| now.monotonic < until) {
             return Ok(true);
@@ -170,8 +177,8 @@ impl Driver {
         self.pause = None;
         let mut received = 0_usize;
         for _ in 0..RECEIVES {
-            let got = socket.receive(&mut |route, ecn, datagram| {
-                self.on_datagram(now, route, ecn, datagram);
+            let got = socket.receive(&mut |route, ecn, datagrams| {
+                self.on_message(now, route, ecn, datagrams);
             });
             match got {
                 Ok(count) => {
@@ -197,39 +204,69 @@ impl Driver {
         Ok(false)
     }
 
-    fn on_datagram(&mut self, now: Now, route: Route, ecn: Ecn, datagram: BytesMut) {
-        let mut core = self.hub.core();
-        let (link, datagram) =
-            match core
-                .endpoint
-                .receive(now, route, ecn, datagram, &mut self.reply)
-            {
-                Routed::Connection(key, datagram) => match core.links.get(&key) {
-                    Some(link) => (Arc::clone(link), datagram),
-                    None => return,
-                },
-                Routed::Incoming(incoming) => {
-                    self.woken.extend(core.on_incoming(incoming, now));
-                    return;
+    /// Takes datagrams that came together from one address. Each lock is taken once for those of one connection, which nearly always all of them are.
+    fn on_message(&mut self, now: Now, route: Route, ecn: Ecn, mut datagrams: Chunks<'_, u8>) {
+        let hub = Arc::clone(&self.hub);
+        let mut sorted = std::mem::take(&mut self.sorted);
+        let mut before = None;
+        let mut core = hub.core();
+        for datagram in datagrams.clone() {
+            let key = core.endpoint.find(datagram);
+            let key = key.or_else(|| self.route(&mut core, now, route, ecn, datagram));
+            match sorted.last_mut() {
+                Some((_, count)) if before == Some(key) => *count = count.saturating_add(1),
+                _ => {
+                    let link = key.and_then(|key| core.links.get(&key).cloned());
+                    sorted.push((link, 1));
                 }
-                Routed::Reply(length) => {
-                    let reply = self.reply.get(..length).unwrap_or_default();
-                    core.queue_reply(route, reply.to_vec());
-                    return;
-                }
-                Routed::Forward(worker, datagram) => {
-                    drop(core);
-                    return self.hub.forward(worker, (route, ecn, datagram));
-                }
-                Routed::Nothing => return,
-            };
-        drop(core);
-        let mut state = link.lock();
-        state.connection.receive(now, route, ecn, datagram);
-        if !std::mem::replace(&mut state.is_called, true) {
-            drop(state);
-            self.ready.push_back(link);
+            }
+            before = Some(key);
         }
+        drop(core);
+        for (worker, letter) in self.away.drain(..) {
+            hub.forward(worker, letter);
+        }
+        for (link, count) in sorted.drain(..) {
+            let own = datagrams.by_ref().take(count);
+            let Some(link) = link else {
+                own.for_each(drop);
+                continue;
+            };
+            let mut state = link.lock();
+            // Each has its own allocation: a part of the message that somebody keeps would keep all of it alive, 64 KiB for a datagram.
+            for datagram in own {
+                let datagram = BytesMut::from(datagram);
+                state.connection.receive(now, route, ecn, datagram);
+            }
+            if !std::mem::replace(&mut state.is_called, true) {
+                drop(state);
+                self.ready.push_back(link);
+            }
+        }
+        self.sorted = sorted;
+    }
+
+    /// The connection of a datagram that its id alone does not tell. If it has none the endpoint has judged what becomes of it.
+    fn route(
+        &mut self,
+        core: &mut Core,
+        now: Now,
+        route: Route,
+        ecn: Ecn,
+        datagram: &[u8],
+    ) -> Option<ConnectionKey> {
+        let endpoint = &mut core.endpoint;
+        match endpoint.receive(now, route, ecn, datagram.into(), &mut self.reply) {
+            Routed::Connection(key, _) => return Some(key),
+            Routed::Incoming(incoming) => self.woken.extend(core.on_incoming(incoming, now)),
+            Routed::Reply(length) => {
+                let reply = self.reply.get(..length).unwrap_or_default();
+                core.queue_reply(route, reply.to_vec());
+            }
+            Routed::Forward(worker, datagram) => self.away.push((worker, (route, ecn, datagram))),
+            Routed::Nothing => {}
+        }
+        None
     }
 
     /// Finds the connections that are to be looked at beside those that got something.

@@ -5,8 +5,8 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::slice::Chunks;
 
-use bytes::BytesMut;
 use pith_quic::{Ecn, Route, Transmit};
 
 use super::driver::Datagrams;
@@ -73,7 +73,7 @@ impl<S> Sockets<S> {
 }
 
 impl<S: Datagrams> Datagrams for Sockets<S> {
-    fn receive(&mut self, each: &mut dyn FnMut(Route, Ecn, BytesMut)) -> io::Result<usize> {
+    fn receive(&mut self, each: &mut dyn FnMut(Route, Ecn, Chunks<'_, u8>)) -> io::Result<usize> {
         for _ in 0..self.all.len() {
             let turn = self.turn;
             self.turn = turn
@@ -113,10 +113,13 @@ mod tests {
     }
 
     impl Datagrams for Fake {
-        fn receive(&mut self, each: &mut dyn FnMut(Route, Ecn, BytesMut)) -> io::Result<usize> {
+        fn receive(
+            &mut self,
+            each: &mut dyn FnMut(Route, Ecn, Chunks<'_, u8>),
+        ) -> io::Result<usize> {
             let left = self.gives.checked_sub(1);
             self.gives = left.ok_or(ErrorKind::WouldBlock)?;
-            each(way(None, "192.0.2.1:1"), Ecn::NotEct, BytesMut::new());
+            each(way(None, "192.0.2.1:1"), Ecn::NotEct, [].chunks(1));
             Ok(1)
         }
 

@@ -186,6 +186,16 @@ impl Endpoint {
         })
     }
 
+    /// The connection of a datagram that only its id tells of: of nearly all but the first ones. `None` says nothing; [`receive`](Self::receive) judges
+    /// it, and takes its bytes where it keeps them.
+    pub fn find(&mut self, datagram: &[u8]) -> Option<ConnectionKey> {
+        let dcid = header::short_dcid(datagram, limits::ENDPOINT_ID)?;
+        let key = self.table.find(&dcid)?;
+        count(&mut self.stats.received);
+        count(&mut self.stats.routed);
+        Some(key)
+    }
+
     /// Says where a datagram belongs that came on `route`. An answer is written into `reply`, which has room for 1,200 bytes.
     pub fn receive(
         &mut self,

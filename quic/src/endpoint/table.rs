@@ -23,6 +23,8 @@ pub(super) struct Table {
     next: u64,
     /// Ids that this endpoint minted.
     ids: HashMap<ConnectionId, ConnectionKey>,
+    /// The one of them that was asked for last: many datagrams of a connection come together.
+    last: Option<(ConnectionId, ConnectionKey)>,
     /// Connections without ids, by where their servers are.
     remotes: BTreeMap<SocketAddr, ConnectionKey>,
     /// By where a client is, and where its Initial packets go, which it has chosen.
@@ -99,8 +101,13 @@ impl Table {
     }
 
     /// The connection whose id this is (rfc9000#5.1.1-2).
-    pub(super) fn find(&self, id: &ConnectionId) -> Option<ConnectionKey> {
-        self.ids.get(id).copied()
+    pub(super) fn find(&mut self, id: &ConnectionId) -> Option<ConnectionKey> {
+        if let Some((_, key)) = self.last.filter(|(last, _)| last == id) {
+            return Some(key);
+        }
+        let key = *self.ids.get(id)?;
+        self.last = Some((*id, key));
+        Some(key)
     }
 
     /// The connection without ids whose server is there.
@@ -156,6 +163,7 @@ impl Table {
             if let Some(at) = ids.iter().position(|own| own == id) {
                 ids.swap_remove(at);
                 self.ids.remove(id);
+                self.last = None;
             }
         }
     }
@@ -205,6 +213,7 @@ impl Table {
                 for id in ids {
                     self.ids.remove(id);
                 }
+                self.last = None;
             }
             By::Remotes(remotes) => {
                 for remote in remotes {

@@ -264,9 +264,20 @@ fn a_client_is_let_in_and_its_ids_are_routed_until_it_is_over() {
     assert_eq!(net.server.connections().count(), 1);
     let (key, connection) = net.server_connection.as_ref().unwrap();
     assert_eq!(connection.ids().count(), limits::ISSUED_IDS);
-    for id in connection.ids() {
-        assert_eq!(net.server.table.find(&id), Some(*key));
+    let (key, ids) = (*key, connection.ids().collect::<Vec<_>>());
+    let short = |id: &ConnectionId| [&[0x40], &id[..], &[0; 20]].concat();
+    let received = net.server.stats().received;
+    for id in &ids {
+        assert_eq!(net.server.table.find(id), Some(key));
+        let mut datagram = short(id);
+        assert_eq!(net.server.find(&datagram), Some(key));
+        assert_eq!(net.server.find(&datagram[..28]), None, "too short");
+        datagram[0] |= 0x80;
+        assert_eq!(net.server.find(&datagram), None, "a long header");
     }
+    assert_eq!(net.server.find(&short(&ConnectionId::default())), None);
+    let counted = net.server.stats().received;
+    assert_eq!(counted - received, u64::try_from(ids.len()).unwrap());
     // Late Initial packets of the same client make no second connection.
     let hello = net.log.first().unwrap().1.clone();
     let (late, _) = net.server_takes(from(CLIENT.0, CLIENT.1), &hello);
@@ -276,8 +287,10 @@ fn a_client_is_let_in_and_its_ids_are_routed_until_it_is_over() {
         let (_, connection) = end.as_mut().unwrap();
         connection.close(VarInt::ZERO, Bytes::new(), now);
     }
+    assert_eq!(net.server.find(&short(&ids[0])), Some(key));
     net.now += Duration::from_secs(60);
     net.run();
+    assert_eq!(net.server.find(&short(&ids[0])), None, "it is forgotten");
     for table in [&net.client.table, &net.server.table] {
         assert!(table.is_empty() && table.is_bare());
     }

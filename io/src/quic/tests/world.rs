@@ -5,12 +5,13 @@ use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::slice::Chunks;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use pith_quic::{ClientConfig, Ecn, EndpointConfig, Route, ServerConfig, Transmit};
 use pith_tests::pair::{NAME, credential, trust};
 use pith_tests::pki::{Kind, Pki};
@@ -62,7 +63,7 @@ pub(super) struct Wire {
 }
 
 impl Datagrams for Wire {
-    fn receive(&mut self, each: &mut dyn FnMut(Route, Ecn, BytesMut)) -> io::Result<usize> {
+    fn receive(&mut self, each: &mut dyn FnMut(Route, Ecn, Chunks<'_, u8>)) -> io::Result<usize> {
         if let Some(left) = self.fails.checked_sub(1) {
             self.fails = left;
             return Err(ErrorKind::OutOfMemory.into());
@@ -72,12 +73,25 @@ impl Datagrams for Wire {
         }
         let batch: Vec<_> = self.inbox.drain(..self.inbox.len().min(8)).collect();
         let count = batch.len();
-        for flying in batch {
-            let route = Route {
-                local: Some(self.local),
-                remote: flying.from,
-            };
-            each(route, flying.ecn, flying.datagram[..].into());
+        // As a system joins them: of one size but for the last.
+        let joins = |one: &Flying, next: &Flying| {
+            let alike = (one.from, one.ecn) == (next.from, next.ecn);
+            alike && one.datagram.len() == next.datagram.len()
+        };
+        for message in batch.chunk_by(joins) {
+            let (route, ecn) = (
+                Route {
+                    local: Some(self.local),
+                    remote: message[0].from,
+                },
+                message[0].ecn,
+            );
+            let size = message[0].datagram.len();
+            let joined: Vec<u8> = message
+                .iter()
+                .flat_map(|flying| flying.datagram.iter().copied())
+                .collect();
+            each(route, ecn, joined.chunks(size.max(1)));
         }
         Ok(count)
     }

@@ -2,10 +2,10 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::slice::Chunks;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
-use bytes::BytesMut;
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
 use pith_quic::{Ecn, Route, Transmit};
@@ -231,7 +231,7 @@ pub(super) fn sockets(sockets: Vec<std::net::UdpSocket>) -> io::Result<Sockets<S
 }
 
 impl Datagrams for Socket {
-    fn receive(&mut self, each: &mut dyn FnMut(Route, Ecn, BytesMut)) -> io::Result<usize> {
+    fn receive(&mut self, each: &mut dyn FnMut(Route, Ecn, Chunks<'_, u8>)) -> io::Result<usize> {
         let Self { socket, udp } = self;
         socket.try_io(|| udp.receive(socket, &mut *each))
     }

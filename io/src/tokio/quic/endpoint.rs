@@ -4,11 +4,11 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
+use std::slice::Chunks;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use pith_quic::{
     ClientConfig, Ecn, EndpointConfig, EndpointStats, Retrying, Route, ServerConfig, Transmit,
 };
@@ -391,7 +391,7 @@ impl Drive {
 }
 
 impl Datagrams for Socket {
-    fn receive(&mut self, each: &mut dyn FnMut(Route, Ecn, BytesMut)) -> io::Result<usize> {
+    fn receive(&mut self, each: &mut dyn FnMut(Route, Ecn, Chunks<'_, u8>)) -> io::Result<usize> {
         let Self { udp, io, .. } = self;
         io.try_io(Interest::READABLE, || udp.receive(io, &mut *each))
     }

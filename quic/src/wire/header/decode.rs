@@ -79,6 +79,14 @@ fn short<'a>(
     }))
 }
 
+/// The destination connection id of a datagram that [`decode`] takes for one packet with a short header.
+pub(crate) fn short_dcid(datagram: &[u8], id_length: usize) -> Option<ConnectionId> {
+    let (first, rest) = datagram.split_first()?;
+    let (id, rest) = rest.split_at_checked(id_length)?;
+    let short = first & LONG == 0 && rest.len() >= SAMPLED;
+    short.then(|| ConnectionId::new(id)).flatten()
+}
+
 fn version_negotiation<'a>(ids: Ids<'a>, mut reader: Reader<'a>) -> Result<Packet<'a>, Discard> {
     let versions = reader.rest();
     // rfc8999#6-2

@@ -11,7 +11,7 @@ use core::ops::Range;
 use super::version::Version;
 use super::{ConnectionId, PacketType};
 
-pub(crate) use decode::decode;
+pub(crate) use decode::{decode, short_dcid};
 pub(crate) use encode::{Marks, NewHeader};
 
 /// What stands at the front of a datagram.
