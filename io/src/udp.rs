@@ -45,7 +45,7 @@ impl Udp {
         })
     }
 
-    /// Hands out what one call to the socket gives, the datagrams together that came so, and says how many datagrams that are. With none it is to be called again: what an
+    /// Hands out what one call to the socket gives, the datagrams together that came so, and says how many they are. With none it is to be called again: what an
     /// earlier datagram met on its way is no error of the socket.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl Udp {
         &mut self,
         socket: &S,
         mut each: impl FnMut(Route, Ecn, Chunks<'_, u8>),
-    ) -> io::Result<usize>
+    ) -> io::Result<Received>
     where
         for<'s> UdpSockRef<'s>: From<&'s S>,
     {
@@ -64,7 +64,7 @@ impl Udp {
             std::array::from_fn(|_| IoSliceMut::new(messages.next().unwrap_or_default()));
         let received = match self.state.recv(socket.into(), &mut slices, &mut metas) {
             Ok(received) => received,
-            Err(error) if is_of_the_path(&error) => return Ok(0),
+            Err(error) if is_of_the_path(&error) => return Ok(Received::default()),
             Err(error) => return Err(error),
         };
         let mut count = 0_usize;
@@ -82,7 +82,13 @@ impl Udp {
             count = count.saturating_add(datagrams.len());
             each(route, mark_of(meta.ecn), datagrams);
         }
-        Ok(count)
+        // Where the system gives one at a time, nothing is known of the next. Behind many that came together more follow, and while the next call looks
+        // for them some come: fewer and larger turns, and fewer acknowledgments.
+        let most = MESSAGES.min(quinn_udp::BATCH_SIZE);
+        Ok(Received {
+            datagrams: count,
+            is_drained: received < most && count <= received,
+        })
     }
 
     /// Sends `datagrams`, the first [`length`](Transmit::length) bytes of what a connection wrote or what an earlier call left of them, and says how far
@@ -236,6 +242,14 @@ fn share(_: &Socket) -> io::Result<()> {
     let why =
         "this system does not spread datagrams over sockets that share an address: use one worker";
     Err(io::Error::new(ErrorKind::Unsupported, why))
+}
+
+/// What a call to a socket gave.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Received {
+    pub(crate) datagrams: usize,
+    /// Whether the socket had no more: what comes after that makes it ready anew.
+    pub(crate) is_drained: bool,
 }
 
 /// How far a batch came.

@@ -19,7 +19,7 @@ use pith_tls::Now;
 use super::error::Error;
 use super::hub::{Core, Hub, Letter};
 use super::link::{Link, State};
-use crate::udp::Sent;
+use crate::udp::{Received, Sent};
 
 /// A socket that does not block.
 pub(crate) trait Datagrams {
@@ -27,7 +27,8 @@ pub(crate) trait Datagrams {
     ///
     /// # Errors
     /// [`ErrorKind::WouldBlock`] if there is nothing.
-    fn receive(&mut self, each: &mut dyn FnMut(Route, Ecn, Chunks<'_, u8>)) -> io::Result<usize>;
+    fn receive(&mut self, each: &mut dyn FnMut(Route, Ecn, Chunks<'_, u8>))
+    -> io::Result<Received>;
 
     /// Sends `datagrams`, a batch or what an earlier call left of it, and says how far it came.
     ///
@@ -181,9 +182,12 @@ impl Driver {
                 self.on_message(now, route, ecn, datagrams);
             });
             match got {
-                Ok(count) => {
+                Ok(got) => {
                     self.errors = 0;
-                    received = received.saturating_add(count);
+                    received = received.saturating_add(got.datagrams);
+                    if got.is_drained {
+                        return Ok(true);
+                    }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -10,7 +10,7 @@ use std::slice::Chunks;
 use pith_quic::{Ecn, Route, Transmit};
 
 use super::driver::Datagrams;
-use crate::udp::Sent;
+use crate::udp::{Received, Sent};
 
 /// Sockets that do not block, with their addresses; there is at least one.
 pub(crate) struct Sockets<S> {
@@ -73,7 +73,10 @@ impl<S> Sockets<S> {
 }
 
 impl<S: Datagrams> Datagrams for Sockets<S> {
-    fn receive(&mut self, each: &mut dyn FnMut(Route, Ecn, Chunks<'_, u8>)) -> io::Result<usize> {
+    fn receive(
+        &mut self,
+        each: &mut dyn FnMut(Route, Ecn, Chunks<'_, u8>),
+    ) -> io::Result<Received> {
         for _ in 0..self.all.len() {
             let turn = self.turn;
             self.turn = turn
@@ -85,7 +88,14 @@ impl<S: Datagrams> Datagrams for Sockets<S> {
             };
             match socket.receive(each) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                received => return received,
+                received => {
+                    let alone = self.all.len() == 1;
+                    return received.map(|received| Received {
+                        // Nothing is known of the others.
+                        is_drained: received.is_drained && alone,
+                        ..received
+                    });
+                }
             }
         }
         Err(ErrorKind::WouldBlock.into())
@@ -116,11 +126,14 @@ mod tests {
         fn receive(
             &mut self,
             each: &mut dyn FnMut(Route, Ecn, Chunks<'_, u8>),
-        ) -> io::Result<usize> {
+        ) -> io::Result<Received> {
             let left = self.gives.checked_sub(1);
             self.gives = left.ok_or(ErrorKind::WouldBlock)?;
             each(way(None, "192.0.2.1:1"), Ecn::NotEct, [].chunks(1));
-            Ok(1)
+            Ok(Received {
+                datagrams: 1,
+                is_drained: self.gives == 0,
+            })
         }
 
         fn send(&mut self, _: &Transmit, datagrams: &[u8]) -> io::Result<Sent> {

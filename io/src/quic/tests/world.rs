@@ -20,7 +20,7 @@ use pith_tls::{Now, SessionStore, StrikeRegister, Tickets};
 use crate::clock::Clock;
 use crate::quic::waiting::lock;
 use crate::quic::{Connection, Datagrams, Driver, Endpoint, Turn, endpoint};
-use crate::udp::Sent;
+use crate::udp::{Received, Sent};
 
 /// How the network treats the datagrams of a test.
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,7 +63,10 @@ pub(super) struct Wire {
 }
 
 impl Datagrams for Wire {
-    fn receive(&mut self, each: &mut dyn FnMut(Route, Ecn, Chunks<'_, u8>)) -> io::Result<usize> {
+    fn receive(
+        &mut self,
+        each: &mut dyn FnMut(Route, Ecn, Chunks<'_, u8>),
+    ) -> io::Result<Received> {
         if let Some(left) = self.fails.checked_sub(1) {
             self.fails = left;
             return Err(ErrorKind::OutOfMemory.into());
@@ -93,7 +96,10 @@ impl Datagrams for Wire {
                 .collect();
             each(route, ecn, joined.chunks(size.max(1)));
         }
-        Ok(count)
+        Ok(Received {
+            datagrams: count,
+            is_drained: self.inbox.is_empty(),
+        })
     }
 
     fn send(&mut self, transmit: &Transmit, datagrams: &[u8]) -> io::Result<Sent> {

@@ -5,12 +5,18 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
+use super::thread::Thread;
+
 /// What `future` gives; `None` if it has not within `limit`. It is dropped then, and everything here can be asked again.
 #[expect(
     clippy::disallowed_methods,
     reason = "an adapter owns the clock that the core is given"
 )]
-pub(super) fn block_on<T>(future: impl Future<Output = T>, limit: Option<Duration>) -> Option<T> {
+pub(super) fn block_on<T>(
+    thread: &Thread,
+    future: impl Future<Output = T>,
+    limit: Option<Duration>,
+) -> Option<T> {
     let mut future = pin!(future);
     // Most calls find at once what they want, and need no waker for it.
     if let Poll::Ready(found) = future
@@ -25,6 +31,7 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>, limit: Option<Duratio
     let signal = SIGNAL.try_with(Arc::clone).unwrap_or_default();
     let waker = Waker::from(Arc::clone(&signal));
     let mut cx = Context::from_waker(&waker);
+    let mut waiting = thread.waiting();
     loop {
         if let Poll::Ready(found) = future.as_mut().poll(&mut cx) {
             return Some(found);
@@ -33,7 +40,10 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>, limit: Option<Duratio
         if left.is_some_and(|left| left.is_zero()) {
             return None;
         }
-        signal.wait(left);
+        match &mut waiting {
+            Some(waiting) => waiting.wait(&signal, left),
+            None => signal.wait(left),
+        }
     }
 }
 
@@ -42,15 +52,27 @@ thread_local! {
     static SIGNAL: Arc<Signal> = Arc::default();
 }
 
+/// What a thread waits for.
 #[derive(Default)]
-struct Signal {
+pub(super) struct Signal {
     is_given: Mutex<bool>,
     news: Condvar,
 }
 
 impl Signal {
+    pub(super) fn give(&self) {
+        *self.is_given.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.news.notify_one();
+    }
+
+    /// Takes it, if it is given.
+    pub(super) fn take(&self) -> bool {
+        let mut is_given = self.is_given.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *is_given)
+    }
+
     /// Waits until it is given, or so long, and takes it.
-    fn wait(&self, left: Option<Duration>) {
+    pub(super) fn wait(&self, left: Option<Duration>) {
         let mut is_given = self.is_given.lock().unwrap_or_else(PoisonError::into_inner);
         while !*is_given {
             match left {
@@ -75,8 +97,7 @@ impl Wake for Signal {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        *self.is_given.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.news.notify_one();
+        self.give();
     }
 }
 
@@ -89,16 +110,24 @@ mod tests {
 
     use super::*;
 
+    /// Without a worker to drive.
+    fn none() -> Thread {
+        Thread::default()
+    }
+
     #[test]
     fn what_is_there_is_given_and_what_never_comes_is_given_up() {
-        assert_eq!(block_on(ready(7), None), Some(7));
-        assert_eq!(block_on(ready(7), Some(Duration::ZERO)), Some(7));
-        assert_eq!(block_on(pending::<u8>(), Some(Duration::ZERO)), None);
+        assert_eq!(block_on(&none(), ready(7), None), Some(7));
+        assert_eq!(block_on(&none(), ready(7), Some(Duration::ZERO)), Some(7));
         assert_eq!(
-            block_on(pending::<u8>(), Some(Duration::from_millis(5))),
+            block_on(&none(), pending::<u8>(), Some(Duration::ZERO)),
             None
         );
-        assert_eq!(block_on(ready(7), Some(Duration::MAX)), Some(7));
+        assert_eq!(
+            block_on(&none(), pending::<u8>(), Some(Duration::from_millis(5))),
+            None
+        );
+        assert_eq!(block_on(&none(), ready(7), Some(Duration::MAX)), Some(7));
     }
 
     #[test]
@@ -122,7 +151,7 @@ mod tests {
                     .send(cx.waker().clone())
                     .map_or(Poll::Ready(0), |()| Poll::Pending)
             });
-            assert_eq!(block_on(found, limit), Some(5));
+            assert_eq!(block_on(&none(), found, limit), Some(5));
             thread::park(); // returns at once: its token is still there
             drop(wakers);
             assert!(other.join().is_ok());

@@ -40,7 +40,7 @@ impl Connection {
     /// # Errors
     /// The end of the connection, or [`Error::TimedOut`].
     pub fn open_bi(&self) -> Result<(SendStream, RecvStream), Error> {
-        let (send, receive) = wait(self.inner.open_bi(), self.timeout)?;
+        let (send, receive) = wait(&self.thread, self.inner.open_bi(), self.timeout)?;
         Ok((self.sender(send), self.receiver(receive)))
     }
 
@@ -49,7 +49,7 @@ impl Connection {
     /// # Errors
     /// As [`open_bi`](Self::open_bi).
     pub fn open_uni(&self) -> Result<SendStream, Error> {
-        Ok(self.sender(wait(self.inner.open_uni(), self.timeout)?))
+        Ok(self.sender(wait(&self.thread, self.inner.open_uni(), self.timeout)?))
     }
 
     /// The next stream in both directions that the peer opens.
@@ -57,7 +57,7 @@ impl Connection {
     /// # Errors
     /// The end of the connection, when all streams that came before it are taken; [`Error::TimedOut`].
     pub fn accept_bi(&self) -> Result<(SendStream, RecvStream), Error> {
-        let (send, receive) = wait(self.inner.accept_bi(), self.timeout)?;
+        let (send, receive) = wait(&self.thread, self.inner.accept_bi(), self.timeout)?;
         Ok((self.sender(send), self.receiver(receive)))
     }
 
@@ -66,7 +66,7 @@ impl Connection {
     /// # Errors
     /// As [`accept_bi`](Self::accept_bi).
     pub fn accept_uni(&self) -> Result<RecvStream, Error> {
-        Ok(self.receiver(wait(self.inner.accept_uni(), self.timeout)?))
+        Ok(self.receiver(wait(&self.thread, self.inner.accept_uni(), self.timeout)?))
     }
 
     /// Sends a datagram (RFC 9221): once, and maybe in vain. Where too many wait, the oldest is dropped. It waits for nothing.
@@ -88,7 +88,7 @@ impl Connection {
     /// # Errors
     /// The end of the connection, or [`Error::TimedOut`].
     pub fn read_datagram(&self) -> Result<Bytes, Error> {
-        wait(self.inner.read_datagram(), self.timeout)
+        wait(&self.thread, self.inner.read_datagram(), self.timeout)
     }
 
     fn sender(&self, inner: quic::SendStream) -> SendStream {
@@ -109,7 +109,7 @@ impl Connection {
     /// [`Error::Connection`] and [`Error::NoAnswer`] say why it failed, [`Error::Question`] that the configuration asks, [`Error::TimedOut`] that it is
     /// not complete.
     pub fn handshake(&self) -> Result<EarlyData, Error> {
-        wait(self.inner.handshake(), self.timeout)
+        wait(&self.thread, self.inner.handshake(), self.timeout)
     }
 
     /// What a client's application [remembered](Self::remember) on the connection whose session this one resumes: what was settled there, and early
@@ -144,7 +144,8 @@ impl Connection {
     /// Waits for the end of the connection, and says why it is over: [`Error::TimedOut`] says that it is not.
     pub fn closed(&self) -> Error {
         let timeout = self.timeout.unwrap_or_default();
-        block_on(self.inner.closed(), self.timeout).unwrap_or(Error::TimedOut(timeout))
+        block_on(&self.thread, self.inner.closed(), self.timeout)
+            .unwrap_or(Error::TimedOut(timeout))
     }
 
     /// Why the connection is over, if it is.

@@ -22,7 +22,7 @@ use crate::udp::{at_each, shared};
 pub struct Endpoint {
     inner: quic::Endpoint,
     timeout: Option<Duration>,
-    thread: Arc<Thread>,
+    pub(super) thread: Arc<Thread>,
 }
 
 impl Endpoint {
@@ -139,7 +139,11 @@ impl Endpoint {
         remote: SocketAddr,
         name: &str,
     ) -> Result<Connection, Error> {
-        let connection = wait(self.inner.connect(config, remote, name), self.timeout)?;
+        let connection = wait(
+            &self.thread,
+            self.inner.connect(config, remote, name),
+            self.timeout,
+        )?;
         Ok(Connection::new(connection, &self.thread))
     }
 
@@ -157,7 +161,7 @@ impl Endpoint {
     ) -> Result<Connection, E> {
         let answer = |question| ready(answer(question));
         let connecting = self.inner.connect_with(config, remote, name, answer);
-        let connection = wait(connecting, self.timeout)?;
+        let connection = wait(&self.thread, connecting, self.timeout)?;
         Ok(Connection::new(connection, &self.thread))
     }
 
@@ -173,7 +177,7 @@ impl Endpoint {
         name: &str,
     ) -> Result<Connection, Error> {
         let connecting = self.inner.connect_early(config, remote, name);
-        let connection = wait(connecting, self.timeout)?;
+        let connection = wait(&self.thread, connecting, self.timeout)?;
         Ok(Connection::new(connection, &self.thread))
     }
 
@@ -183,7 +187,7 @@ impl Endpoint {
     /// [`Error::ShutDown`] once the endpoint is shut down, [`Error::TimedOut`].
     pub fn accept(&self) -> Result<Incoming, Error> {
         let accepting = async { self.inner.accept().await.ok_or(Error::ShutDown) };
-        let incoming = wait(accepting, self.timeout)?;
+        let incoming = wait(&self.thread, accepting, self.timeout)?;
         Ok(Incoming::new(incoming, &self.thread))
     }
 
@@ -237,7 +241,7 @@ impl Endpoint {
     /// Lets nobody in any more, and waits until all connections are over. Those that are not within `limit` are closed. The socket is closed when
     /// the last handle has been dropped after that.
     pub fn shutdown(&self, limit: Duration) {
-        super::block::block_on(self.inner.shutdown(limit), None);
+        super::block::block_on(&self.thread, self.inner.shutdown(limit), None);
     }
 }
 

@@ -79,7 +79,7 @@ impl Incoming {
     /// [`Error::Connection`] says why the handshake failed, [`Error::Question`] that the configuration asks, [`Error::TimedOut`] that the
     /// connection was given up.
     pub fn accept(self) -> Result<Connection, Error> {
-        let connection = wait(self.inner.accept(), self.timeout)?;
+        let connection = wait(&self.thread, self.inner.accept(), self.timeout)?;
         Ok(Connection::new(connection, &self.thread))
     }
 
@@ -93,7 +93,7 @@ impl Incoming {
         mut answer: impl FnMut(Question) -> Result<Answer, E>,
     ) -> Result<Connection, E> {
         let answer = |question| ready(answer(question));
-        let connection = wait(self.inner.accept_with(answer), self.timeout)?;
+        let connection = wait(&self.thread, self.inner.accept_with(answer), self.timeout)?;
         Ok(Connection::new(connection, &self.thread))
     }
 

@@ -58,9 +58,10 @@ pub use stream::{RecvStream, SendStream};
 
 /// What `future` gives, or that it has not within `limit`.
 fn wait<T, E: From<Error>>(
+    thread: &thread::Thread,
     future: impl Future<Output = Result<T, E>>,
     limit: Option<Duration>,
 ) -> Result<T, E> {
     let timed_out = || Err(Error::TimedOut(limit.unwrap_or_default()).into());
-    block::block_on(future, limit).unwrap_or_else(timed_out)
+    block::block_on(thread, future, limit).unwrap_or_else(timed_out)
 }

@@ -20,7 +20,7 @@ pub struct SendStream {
     inner: quic::SendStream,
     timeout: Option<Duration>,
     /// Behind the stream: the last handle that goes waits for what was sent.
-    _thread: Arc<Thread>,
+    thread: Arc<Thread>,
 }
 
 /// The part of a stream that receives: a [`Read`], which gives 0 at the end that the peer has sent and an error if there is none.
@@ -29,7 +29,7 @@ pub struct SendStream {
 pub struct RecvStream {
     inner: quic::RecvStream,
     timeout: Option<Duration>,
-    _thread: Arc<Thread>,
+    thread: Arc<Thread>,
 }
 
 impl SendStream {
@@ -41,7 +41,7 @@ impl SendStream {
         Self {
             inner,
             timeout,
-            _thread: Arc::clone(thread),
+            thread: Arc::clone(thread),
         }
     }
 
@@ -61,7 +61,7 @@ impl SendStream {
     /// # Errors
     /// [`Error::Stopped`] if the peer does not want it, [`Error::Ended`] after the end, the end of the connection, or [`Error::TimedOut`].
     pub fn write_bytes(&mut self, data: &mut Bytes) -> Result<(), Error> {
-        wait(self.inner.write_bytes(data), self.timeout)
+        wait(&self.thread, self.inner.write_bytes(data), self.timeout)
     }
 
     /// Ends the stream behind what was sent. It arrives whatever becomes of this handle.
@@ -69,7 +69,9 @@ impl SendStream {
     /// # Errors
     /// [`Error::Stopped`], [`Error::Ended`] or the end of the connection.
     pub fn finish(&mut self) -> Result<(), Error> {
-        self.inner.finish()
+        self.inner.finish()?;
+        self.thread.send();
+        Ok(())
     }
 
     /// Gives up sending, for the reason with this code: what was not sent or has not arrived never will. Nothing if it has ended already.
@@ -83,7 +85,7 @@ impl SendStream {
     /// # Errors
     /// The end of the connection, or [`Error::TimedOut`].
     pub fn stopped(&self) -> Result<Option<VarInt>, Error> {
-        wait(self.inner.stopped(), self.timeout)
+        wait(&self.thread, self.inner.stopped(), self.timeout)
     }
 
     /// Whose data goes first: streams of a lower urgency before those of a higher, and streams of the same in turn. It is 3 at first.
@@ -95,7 +97,7 @@ impl SendStream {
 impl Write for SendStream {
     /// Takes some of `data`, as soon as there is room.
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        Ok(wait(self.inner.write(data), self.timeout)?)
+        Ok(wait(&self.thread, self.inner.write(data), self.timeout)?)
     }
 
     /// Does nothing: what was written is on its way.
@@ -113,7 +115,7 @@ impl RecvStream {
         Self {
             inner,
             timeout,
-            _thread: Arc::clone(thread),
+            thread: Arc::clone(thread),
         }
     }
 
@@ -141,7 +143,7 @@ impl RecvStream {
     /// [`Error::Reset`] if the peer has given the stream up, [`Error::Ended`] after [`stop`](Self::stop), the end of the connection, or
     /// [`Error::TimedOut`].
     pub fn read_chunk(&mut self, most: usize) -> Result<Option<Bytes>, Error> {
-        wait(self.inner.read_chunk(most), self.timeout)
+        wait(&self.thread, self.inner.read_chunk(most), self.timeout)
     }
 
     /// Reads everything up to the end, at most `limit` bytes. The timeout holds for all of it. After an error, what was read is read by the next call, of
@@ -150,7 +152,7 @@ impl RecvStream {
     /// # Errors
     /// [`Error::TooLong`] past the limit, where the rest is unread; as [`read_chunk`](Self::read_chunk).
     pub fn read_to_end(&mut self, limit: usize) -> Result<Vec<u8>, Error> {
-        wait(self.inner.read_to_end(limit), self.timeout)
+        wait(&self.thread, self.inner.read_to_end(limit), self.timeout)
     }
 
     /// Reads no more, and asks the peer to send no more, for the reason with this code. Nothing if the end was read.
@@ -162,7 +164,7 @@ impl RecvStream {
 impl Read for RecvStream {
     /// Reads some bytes, as soon as there are any.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(wait(self.inner.read(buffer), self.timeout)?)
+        Ok(wait(&self.thread, self.inner.read(buffer), self.timeout)?)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
 
@@ -204,6 +205,37 @@ fn streams_are_read_and_written_both_ways_and_datagrams_pass() {
     ));
     assert!(client.open_bi().is_err() && server.accept_bi().is_err());
 }
+
+#[test]
+fn who_waits_alone_drives_and_who_waits_for_nothing_need_not() {
+    let world = World::new();
+    let (client, server) = world.connected();
+    let (mut send, mut recv) = client.open_bi().unwrap();
+    send.write_all(b"?").unwrap();
+    let (mut back, mut there) = server.accept_bi().unwrap();
+    let (done, is_done) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for _ in 0..ROUNDS {
+                there.read_exact(&mut [0]).unwrap();
+                back.write_all(b"!").unwrap();
+            }
+            // The last byte was written, and this thread waits for nothing of the endpoint's.
+            assert!(is_done.recv().is_err());
+        });
+        for round in 0..ROUNDS {
+            if round > 0 {
+                send.write_all(b"?").unwrap();
+            }
+            recv.read_exact(&mut [0]).unwrap();
+        }
+        drop(done);
+    });
+    assert!(world.client.thread.taken() > 0);
+}
+
+/// Questions and answers in a row.
+const ROUNDS: u32 = 50;
 
 #[test]
 fn resets_and_stops_carry_their_codes() {

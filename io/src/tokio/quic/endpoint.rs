@@ -20,7 +20,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::clock::Clock;
 use crate::quic::{self, Connection, Datagrams, Driver, Error, Incoming, Sockets, Turn};
-use crate::udp::{Sent, Udp, at_each, shared};
+use crate::udp::{Received, Sent, Udp, at_each, shared};
 
 /// A UDP socket, and all QUIC connections that share it. Clones are the same endpoint.
 ///
@@ -391,9 +391,24 @@ impl Drive {
 }
 
 impl Datagrams for Socket {
-    fn receive(&mut self, each: &mut dyn FnMut(Route, Ecn, Chunks<'_, u8>)) -> io::Result<usize> {
+    fn receive(
+        &mut self,
+        each: &mut dyn FnMut(Route, Ecn, Chunks<'_, u8>),
+    ) -> io::Result<Received> {
         let Self { udp, io, .. } = self;
-        io.try_io(Interest::READABLE, || udp.receive(io, &mut *each))
+        let mut got = Received::default();
+        let received = io.try_io(Interest::READABLE, || {
+            got = udp.receive(io, &mut *each)?;
+            // So the runtime knows it too, and the call is spared that would give nothing.
+            if got.is_drained {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(())
+        });
+        if got.is_drained {
+            return Ok(got);
+        }
+        received.map(|()| got)
     }
 
     fn send(&mut self, transmit: &Transmit, datagrams: &[u8]) -> io::Result<Sent> {
