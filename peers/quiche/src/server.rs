@@ -1,6 +1,6 @@
 //! A server of files.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -46,6 +46,8 @@ struct Client {
     asking: HashMap<u64, Vec<u8>>,
     /// Files, and how much of each is sent.
     going: HashMap<u64, (Vec<u8>, usize)>,
+    /// Those of HTTP/3 whose headers are not sent.
+    headless: HashSet<u64>,
     /// Where that is negotiated.
     http3: Option<h3::Connection>,
     told: bool,
@@ -180,6 +182,7 @@ impl Server {
             connection,
             asking: HashMap::new(),
             going: HashMap::new(),
+            headless: HashSet::new(),
             http3: None,
             told: false,
         });
@@ -206,7 +209,7 @@ impl Client {
             }
         }
         if let Some(http3) = &mut self.http3 {
-            answer_http3(http3, connection, root, &mut self.going)?;
+            answer_http3(http3, connection, root, &mut self.headless, &mut self.going)?;
             return Ok(());
         }
         let mut buffer = [0; 4_096];
@@ -246,6 +249,7 @@ fn answer_http3(
     http3: &mut h3::Connection,
     connection: &mut Connection,
     root: &Root,
+    headless: &mut HashSet<u64>,
     going: &mut HashMap<u64, (Vec<u8>, usize)>,
 ) -> Result<(), Failure> {
     loop {
@@ -254,8 +258,7 @@ fn answer_http3(
                 let path = list.iter().find(|header| header.name() == b":path");
                 let path = std::str::from_utf8(path.ok_or("no path")?.value())?;
                 let file = root.file(path.trim_start_matches('/'))?;
-                let headers = [h3::Header::new(b":status", b"200")];
-                http3.send_response(connection, stream, &headers, false)?;
+                headless.insert(stream);
                 going.insert(stream, (file, 0));
             }
             Ok(_) => {}
@@ -264,6 +267,15 @@ fn answer_http3(
         }
     }
     for (stream, (file, at)) in going.iter_mut() {
+        if headless.contains(stream) {
+            let headers = [h3::Header::new(b":status", b"200")];
+            match http3.send_response(connection, *stream, &headers, false) {
+                Ok(()) => headless.remove(stream),
+                // The congestion window is full with other files.
+                Err(h3::Error::StreamBlocked) => continue,
+                Err(error) => return Err(error.into()),
+            };
+        }
         match http3.send_body(connection, *stream, &file[*at..], true) {
             Ok(count) => *at += count,
             Err(h3::Error::Done) => {}

@@ -52,7 +52,6 @@ const LACKS: &[(QuicLibrary, &[Role], &[&str], &str)] = &[
     (OpenSsl, &[Server], &["rebind-port", "rebind-addr"], "its server takes nothing from another address than the first"),
     (OpenSsl, &[Client, Server], &["connectionmigration"], "its server forbids it by a transport parameter, its client has no call for it"),
     (S2nQuic, &[Client], &["connectionmigration"], "its client has no call for it"),
-    (OpenSsl, &[Client], &["handshakeloss", "handshakecorruption"], "one of eight handshakes did not come to an end in its 30 s in 1 run of 20"),
     (Quiche, &[Client, Server], &["ecn"], "the program around it would have to read and set the marks"),
     (OpenSsl, &[Client, Server], &["ecn"], "it neither sets nor reads marks"),
 ];
@@ -75,6 +74,13 @@ struct Case {
     pith: &'static [&'static str],
     /// What the peer's client has to say.
     peer_client: &'static str,
+}
+
+impl Case {
+    fn is_left_to_chance(&self) -> bool {
+        let link = (self.link)();
+        link.loss > 0 || link.corrupt > 0 || link.outage != Outage::Never
+    }
 }
 
 const PLAIN: Case = Case {
@@ -385,17 +391,22 @@ fn all(library: QuicLibrary, role: Role) {
             println!("{what}: not: {why}");
             continue;
         }
-        let began = Instant::now();
-        let run = Run::new(&peer, &pith, case, what);
-        // The others say more of what is wrong.
-        let ran = catch_unwind(AssertUnwindSafe(|| match role {
-            Server => run.pith_asks(),
-            Client => run.pith_serves(),
-        }));
-        let outcome = if ran.is_ok() { "ok" } else { "FAILED" };
-        let milliseconds = began.elapsed().as_millis();
-        println!("{}: {outcome}, {milliseconds} ms", run.what);
-        if ran.is_err() {
+        // Where the network harms by chance, it may once come to more than a library gets over in its time.
+        let tries = if case.is_left_to_chance() { 2 } else { 1 };
+        let passed = (1..=tries).any(|seed| {
+            let began = Instant::now();
+            let run = Run::new(&peer, &pith, case, seed, what.clone());
+            // The others say more of what is wrong.
+            let ran = catch_unwind(AssertUnwindSafe(|| match role {
+                Server => run.pith_asks(),
+                Client => run.pith_serves(),
+            }));
+            let outcome = if ran.is_ok() { "ok" } else { "FAILED" };
+            let milliseconds = began.elapsed().as_millis();
+            println!("{what}: {outcome}, {milliseconds} ms");
+            ran.is_ok()
+        });
+        if !passed {
             failed.push(case.name);
         }
     }
@@ -407,12 +418,14 @@ struct Run<'a> {
     peer: &'a QuicPeer,
     pith: &'a Path,
     case: &'a Case,
+    /// Of what the network does by chance.
+    seed: u64,
     site: Site,
     what: String,
 }
 
 impl<'a> Run<'a> {
-    fn new(peer: &'a QuicPeer, pith: &'a Path, case: &'a Case, what: String) -> Self {
+    fn new(peer: &'a QuicPeer, pith: &'a Path, case: &'a Case, seed: u64, what: String) -> Self {
         let pki = Pki::new();
         let mut names = vec![LOCALHOST.to_owned(), "::1".to_owned()];
         if case.name == "amplificationlimit" {
@@ -428,6 +441,7 @@ impl<'a> Run<'a> {
             peer,
             pith,
             case,
+            seed,
             site,
             what,
         }
@@ -466,7 +480,7 @@ impl<'a> Run<'a> {
             every: Duration::from_millis(1_000),
             address,
         });
-        Proxy::with(server, 1, link, back, rebinding).unwrap()
+        Proxy::with(server, self.seed, link, back, rebinding).unwrap()
     }
 
     fn pith_asks(&self) {
@@ -604,18 +618,18 @@ impl<'a> Run<'a> {
             assert_eq!(hosts.len() > 1, address, "{what}: {from:?}");
         }
         let link = (self.case.link)();
-        for (way, stats) in ["there", "back"].iter().zip(proxy.stats()) {
+        let [there, back] = proxy.stats();
+        // Both ways together: one of them may be a few acknowledgements.
+        let harms = [
+            (link.loss > 0, there.lost + back.lost),
+            (link.corrupt > 0, there.corrupted + back.corrupted),
+            (link.reorder.0 > 0, there.held + back.held),
+            (link.outage != Outage::Never, there.out + back.out),
+            (!link.dropped.is_empty(), there.lost),
+        ];
+        for (harms, count) in harms {
             let what = &self.what;
-            let harms = [
-                (link.loss > 0, stats.lost),
-                (link.corrupt > 0, stats.corrupted),
-                (link.reorder.0 > 0, stats.held),
-                (link.outage != Outage::Never, stats.out),
-                (*way == "there" && !link.dropped.is_empty(), stats.lost),
-            ];
-            for (harms, count) in harms {
-                assert!(!harms || count > 0, "{what}, {way}: {stats:?}");
-            }
+            assert!(!harms || count > 0, "{what}: {there:?} {back:?}");
         }
     }
 }
