@@ -3,7 +3,7 @@
 //! A program reads commands from standard input, a line each, and answers each with a line. `METER SCENARIO COUNT` does the
 //! scenario so many times and answers `ok CLIENT SERVER`, both sums of what the meter showed: `time` in nanoseconds of the thread's
 //! processor, `calls` of malloc, `bytes` that are still allocated. What a library cannot do is answered by `skip REASON`, and what
-//! fails by `error REASON`. `pin CORE` keeps the program on one processor. The program ends with its input.
+//! fails by `error REASON`. `rate SCENARIO THREADS MILLISECONDS` answers how many handshakes in a second so many threads did. `pin CORE` keeps the program on one processor. The program ends with its input.
 //!
 //! Both sides of a connection live in one thread and are joined by memory. A side's meter runs only while the side itself does.
 

@@ -2,8 +2,9 @@
 //!
 //! A client opens a stream and sends eight bytes on it, a number; the server answers with so many bytes. Commands of a server: `start`
 //! (answers its port), `cpu` (nanoseconds so far, of all threads), `heap` (bytes that are allocated, by the malloc counter). Commands of a
-//! client: those but `start`, and `connect PORT`, `streams COUNT BYTES`, `requests COUNT`, `handshakes COUNT`, `hold COUNT`, `rounds ROUNDS COUNT BYTES` (of streams),
-//! `each ROUNDS` (a request on each connection that is held). A client's own commands answer with the
+//! client: those but `start`, and `connect PORT`, `streams COUNT BYTES`, `requests COUNT`, `handshakes COUNT`, `hold COUNT` (connections, until the process ends),
+//! `each ROUNDS` (a request on each connection that is held), `lives ROUNDS COUNT` (so many connections that are open at the same time, a request
+//! on each, and their end). Both have `resident` (bytes in memory, by the system). A client's own commands answer with the
 //! nanoseconds that they took by the clock and on the processor, but `requests` with its median and its 99th percentile.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -26,7 +27,10 @@ pub trait Quic: Sized + 'static {
     /// A client, in a runtime.
     fn client(files: &Files) -> Result<Self, Failure>;
     /// A connection whose handshake is complete.
-    fn connect(&mut self, port: u16) -> impl Future<Output = Result<Self::Connection, Failure>>;
+    fn connect(
+        &self,
+        port: u16,
+    ) -> impl Future<Output = Result<Self::Connection, String>> + Send + 'static;
     /// Asks for so many bytes, and says how many came.
     fn request(
         connection: Self::Connection,
@@ -54,13 +58,8 @@ pub fn run<Q: Quic>(files: &Files, role: &str) -> Result<(), Failure> {
             (["streams", count, bytes], Some(client)) => {
                 client.streams(count.parse()?, bytes.parse()?)
             }
-            (["rounds", rounds, count, bytes], Some(client)) => {
-                let (count, bytes) = (count.parse()?, bytes.parse()?);
-                let watch = Watch::new();
-                for _ in 0..rounds.parse()? {
-                    client.streams(count, bytes)?;
-                }
-                Ok(watch.stop())
+            (["lives", rounds, count], Some(client)) => {
+                client.lives(rounds.parse()?, count.parse()?)
             }
             (["each", rounds], Some(client)) => client.each(rounds.parse()?),
             (["requests", count], Some(client)) => client.requests(count.parse()?),
@@ -71,11 +70,18 @@ pub fn run<Q: Quic>(files: &Files, role: &str) -> Result<(), Failure> {
     })?)
 }
 
-/// What every program answers: `cpu` and `heap`.
+/// What every program answers: `cpu`, `heap` and `resident`.
 pub fn common(words: &[&str]) -> Result<String, Failure> {
     match words {
         ["cpu"] => Ok(format!("ok {} 0", processor_time())),
         ["heap"] => Ok(format!("ok {} 0", Meter::new(Kind::Bytes)?.shows())),
+        ["resident"] => {
+            let status = std::fs::read_to_string("/proc/self/status")?;
+            let words = status.split_whitespace();
+            let mut size = words.skip_while(|word| *word != "VmRSS:").skip(1);
+            let kibibytes: u64 = size.next().ok_or("no size")?.parse()?;
+            Ok(format!("ok {} 0", kibibytes * 1024))
+        }
         _ => Err("no such command".into()),
     }
 }
@@ -150,13 +156,16 @@ impl<Q: Quic> Client<Q> {
         Ok(watch.stop())
     }
 
-    /// Asks each connection that is held for a byte, all at once, so many times.
+    /// Asks each connection that is held for a byte, so many times.
     fn each(&mut self, rounds: usize) -> Result<String, Failure> {
         let watch = Watch::new();
         for _ in 0..rounds {
             self.runtime.block_on(async {
                 let mut requests = JoinSet::new();
                 for connection in &self.held {
+                    if requests.len() == AT_ONCE {
+                        check(requests.join_next().await.ok_or("none")???, 1)?;
+                    }
                     requests.spawn(Q::request(connection.clone(), 1));
                 }
                 while let Some(got) = requests.join_next().await {
@@ -166,6 +175,40 @@ impl<Q: Quic> Client<Q> {
             })?;
         }
         Ok(watch.stop())
+    }
+
+    fn lives(&mut self, rounds: usize, count: usize) -> Result<String, Failure> {
+        let watch = Watch::new();
+        for _ in 0..rounds {
+            for connection in self.open(count)? {
+                Q::close(connection);
+            }
+        }
+        Ok(watch.stop())
+    }
+
+    /// Connections, each of which was asked for a byte, so that its handshake is confirmed.
+    fn open(&mut self, count: usize) -> Result<Vec<Q::Connection>, Failure> {
+        let mut connections = Vec::with_capacity(count);
+        self.runtime.block_on(async {
+            let mut opening = JoinSet::new();
+            for _ in 0..count {
+                if opening.len() == AT_ONCE {
+                    connections.push(opening.join_next().await.ok_or("none")???);
+                }
+                let opened = self.quic.connect(self.port);
+                opening.spawn(async {
+                    let connection = opened.await?;
+                    let got = Q::request(connection.clone(), 1).await?;
+                    check(got, 1).map_err(|failure| failure.to_string())?;
+                    Ok::<_, String>(connection)
+                });
+            }
+            while let Some(opened) = opening.join_next().await {
+                connections.push(opened??);
+            }
+            Ok::<_, Failure>(connections)
+        })
     }
 
     fn requests(&mut self, count: usize) -> Result<String, Failure> {
@@ -196,21 +239,19 @@ impl<Q: Quic> Client<Q> {
         Ok(watch.stop())
     }
 
-    /// Each is asked for a byte, so that its handshake is confirmed.
     fn hold(&mut self, count: usize) -> Result<String, Failure> {
         let watch = Watch::new();
-        for _ in 0..count {
-            let connection = self.runtime.block_on(self.quic.connect(self.port))?;
-            let got = self.runtime.block_on(Q::request(connection.clone(), 1))?;
-            check(got, 1)?;
-            self.held.push(connection);
-        }
+        let opened = self.open(count)?;
+        self.held.extend(opened);
         let pause = tokio::time::Duration::from_millis(300);
         self.runtime
             .block_on(async { tokio::time::sleep(pause).await });
         Ok(watch.stop())
     }
 }
+
+/// Handshakes or requests that are under way at one time, where there are many: what comes at once fits into a socket's buffer.
+const AT_ONCE: usize = 16;
 
 fn check(got: u64, want: u64) -> Result<(), Failure> {
     if got == want {

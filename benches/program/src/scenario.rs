@@ -3,9 +3,13 @@
 //! Every handshake has TLS_AES_128_GCM_SHA256, keys of ECDSA over P-256, and a leaf that the trusted root itself signed. Tickets are off
 //! but where sessions are resumed: there the server issues one in each handshake, and the client takes it.
 
-use std::collections::HashMap;
+#![allow(clippy::disallowed_methods)] // it reads the clock
 
-use crate::{Failure, Files, Kind, Link, Meter, Unable};
+use std::collections::HashMap;
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+use crate::{Failure, Files, Kind, Link, Meter, Unable, Whose, pin};
 
 /// What a library's configurations have to be like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,7 +25,7 @@ pub struct Setup {
 }
 
 /// Configurations of a library: makes connections.
-pub trait Library: Sized {
+pub trait Library: Sized + Sync {
     /// A client's connection.
     type Client: Side;
     /// A server's connection.
@@ -76,6 +80,11 @@ impl<L: Library> Tls<L> {
 
     /// Answers a command.
     pub fn answer(&mut self, words: &[&str]) -> Result<String, Failure> {
+        if let ["rate", scenario, threads, milliseconds] = words {
+            let time = Duration::from_millis(milliseconds.parse()?);
+            let rate = self.rate(scenario, threads.parse()?, time)?;
+            return Ok(format!("ok {rate:.1} 0"));
+        }
         let [meter, scenario, count] = words else {
             return Err("METER SCENARIO COUNT".into());
         };
@@ -96,40 +105,7 @@ impl<L: Library> Tls<L> {
             let bulk = self.bulk.get_mut(&size).ok_or("no bulk")?;
             return bulk.run(count, meter);
         }
-        let (setup, after) = match scenario {
-            "full-hybrid" => (DEFAULT, After::Drop),
-            "full-hybrid-known-chain" => (
-                Setup {
-                    known_chain: true,
-                    ..DEFAULT
-                },
-                After::Drop,
-            ),
-            "full-x25519" => (
-                Setup {
-                    hybrid: false,
-                    ..DEFAULT
-                },
-                After::Drop,
-            ),
-            "mutual-hybrid" => (
-                Setup {
-                    mutual: true,
-                    ..DEFAULT
-                },
-                After::Drop,
-            ),
-            "resumed-hybrid" => (
-                Setup {
-                    resume: true,
-                    ..DEFAULT
-                },
-                After::Drop,
-            ),
-            "idle" => (DEFAULT, After::Keep),
-            "idle-used" => (DEFAULT, After::Use),
-            _ => return Err("no such scenario".into()),
-        };
+        let (setup, after) = setup(scenario).ok_or("no such scenario")?;
         let library = self.library(setup)?;
         let (client, server) = Link::pair(1 << 16);
         let mut kept = Vec::with_capacity(count);
@@ -153,6 +129,37 @@ impl<L: Library> Tls<L> {
         Ok(())
     }
 
+    /// Handshakes in a second of so many threads with one library, each on a processor of its own and doing both sides.
+    fn rate(&mut self, scenario: &str, threads: usize, time: Duration) -> Result<f64, Failure> {
+        let (setup, _) = setup(scenario).ok_or("no such scenario")?;
+        let library = self.library(setup)?;
+        let start = Barrier::new(threads);
+        let rate_of = |core: usize| {
+            pin(&core.to_string())?;
+            let (client, server) = Link::pair(1 << 16);
+            let mut none = Meter::watched(Whose::Client, |step| step());
+            start.wait();
+            let (began, mut count) = (Instant::now(), 0.0);
+            while began.elapsed() < time {
+                let links = (client.clone(), server.clone());
+                handshake(library, setup, links, &mut none)?;
+                count += 1.0;
+            }
+            Ok::<f64, Failure>(count / began.elapsed().as_secs_f64())
+        };
+        let rate_of = &|core| rate_of(core).map_err(|failure| failure.to_string());
+        std::thread::scope(|scope| {
+            let started: Vec<_> = (0..threads)
+                .map(|core| scope.spawn(move || rate_of(core)))
+                .collect();
+            let mut sum = 0.0;
+            for thread in started {
+                sum += thread.join().map_err(|_| "a thread ended")??;
+            }
+            Ok(sum)
+        })
+    }
+
     fn library(&mut self, setup: Setup) -> Result<&L, Failure> {
         if !self.libraries.contains_key(&setup) {
             let library = L::new(&self.files, setup)?;
@@ -169,6 +176,44 @@ impl<L: Library> Tls<L> {
             .get(&setup)
             .ok_or_else(|| "no library".into())
     }
+}
+
+/// What a scenario's configurations are like, and what comes after its handshakes.
+fn setup(scenario: &str) -> Option<(Setup, After)> {
+    let known = Setup {
+        known_chain: true,
+        ..DEFAULT
+    };
+    let x25519 = Setup {
+        hybrid: false,
+        ..DEFAULT
+    };
+    let mutual = Setup {
+        mutual: true,
+        ..DEFAULT
+    };
+    let resume = Setup {
+        resume: true,
+        ..DEFAULT
+    };
+    Some(match scenario {
+        "full-hybrid" => (DEFAULT, After::Drop),
+        "full-hybrid-known-chain" => (known, After::Drop),
+        "full-x25519" => (x25519, After::Drop),
+        "mutual-hybrid" => (mutual, After::Drop),
+        "mutual-hybrid-known-chain" => {
+            let known_chain = true;
+            let both = Setup {
+                known_chain,
+                ..mutual
+            };
+            (both, After::Drop)
+        }
+        "resumed-hybrid" => (resume, After::Drop),
+        "idle" => (DEFAULT, After::Keep),
+        "idle-used" => (DEFAULT, After::Use),
+        _ => return None,
+    })
 }
 
 #[derive(Clone, Copy)]

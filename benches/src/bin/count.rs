@@ -59,14 +59,14 @@ fn instructions() -> Result<(), Failure> {
         }
     }
     let mut quic = quic::Pith::new(&Files::new(keys()))?;
-    for (name, scenario, unit, runs) in QUIC {
+    for (name, scenario, amount, units) in QUIC {
         for (side, whose) in [("client", Whose::Client), ("server", Whose::Server)] {
-            for runs in [1, runs] {
+            for amount in [1, amount] {
                 let mut meter = Sums::watched(whose, measured);
-                machine::run(&mut quic, scenario, unit * runs, &mut meter)?;
+                machine::run(&mut quic, scenario, amount, &mut meter)?;
                 end_of_row();
             }
-            println!("{name} {side}\t{runs}");
+            println!("{name} {side}\t{units}");
         }
     }
     for (name, suite, aead) in SUITES {
@@ -108,20 +108,27 @@ fn allocations() -> Result<(), Failure> {
         }
     }
     let mut quic = quic::Pith::new(&Files::new(keys()))?;
-    for (name, scenario, unit, runs) in QUIC {
+    for (name, scenario, amount, units) in QUIC {
         let mut sums = Sums::new(Kind::Calls)?;
-        machine::run(&mut quic, scenario, unit * runs, &mut sums)?;
+        machine::run(&mut quic, scenario, amount, &mut sums)?;
         let (client, server) = sums.sums();
-        println!("{name} client\t{client}\t{runs}");
-        println!("{name} server\t{server}\t{runs}");
+        println!("{name} client\t{client}\t{units}");
+        println!("{name} server\t{server}\t{units}");
     }
     Ok(())
 }
 
-/// QUIC without sockets: names of rows, scenarios, what one is, and how many in a row.
-const QUIC: [(&str, &str, u64, u64); 2] = [
-    ("quic-handshake", "shake", 1, 64),
-    ("quic-transfer-mib", "transfer", 1 << 20, 16),
+/// QUIC without sockets: names of rows, scenarios, how much of each, and of how many units that is. Those that end in a number show what a unit
+/// costs as their number grows: a packet that may be lost, or that comes in the worst order, and a stream among others.
+const QUIC: [(&str, &str, u64, u64); 8] = [
+    ("quic-handshake", "shake", 64, 64),
+    ("quic-transfer-mib", "transfer", 16 << 20, 16),
+    ("quic-loses-400", "loses", 400, 400),
+    ("quic-loses-4000", "loses", 4000, 4000),
+    ("quic-reverses-400", "reverses", 400, 400),
+    ("quic-reverses-4000", "reverses", 4000, 4000),
+    ("quic-streams-10", "streams-10", 100, 1000),
+    ("quic-streams-1000", "streams-1000", 1, 1000),
 ];
 
 fn only(scenario: &str, side: &str) -> Result<(), Failure> {

@@ -209,6 +209,10 @@ fn work(scenario: &str) -> Option<Work> {
         signed: 1,
         verified: 2,
     };
+    let once = Proof {
+        signed: 1,
+        verified: 1,
+    };
     match scenario {
         "full-hybrid" => Some(full),
         "full-x25519" => Some(Work {
@@ -219,6 +223,20 @@ fn work(scenario: &str) -> Option<Work> {
         "mutual-hybrid" => Some(Work {
             client: both,
             server: both,
+            transcript: 3900,
+            ..full
+        }),
+        // Of a chain that is known only the CertificateVerify is checked.
+        "full-hybrid-known-chain" => Some(Work {
+            client: Proof {
+                signed: 0,
+                verified: 1,
+            },
+            ..full
+        }),
+        "mutual-hybrid-known-chain" => Some(Work {
+            client: once,
+            server: once,
             transcript: 3900,
             ..full
         }),

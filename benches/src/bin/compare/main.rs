@@ -1,11 +1,13 @@
 //! Pith and its peers, doing the same work in turn.
 //!
 //! `compare` builds the peers (`peers/compare/build.sh`), runs each scenario with each peer and Pith in turn (A B A B), prints a table of
-//! the medians of the paired ratios, and writes it to `compare.tsv`. `--quick` takes fewer turns, `--only PART` (`tls`, `memory`,
-//! `quic`, `scale`) leaves the rest out, `--output FILE` writes elsewhere, `--built FOLDER` builds nothing and takes peers from there.
+//! the medians of the paired ratios, and writes it to `compare.tsv`. `--quick` takes fewer turns, `--only PART,PART` measures these parts
+//! (`tls`, `memory`, `quic`, `machine`, `quic-memory`, `scale`) and leaves the rows of the others as the file has them, `--output FILE` writes
+//! elsewhere, `--built FOLDER` builds nothing and takes peers from there. What fails leaves its rows out, says so, and has `compare` fail once
+//! all else is measured.
 //!
-//! In the table a ratio is Pith's to the peer's of the same moment, so under 1 means that Pith is better, whatever the unit. `pith` and
-//! `floor` are medians by themselves, `to_floor` again one of paired ratios.
+//! In the table a ratio is Pith's to the peer's of the same moment, or the peer's to Pith's of what is better the more it is, so that under 1 means
+//! that Pith is better, whatever the unit. `pith` and `floor` are medians by themselves, `to_floor` again one of paired ratios.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::arithmetic_side_effects,
@@ -17,6 +19,7 @@
 )]
 
 mod floor;
+mod machines;
 mod memory;
 mod peers;
 mod pith_quic;
@@ -42,7 +45,7 @@ fn main() -> Result<(), Failure> {
             let mut floor = floor::Floor::new()?;
             Ok(serve(|words| floor.answer(words))?)
         }
-        ["program", "pith-quic", folder, "memory"] => {
+        ["program", "pith-machine", folder] => {
             let mut machines = pith_benches::quic::Pith::new(&Files::new(*folder))?;
             Ok(serve(|words| machine::answer(&mut machines, words))?)
         }
@@ -59,7 +62,7 @@ fn main() -> Result<(), Failure> {
 /// What the command line says.
 struct Options {
     quick: bool,
-    only: Option<String>,
+    parts: Vec<&'static str>,
     output: PathBuf,
     built: Option<PathBuf>,
 }
@@ -68,7 +71,7 @@ impl Options {
     fn parse(mut words: &[&str]) -> Result<Self, Failure> {
         let mut options = Self {
             quick: false,
-            only: None,
+            parts: PARTS.to_vec(),
             output: "compare.tsv".into(),
             built: None,
         };
@@ -79,8 +82,10 @@ impl Options {
                     options.quick = true;
                     rest
                 }
-                ["--only", part, rest @ ..] => {
-                    options.only = Some((*part).to_owned());
+                ["--only", parts, rest @ ..] => {
+                    let known = |name| PARTS.into_iter().find(|part| *part == name);
+                    let parts: Option<Vec<_>> = parts.split(',').map(known).collect();
+                    options.parts = parts.ok_or_else(|| format!("parts are {PARTS:?}"))?;
                     rest
                 }
                 ["--output", file, rest @ ..] => {
@@ -95,10 +100,23 @@ impl Options {
             };
         }
     }
+}
 
-    fn wants(&self, part: &str) -> bool {
-        self.only.as_deref().is_none_or(|only| only == part)
-    }
+/// What is measured, in the order of the table.
+const PARTS: [&str; 6] = ["tls", "memory", "quic", "machine", "quic-memory", "scale"];
+
+/// The part to which a row belongs.
+fn part(row: &str) -> &'static str {
+    let starts = [
+        ("allocations-", "memory"),
+        ("memory-", "memory"),
+        ("machine-", "machine"),
+        ("quic-memory-", "quic-memory"),
+        ("quic-", "quic"),
+        ("scale-", "scale"),
+    ];
+    let found = starts.iter().find(|(start, _)| row.starts_with(start));
+    found.map_or("tls", |(_, part)| part)
 }
 
 /// Where things are that all parts need.
@@ -129,19 +147,19 @@ fn compare(options: &Options) -> Result<(), Failure> {
 
 fn measure(options: &Options, setting: &Setting) -> Result<(), Failure> {
     let mut table = table::Table::new();
-    if options.wants("tls") {
-        tls::measure(setting, &mut table)?;
+    for part in &options.parts {
+        table.attempt(part, |table| match *part {
+            "tls" => tls::measure(setting, table),
+            "memory" => memory::measure(setting, table),
+            "quic" => quic::measure(setting, table),
+            "machine" => machines::measure(setting, table),
+            "quic-memory" => quic::memory(setting, table),
+            _ => {
+                tls::rates(setting, table)?;
+                machines::streams(setting, table)?;
+                quic::connections(setting, table)
+            }
+        });
     }
-    if options.wants("memory") {
-        memory::measure(setting, &mut table)?;
-    }
-    if options.wants("quic") {
-        quic::measure(setting, &mut table)?;
-    }
-    if options.wants("scale") {
-        quic::scale(setting, &mut table)?;
-    }
-    table.write(&options.output)?;
-    println!("{}", options.output.display());
-    Ok(())
+    table.write(&options.output, &options.parts)
 }

@@ -10,7 +10,7 @@ use pith_benches::keys;
 
 use crate::Setting;
 use crate::peers::{self, TLS};
-use crate::program::{Answer, Program, counted};
+use crate::program::{Program, counted};
 use crate::table::{Row, Table};
 
 struct Scenario {
@@ -44,26 +44,27 @@ const SCENARIOS: [Scenario; 3] = [
 
 pub(crate) fn measure(setting: &Setting, table: &mut Table) -> Result<(), Failure> {
     build_counter(setting)?;
-    let start = |name: &str, command: &mut Command| {
-        Program::start(name, counted(command, &setting.folder, name))
-    };
-    let mut pith = start("pith", &mut peers::own("pith")?)?;
-    let mut floor = start("floor", &mut peers::own("floor")?)?;
-    let mut others = Vec::new();
-    for peer in TLS {
-        if let Some(mut command) = peer.command(setting) {
-            let program = start(peer.name, &mut command)?;
-            others.push((peer, peer.version()?, program));
-        }
-    }
     let chain = chain_len()?;
     for scenario in &SCENARIOS {
-        let own = ask(&mut pith, scenario, 0)?.ok_or("Pith cannot")?;
-        let floor = ask(&mut floor, scenario, 0)?;
+        let ask = |name: &str, command: Result<Command, Failure>, chain, table: &mut Table| {
+            table.attempt(&format!("{name}, {}", scenario.name), |_| {
+                let mut command = command?;
+                let command = counted(&mut command, &setting.folder, name);
+                ask(&mut Program::start(name, command)?, scenario, chain)
+            })
+        };
+        let Some(own) = ask("pith", peers::own("pith"), 0, table) else {
+            continue;
+        };
+        let floor = if scenario.meter == "calls" {
+            ask("floor", peers::own("floor"), 0, table)
+        } else {
+            None
+        };
         let mut rows = Vec::new();
-        for (peer, version, program) in &mut others {
-            if let Some(sums) = ask(program, scenario, chain)? {
-                rows.push((peer.name, &*version, sums));
+        for peer in TLS {
+            if let Some(sums) = ask(peer.name, peer.command(setting), chain, table) {
+                rows.push((peer.name, peer.version()?, sums));
             }
         }
         for (place, side) in ["client", "server"].iter().enumerate() {
@@ -84,24 +85,15 @@ pub(crate) fn measure(setting: &Setting, table: &mut Table) -> Result<(), Failur
     Ok(())
 }
 
-fn ask(
-    program: &mut Program,
-    scenario: &Scenario,
-    chain: usize,
-) -> Result<Option<[f64; 2]>, Failure> {
+fn ask(program: &mut Program, scenario: &Scenario, chain: usize) -> Result<[f64; 2], Failure> {
     let command = format!("{} {} {COUNT}", scenario.meter, scenario.of);
     // The first time leaves behind what a program makes once.
     program.ask(&command)?;
-    Ok(match program.ask(&command)? {
-        Answer::Skip(_) => None,
-        Answer::Sums(client, server) => {
-            let mut sums = [client, server].map(|sum| sum / COUNT as f64);
-            if scenario.meter == "bytes" {
-                sums[0] -= chain as f64;
-            }
-            Some(sums)
-        }
-    })
+    let mut sums = program.ask(&command)?.map(|sum| sum / COUNT as f64);
+    if scenario.meter == "bytes" {
+        sums[0] -= chain as f64;
+    }
+    Ok(sums)
 }
 
 pub(crate) fn build_counter(setting: &Setting) -> Result<(), Failure> {

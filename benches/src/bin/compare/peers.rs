@@ -7,7 +7,6 @@ use pith_bench_program::Failure;
 use pith_benches::keys;
 
 use crate::Setting;
-use crate::program::Program;
 
 /// A library that Pith is measured beside.
 #[derive(Debug, Clone, Copy)]
@@ -78,24 +77,15 @@ impl Peer {
         }
     }
 
-    /// How its program starts, if it was built.
-    pub(crate) fn command(self, setting: &Setting) -> Option<Command> {
+    /// How its program starts.
+    pub(crate) fn command(self, setting: &Setting) -> Result<Command, Failure> {
         let program = setting.peers.join(format!("pith-compare-{}", self.name));
-        program.exists().then(|| {
-            let mut command = Command::new(program);
-            command.arg(keys());
-            command
-        })
-    }
-
-    pub(crate) fn start(self, setting: &Setting) -> Result<Option<Program>, Failure> {
-        match self.command(setting) {
-            Some(mut command) => Program::start(self.name, &mut command).map(Some),
-            None => {
-                eprintln!("{} is not built and is left out", self.name);
-                Ok(None)
-            }
+        if !program.exists() {
+            return Err("it is not built".into());
         }
+        let mut command = Command::new(program);
+        command.arg(keys());
+        Ok(command)
     }
 }
 

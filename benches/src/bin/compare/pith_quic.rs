@@ -35,9 +35,16 @@ impl Quic for Pith {
         })
     }
 
-    async fn connect(&mut self, port: u16) -> Result<Connection, Failure> {
+    fn connect(
+        &self,
+        port: u16,
+    ) -> impl Future<Output = Result<Connection, String>> + Send + 'static {
         let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Ok(self.endpoint.connect(&self.config, server, NAME).await?)
+        let (endpoint, config) = (self.endpoint.clone(), self.config.clone());
+        async move {
+            let connected = endpoint.connect(&config, server, NAME).await;
+            connected.map_err(|e| e.to_string())
+        }
     }
 
     async fn request(connection: Connection, bytes: u64) -> Result<u64, String> {

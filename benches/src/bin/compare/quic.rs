@@ -1,7 +1,7 @@
-//! QUIC over the loopback: client and server in processes of their own, each pinned to a processor.
+//! QUIC over the loopback: client and server in processes of their own, each pinned to a processor, for each scenario anew.
 //!
 //! Each pair of laps, Pith's and the peer's, gives one ratio. Time by the clock and processor time of both processes are taken; memory
-//! in processes of their own, by the malloc counter.
+//! by the malloc counter, and what the system says is resident.
 
 use std::process::Command;
 
@@ -9,19 +9,15 @@ use pith_bench_program::Failure;
 
 use crate::Setting;
 use crate::memory::build_counter;
-use crate::peers::{self, QUIC};
-use crate::program::{Answer, Program, counted};
-use crate::table::{Row, Table, median};
-use crate::tls;
+use crate::peers::{self, Peer, QUIC};
+use crate::program::{Program, counted};
+use crate::table::{Pairs, Row, Table, Turns};
 
 /// A client and a server of one library.
 struct Both {
     client: Program,
     server: Program,
 }
-
-/// What a lap shows, one value for each row of the table.
-type Shown = Vec<f64>;
 
 struct Scenario {
     name: &'static str,
@@ -30,168 +26,109 @@ struct Scenario {
     /// What is divided by.
     units: f64,
     unit: &'static str,
-    turns: usize,
 }
 
 pub(crate) fn measure(setting: &Setting, table: &mut Table) -> Result<(), Failure> {
-    let mut pith = both("pith-quic", setting, false, &mut |_| {
-        peers::own("pith-quic")
-    })?;
-    let mut blocking = both("pith-quic-blocking", setting, false, &mut |_| {
-        peers::own("pith-quic-blocking")
-    })?;
     for peer in QUIC {
-        if peer.command(setting).is_none() {
-            continue;
-        }
-        let command = &mut |_: &str| peer.command(setting).ok_or_else(|| "not built".into());
-        let mut other = both(peer.name, setting, false, command)?;
-        let version = peer.version()?;
         for scenario in scenarios(setting.quick) {
-            let own = if scenario.name == "quic-request" {
-                &mut blocking
-            } else {
-                &mut pith
-            };
-            let mut pairs = Vec::new();
-            for turn in 0..=scenario.turns {
-                let (ours, theirs) = if turn % 2 == 0 {
-                    let ours = lap(own, &scenario)?;
-                    (ours, lap(&mut other, &scenario)?)
-                } else {
-                    let theirs = lap(&mut other, &scenario)?;
-                    (lap(own, &scenario)?, theirs)
+            table.attempt(&format!("{}, {}", peer.name, scenario.name), |table| {
+                let mut pith = Both::of_pith(scenario.pith(), setting, Memory::Any)?;
+                let mut other = Both::of(peer, setting, Memory::Any)?;
+                let turns = if setting.quick { (5, 5) } else { (21, 18) };
+                let turns = Turns {
+                    most: turns.0,
+                    seconds: turns.1,
                 };
-                if turn > 0 {
-                    pairs.push((ours, theirs));
-                }
-            }
-            let shown: &[(&str, &str)] = if scenario.is_request() {
-                &[("p50", "ns/request"), ("p99", "ns/request")]
-            } else {
-                &[
-                    ("client", scenario.unit),
-                    ("server", scenario.unit),
-                    ("wall", scenario.unit),
-                ]
-            };
-            for (place, (side, unit)) in shown.iter().enumerate() {
-                table.add(&Row {
-                    scenario: scenario.name,
-                    side,
-                    unit,
-                    pith: median(pairs.iter().map(|pair| pair.0[place])),
-                    peer: peer.name,
-                    version: &version,
-                    ratio: median(pairs.iter().map(|pair| pair.0[place] / pair.1[place])),
-                    floor: None,
-                })?;
-            }
-        }
-    }
-    drop((pith, blocking));
-    without_sockets(setting, table)?;
-    memory(setting, table)
-}
-
-/// What one costs as their number grows: streams of a connection at once, and connections with a request each at once. Beside quinn.
-pub(crate) fn scale(setting: &Setting, table: &mut Table) -> Result<(), Failure> {
-    let [peer, ..] = QUIC;
-    if peer.command(setting).is_none() {
-        return Ok(());
-    }
-    let mut pith = both("pith-quic", setting, false, &mut |_| {
-        peers::own("pith-quic")
-    })?;
-    let command = &mut |_: &str| peer.command(setting).ok_or_else(|| "not built".into());
-    let mut other = both(peer.name, setting, false, command)?;
-    let numbers: &[u32] = if setting.quick {
-        &[1, 10, 100, 1000]
-    } else {
-        &[1, 10, 100, 1000, 10_000]
-    };
-    let mut held = 0;
-    for what in ["streams", "connections"] {
-        for number in numbers {
-            let rounds = (UNITS / number).max(1);
-            let command = if what == "streams" {
-                format!("rounds {rounds} {number} 4096")
-            } else {
-                for both in [&mut pith, &mut other] {
-                    both.client.ask(&format!("hold {}", number - held))?;
-                }
-                held = *number;
-                format!("each {rounds}")
-            };
-            let scenario = Scenario {
-                name: "scale",
-                command,
-                units: f64::from(rounds) * f64::from(*number),
-                unit: "ns/unit",
-                turns: 5,
-            };
-            let mut pairs = Vec::new();
-            for _ in 0..scenario.turns {
-                pairs.push((lap(&mut pith, &scenario)?, lap(&mut other, &scenario)?));
-            }
-            for (place, side) in ["client", "server"].iter().enumerate() {
-                table.add(&Row {
-                    scenario: &format!("scale-{what}-{number}"),
-                    side,
-                    unit: scenario.unit,
-                    pith: median(pairs.iter().map(|pair| pair.0[place])),
-                    peer: peer.name,
-                    version: &peer.version()?,
-                    ratio: median(pairs.iter().map(|pair| pair.0[place] / pair.1[place])),
-                    floor: None,
-                })?;
-            }
+                let lap = |both: &mut Both| both.lap(&scenario);
+                let pairs = Pairs::run(turns, (&mut pith, &mut other), lap, lap)?;
+                let sides: &[&str] = if scenario.is_request() {
+                    &["p50", "p99"]
+                } else {
+                    &["client", "server", "wall"]
+                };
+                add(table, scenario.name, sides, scenario.unit, peer, &pairs)
+            });
         }
     }
     Ok(())
 }
 
-/// Both sides in a process, without sockets, beside quinn.
-fn without_sockets(setting: &Setting, table: &mut Table) -> Result<(), Failure> {
-    let [peer, ..] = QUIC;
-    let Some(mut command) = peer.command(setting) else {
-        return Ok(());
-    };
-    let mut pith = Program::start("pith-quic", peers::own("pith-quic")?.arg("memory"))?;
-    let mut other = Program::start(peer.name, command.arg("memory"))?;
-    let core = std::thread::available_parallelism()?.get() - 1;
-    for program in [&mut pith, &mut other] {
-        program.ask(&format!("pin {core}"))?;
-    }
-    let scenario = tls::Scenario {
-        name: "quic-memory-transfer",
-        command: format!("time transfer {}", 32 << 20),
-        sides: ["client", "server"],
-        unit: "ns/GiB",
-        units: 1.0 / 32.0,
-    };
-    let turns = if setting.quick { 5 } else { 21 };
-    let pairs = tls::pairs(&mut pith, &mut other, &scenario, turns)?;
-    let Ok(pairs) = pairs else {
-        return Ok(());
-    };
-    for (place, side) in scenario.sides.iter().enumerate() {
+fn add(
+    table: &mut Table,
+    scenario: &str,
+    sides: &[&str],
+    unit: &str,
+    peer: Peer,
+    pairs: &Pairs,
+) -> Result<(), Failure> {
+    for (place, side) in sides.iter().enumerate() {
         table.add(&Row {
-            scenario: scenario.name,
+            scenario,
             side,
-            unit: scenario.unit,
-            pith: median(pairs.iter().map(|pair| pair.pith[place])),
+            unit,
+            pith: pairs.pith(place),
             peer: peer.name,
             version: &peer.version()?,
-            ratio: median(pairs.iter().map(|pair| pair.ratio(place))),
+            ratio: pairs.ratio(place),
             floor: None,
         })?;
     }
     Ok(())
 }
 
+/// What a connection costs, from its handshake to its end, and what a request on one costs, as the number of those grows that are open at
+/// the same time. Beside quinn; each number in processes of its own.
+pub(crate) fn connections(setting: &Setting, table: &mut Table) -> Result<(), Failure> {
+    let [peer, ..] = QUIC;
+    let (connections, requests) = if setting.quick {
+        (100, 500)
+    } else {
+        (300, 3000)
+    };
+    for count in [1, 10, 100, 1000, 10_000_u32] {
+        if setting.quick && count > 1000 {
+            println!("left out: {count} connections: it is to be quick");
+            break;
+        }
+        let rounds = (connections / count).max(1);
+        let live = Scenario {
+            name: "connections",
+            command: format!("lives {rounds} {count}"),
+            units: f64::from(rounds * count),
+            unit: "ns/connection",
+        };
+        let rounds = (requests / count).max(1);
+        let each = Scenario {
+            name: "requests",
+            command: format!("each {rounds}"),
+            units: f64::from(rounds * count),
+            unit: "ns/request",
+        };
+        for scenario in [live, each] {
+            let name = format!("scale-{}-{count}", scenario.name);
+            table.attempt(&format!("{}, {name}", peer.name), |table| {
+                let mut pith = Both::of_pith("pith-quic", setting, Memory::Any)?;
+                let mut other = Both::of(peer, setting, Memory::Any)?;
+                if scenario.name == "requests" {
+                    for both in [&mut pith, &mut other] {
+                        both.client.ask(&format!("hold {count}"))?;
+                    }
+                }
+                let turns = Turns {
+                    most: if setting.quick { 3 } else { 7 },
+                    seconds: if setting.quick { 4 } else { 15 },
+                };
+                let lap = |both: &mut Both| both.lap(&scenario);
+                let pairs = Pairs::run(turns, (&mut pith, &mut other), lap, lap)?;
+                let sides = ["client", "server"];
+                add(table, &name, &sides, scenario.unit, peer, &pairs)
+            });
+        }
+    }
+    Ok(())
+}
+
 fn scenarios(quick: bool) -> Vec<Scenario> {
-    let turns = if quick { 5 } else { 21 };
     let mebibytes: u32 = if quick { 32 } else { 128 };
     let gibibytes = f64::from(mebibytes) / 1024.0;
     let bytes = u64::from(mebibytes) << 20;
@@ -201,35 +138,31 @@ fn scenarios(quick: bool) -> Vec<Scenario> {
             command: format!("streams 1 {bytes}"),
             units: gibibytes,
             unit: "ns/GiB",
-            turns,
         },
         Scenario {
             name: "quic-100-streams",
             command: format!("streams 100 {}", bytes / 100),
             units: gibibytes,
             unit: "ns/GiB",
-            turns,
         },
         Scenario {
             name: "quic-handshake",
             command: "handshakes 50".to_owned(),
             units: 50.0,
             unit: "ns/handshake",
-            turns,
         },
-        request("quic-request", turns),
-        request("quic-request-tokio", turns),
+        request("quic-request"),
+        request("quic-request-tokio"),
     ]
 }
 
 /// Over a connection that is open: of the blocking driver, and of that on tokio.
-fn request(name: &'static str, turns: usize) -> Scenario {
+fn request(name: &'static str) -> Scenario {
     Scenario {
         name,
-        command: "requests 2000".to_owned(),
+        command: "requests 1000".to_owned(),
         units: 1.0,
         unit: "ns/request",
-        turns,
     }
 }
 
@@ -237,87 +170,114 @@ impl Scenario {
     fn is_request(&self) -> bool {
         self.name.starts_with("quic-request")
     }
-}
 
-/// Client's processor time, server's, and time by the clock; or what the client answers where that is no time of its own.
-fn lap(both: &mut Both, scenario: &Scenario) -> Result<Shown, Failure> {
-    let before = both.server.number("cpu")?;
-    let Answer::Sums(first, second) = both.client.ask(&scenario.command)? else {
-        return Err("it cannot".into());
-    };
-    let server = both.server.number("cpu")? - before;
-    let shown = if scenario.is_request() {
-        vec![first, second]
-    } else {
-        vec![second, server, first]
-    };
-    Ok(shown.iter().map(|value| value / scenario.units).collect())
-}
-
-/// How a program starts, without its role.
-type Start<'a> = &'a mut dyn FnMut(&str) -> Result<Command, Failure>;
-
-fn both(name: &str, setting: &Setting, memory: bool, start: Start<'_>) -> Result<Both, Failure> {
-    let cores = std::thread::available_parallelism()?.get();
-    let mut program = |role: &str, core: usize| -> Result<Program, Failure> {
-        let mut command = start(role)?;
-        command.arg(role);
-        let name = format!("{name} {role}");
-        let command = if memory {
-            counted(&mut command, &setting.folder, &name.replace(' ', "-"))
-        } else {
-            &mut command
-        };
-        let mut program = Program::start(&name, command)?;
-        program.ask(&format!("pin {core}"))?;
-        Ok(program)
-    };
-    let mut both = Both {
-        server: program("server", cores.saturating_sub(2))?,
-        client: program("client", cores - 1)?,
-    };
-    let port = both.server.number("start")?;
-    both.client.ask(&format!("connect {port}"))?;
-    Ok(both)
-}
-
-/// The heap of an idle connection.
-fn memory(setting: &Setting, table: &mut Table) -> Result<(), Failure> {
-    build_counter(setting)?;
-    let pith = held(&mut both("pith-quic", setting, true, &mut |_| {
-        peers::own("pith-quic")
-    })?)?;
-    for peer in QUIC {
-        if peer.command(setting).is_none() {
-            continue;
+    /// The program of Pith that it is run with.
+    fn pith(&self) -> &'static str {
+        match self.name {
+            "quic-request" => "pith-quic-blocking",
+            _ => "pith-quic",
         }
-        let command = &mut |_: &str| peer.command(setting).ok_or_else(|| "not built".into());
-        let other = held(&mut both(peer.name, setting, true, command)?)?;
-        for (place, side) in ["client", "server"].iter().enumerate() {
-            table.add(&Row {
-                scenario: "quic-memory-idle",
-                side,
-                unit: "bytes",
-                pith: pith[place],
-                peer: peer.name,
-                version: &peer.version()?,
-                ratio: pith[place] / other[place],
-                floor: None,
-            })?;
+    }
+}
+
+/// Whether memory is counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    Counted,
+    Any,
+}
+
+impl Both {
+    fn of_pith(name: &str, setting: &Setting, memory: Memory) -> Result<Self, Failure> {
+        Self::start(name, setting, memory, || peers::own(name))
+    }
+
+    fn of(peer: Peer, setting: &Setting, memory: Memory) -> Result<Self, Failure> {
+        Self::start(peer.name, setting, memory, || peer.command(setting))
+    }
+
+    fn start(
+        name: &str,
+        setting: &Setting,
+        memory: Memory,
+        command: impl Fn() -> Result<Command, Failure>,
+    ) -> Result<Self, Failure> {
+        let cores = std::thread::available_parallelism()?.get();
+        let program = |role: &str, core: usize| -> Result<Program, Failure> {
+            let mut command = command()?;
+            command.arg(role);
+            let command = match memory {
+                Memory::Counted => {
+                    counted(&mut command, &setting.folder, &format!("{name}-{role}"))
+                }
+                Memory::Any => &mut command,
+            };
+            let mut program = Program::start(&format!("{name} {role}"), command)?;
+            program.ask(&format!("pin {core}"))?;
+            Ok(program)
+        };
+        let mut both = Self {
+            server: program("server", cores.saturating_sub(2))?,
+            client: program("client", cores - 1)?,
+        };
+        let port = both.server.number("start")?;
+        both.client.ask(&format!("connect {port}"))?;
+        Ok(both)
+    }
+
+    /// Client's processor time, server's, and time by the clock; or what the client answers where that is no time of its own.
+    fn lap(&mut self, scenario: &Scenario) -> Result<Vec<f64>, Failure> {
+        let before = self.server.number("cpu")?;
+        let [first, second] = self.client.ask(&scenario.command)?;
+        let server = self.server.number("cpu")? - before;
+        let shown = if scenario.is_request() {
+            vec![first, second]
+        } else {
+            vec![second, server, first]
+        };
+        Ok(shown.iter().map(|value| value / scenario.units).collect())
+    }
+
+    /// What a connection takes that did a request and is idle: client's and server's.
+    fn held(&mut self, meter: &str, count: u32) -> Result<[f64; 2], Failure> {
+        let mut now = || -> Result<[f64; 2], Failure> {
+            self.client.ask(&format!("hold {count}"))?;
+            Ok([self.client.number(meter)?, self.server.number(meter)?])
+        };
+        let (before, after) = (now()?, now()?);
+        Ok([0, 1].map(|side| (after[side] - before[side]) / f64::from(count)))
+    }
+}
+
+/// An idle connection: its heap, and what more of the process is resident for each.
+pub(crate) fn memory(setting: &Setting, table: &mut Table) -> Result<(), Failure> {
+    build_counter(setting)?;
+    for (scenario, meter, kind, count) in [
+        ("quic-memory-idle", "heap", Memory::Counted, 200),
+        ("quic-memory-resident", "resident", Memory::Any, 1000),
+    ] {
+        let pith = table.attempt(&format!("pith, {scenario}"), |_| {
+            Both::of_pith("pith-quic", setting, kind)?.held(meter, count)
+        });
+        let Some(pith) = pith else { continue };
+        for peer in QUIC {
+            table.attempt(&format!("{}, {scenario}", peer.name), |table| {
+                let other = Both::of(peer, setting, kind)?.held(meter, count)?;
+                for (place, side) in ["client", "server"].iter().enumerate() {
+                    table.add(&Row {
+                        scenario,
+                        side,
+                        unit: "bytes",
+                        pith: pith[place],
+                        peer: peer.name,
+                        version: &peer.version()?,
+                        ratio: pith[place] / other[place],
+                        floor: None,
+                    })?;
+                }
+                Ok(())
+            });
         }
     }
     Ok(())
 }
-
-/// The heap that connections take which did a request and are idle: client's and server's.
-fn held(both: &mut Both) -> Result<[f64; 2], Failure> {
-    both.client.ask(&format!("hold {HELD}"))?;
-    let before = [both.client.number("heap")?, both.server.number("heap")?];
-    both.client.ask(&format!("hold {HELD}"))?;
-    let after = [both.client.number("heap")?, both.server.number("heap")?];
-    Ok([0, 1].map(|side| (after[side] - before[side]) / f64::from(HELD)))
-}
-
-const HELD: u32 = 200;
-/// Streams or requests in a lap of [`scale`], or more where there are more at once.
-const UNITS: u32 = 1000;

@@ -3,29 +3,33 @@
 //! All programs run on one processor, one at a time. Each pair of laps, Pith's and the other's, gives one ratio; which of the two goes
 //! first changes from pair to pair.
 
+use std::process::Command;
+
 use pith_bench_program::{Failure, batch};
 
 use crate::Setting;
 use crate::peers::{self, TLS};
-use crate::program::{Answer, Program};
-use crate::table::{Row, Table, median};
+use crate::program::Program;
+use crate::table::{Pairs, Row, Table, Turns};
 
 /// What is done in a lap, which takes about 10 ms.
-pub(crate) struct Scenario {
-    pub(crate) name: &'static str,
-    pub(crate) command: String,
-    pub(crate) sides: [&'static str; 2],
-    pub(crate) unit: &'static str,
+struct Scenario {
+    name: &'static str,
+    command: String,
+    sides: [&'static str; 2],
+    unit: &'static str,
     /// How many units that is.
-    pub(crate) units: f64,
+    units: f64,
 }
 
-fn scenarios() -> [Scenario; 7] {
+fn scenarios() -> [Scenario; 9] {
     [
         handshake("full-hybrid", 24),
         handshake("full-x25519", 24),
         handshake("resumed-hybrid", 32),
         handshake("mutual-hybrid", 20),
+        handshake("full-hybrid-known-chain", 24),
+        handshake("mutual-hybrid-known-chain", 20),
         bulk("bulk-16384", 64 * batch(16_384)),
         bulk("bulk-1024", 16 * batch(1024)),
         bulk("bulk-100", 40 * batch(100)),
@@ -51,27 +55,17 @@ fn bulk(name: &'static str, count: usize) -> Scenario {
 }
 
 pub(crate) fn measure(setting: &Setting, table: &mut Table) -> Result<(), Failure> {
-    let mut pith = Program::start("pith", &mut peers::own("pith")?)?;
-    let mut floor = Program::start("floor", &mut peers::own("floor")?)?;
-    let mut others = Vec::new();
-    for peer in TLS {
-        if let Some(program) = peer.start(setting)? {
-            others.push((peer, peer.version()?, program));
-        }
-    }
-    let core = std::thread::available_parallelism()?.get() - 1;
-    let programs = others.iter_mut().map(|(_, _, program)| program);
-    for program in programs.chain([&mut pith, &mut floor]) {
-        program.ask(&format!("pin {core}"))?;
-    }
-    let turns = if setting.quick { 11 } else { 41 };
     for scenario in &scenarios() {
-        let to_floor = pairs(&mut pith, &mut floor, scenario, turns)?;
+        let pairs_with = |name: &str, command: Result<Command, Failure>, table: &mut Table| {
+            table.attempt(&format!("{name}, {}", scenario.name), |_| {
+                pairs(name, command?, scenario, setting)
+            })
+        };
+        let to_floor = pairs_with("floor", peers::own("floor"), table);
         let mut rows = Vec::new();
-        for (peer, version, program) in &mut others {
-            match pairs(&mut pith, program, scenario, turns)? {
-                Ok(pairs) => rows.push((*peer, &*version, pairs)),
-                Err(reason) => eprintln!("{} in {}: {reason}", peer.name, scenario.name),
+        for peer in TLS {
+            if let Some(pairs) = pairs_with(peer.name, peer.command(setting), table) {
+                rows.push((peer, peer.version()?, pairs));
             }
         }
         for (place, side) in scenario.sides.iter().enumerate() {
@@ -80,14 +74,13 @@ pub(crate) fn measure(setting: &Setting, table: &mut Table) -> Result<(), Failur
                     scenario: scenario.name,
                     side,
                     unit: scenario.unit,
-                    pith: median(pairs.iter().map(|pair| pair.pith[place])),
+                    pith: pairs.pith(place),
                     peer: peer.name,
                     version,
-                    ratio: median(pairs.iter().map(|pair| pair.ratio(place))),
-                    floor: to_floor.as_ref().ok().map(|pairs| {
-                        let floor = median(pairs.iter().map(|pair| pair.other[place]));
-                        (floor, median(pairs.iter().map(|pair| pair.ratio(place))))
-                    }),
+                    ratio: pairs.ratio(place),
+                    floor: to_floor
+                        .as_ref()
+                        .map(|pairs| (pairs.other(place), pairs.ratio(place))),
                 })?;
             }
         }
@@ -95,47 +88,61 @@ pub(crate) fn measure(setting: &Setting, table: &mut Table) -> Result<(), Failur
     Ok(())
 }
 
-/// Two laps: what both sides took, each time.
-pub(crate) struct Pair {
-    pub(crate) pith: [f64; 2],
-    pub(crate) other: [f64; 2],
-}
-
-impl Pair {
-    pub(crate) fn ratio(&self, side: usize) -> f64 {
-        self.pith[side] / self.other[side]
-    }
-}
-
-/// Laps in turn. The reason, if one of the two cannot do it.
-pub(crate) fn pairs(
-    pith: &mut Program,
-    other: &mut Program,
+fn pairs(
+    name: &str,
+    mut command: Command,
     scenario: &Scenario,
-    turns: usize,
-) -> Result<Result<Vec<Pair>, String>, Failure> {
-    let units = scenario.units;
-    let lap = |program: &mut Program| {
-        Ok::<_, Failure>(match program.ask(&scenario.command)? {
-            Answer::Sums(client, server) => Ok([client / units, server / units]),
-            Answer::Skip(reason) => Err(reason),
-        })
+    setting: &Setting,
+) -> Result<Pairs, Failure> {
+    let mut pith = Program::start("pith", &mut peers::own("pith")?)?;
+    let mut other = Program::start(name, &mut command)?;
+    let core = std::thread::available_parallelism()?.get() - 1;
+    for program in [&mut pith, &mut other] {
+        program.ask(&format!("pin {core}"))?;
+    }
+    let turns = if setting.quick { (11, 3) } else { (41, 10) };
+    let lap = |program: &mut Program| program.lap(&scenario.command, scenario.units);
+    let turns = Turns {
+        most: turns.0,
+        seconds: turns.1,
     };
-    let mut pairs = Vec::new();
-    // One more than counts, to warm up.
-    for turn in 0..=turns {
-        let (own, theirs) = if turn % 2 == 0 {
-            let own = lap(pith)?;
-            (own, lap(other)?)
-        } else {
-            let theirs = lap(other)?;
-            (lap(pith)?, theirs)
-        };
-        match (own, theirs) {
-            (Ok(pith), Ok(other)) if turn > 0 => pairs.push(Pair { pith, other }),
-            (Ok(_), Ok(_)) => {}
-            (Err(reason), _) | (_, Err(reason)) => return Ok(Err(reason)),
+    Pairs::run(turns, (&mut pith, &mut other), lap, lap)
+}
+
+/// Handshakes in a second of threads that have a processor each, one and as many as there are: what connections share must not
+/// hold them up.
+pub(crate) fn rates(setting: &Setting, table: &mut Table) -> Result<(), Failure> {
+    let cores = std::thread::available_parallelism()?.get();
+    let (turns, milliseconds) = if setting.quick { (3, 300) } else { (7, 600) };
+    for threads in [1, cores] {
+        for peer in TLS {
+            let scenario = format!("scale-cores-{threads}");
+            table.attempt(&format!("{}, {scenario}", peer.name), |table| {
+                let mut pith = Program::start("pith", &mut peers::own("pith")?)?;
+                let mut other = Program::start(peer.name, &mut peer.command(setting)?)?;
+                let command = format!("rate full-hybrid {threads} {milliseconds}");
+                let lap = |program: &mut Program| program.lap(&command, 1.0);
+                let turns = Turns {
+                    most: turns,
+                    seconds: 30,
+                };
+                let pairs = Pairs::run(turns, (&mut pith, &mut other), lap, lap)?;
+                table.add(&Row {
+                    scenario: &scenario,
+                    side: "both",
+                    unit: "handshakes/s",
+                    pith: pairs.pith(0),
+                    peer: peer.name,
+                    version: &peer.version()?,
+                    // More is better.
+                    ratio: 1.0 / pairs.ratio(0),
+                    floor: None,
+                })
+            });
+        }
+        if cores == 1 {
+            break;
         }
     }
-    Ok(Ok(pairs))
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! quinn, on rustls and tokio.
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ fn main() -> Result<(), Failure> {
             client: client(&files)?,
             server: Arc::new(server(&files)?),
             began: Instant::now(),
+            files,
         };
         return Ok(serve(|words| machine::answer(&mut machines, words))?);
     }
@@ -53,9 +55,16 @@ impl Quic for Quinn {
         Ok(Self { endpoint })
     }
 
-    async fn connect(&mut self, port: u16) -> Result<Connection, Failure> {
+    fn connect(
+        &self,
+        port: u16,
+    ) -> impl Future<Output = Result<Connection, String>> + Send + 'static {
         let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Ok(self.endpoint.connect(server, NAME)?.await?)
+        let endpoint = self.endpoint.clone();
+        async move {
+            let connecting = endpoint.connect(server, NAME).map_err(|e| e.to_string())?;
+            connecting.await.map_err(|e| e.to_string())
+        }
     }
 
     async fn request(connection: Connection, bytes: u64) -> Result<u64, String> {
@@ -138,10 +147,28 @@ struct Configs {
     client: ClientConfig,
     server: Arc<ServerConfig>,
     began: Instant,
+    files: Files,
 }
 
 impl Machines for Configs {
     type Machine = Side;
+
+    fn widen(&mut self, wide: bool) -> Result<(), Failure> {
+        let mut transport = base()?;
+        if wide {
+            transport
+                .max_concurrent_bidi_streams(10_000_u32.into())
+                .stream_receive_window((64_u32 << 20).into())
+                .receive_window((64_u32 << 20).into())
+                .send_window(64 << 20);
+        }
+        let transport = Arc::new(transport);
+        self.client.transport_config(transport.clone());
+        let mut server = server(&self.files)?;
+        server.transport_config(transport);
+        self.server = Arc::new(server);
+        Ok(())
+    }
 
     fn client(&mut self) -> Result<Side, Failure> {
         let mut side = Side::new(None, self.began);
@@ -156,14 +183,16 @@ impl Machines for Configs {
     }
 }
 
-/// A connection, its endpoint, and a stream that it answers on or reads.
+/// A connection, its endpoint, and the streams that it has still to open and to answer on.
 struct Side {
     endpoint: proto::Endpoint,
     connection: Option<(proto::ConnectionHandle, proto::Connection)>,
     began: Instant,
     replies: Vec<u8>,
-    asked: Option<proto::StreamId>,
-    answering: Option<(proto::StreamId, u64)>,
+    wanted: VecDeque<u64>,
+    answering: VecDeque<(proto::StreamId, u64)>,
+    /// Requests of which less than all came: few at any time.
+    parts: Vec<(proto::StreamId, Vec<u8>)>,
 }
 
 impl Side {
@@ -174,8 +203,9 @@ impl Side {
             connection: None,
             began,
             replies: Vec::new(),
-            asked: None,
-            answering: None,
+            wanted: VecDeque::new(),
+            answering: VecDeque::new(),
+            parts: Vec::new(),
         }
     }
 }
@@ -228,16 +258,8 @@ impl Machine for Side {
     }
 
     fn ask(&mut self, bytes: u64) -> Result<(), Failure> {
-        let (_, connection) = self.connection.as_mut().ok_or("no connection")?;
-        let id = connection
-            .streams()
-            .open(proto::Dir::Bi)
-            .ok_or("no stream")?;
-        let mut stream = connection.send_stream(id);
-        stream.write(&bytes.to_be_bytes())?;
-        stream.finish()?;
-        self.asked = Some(id);
-        Ok(())
+        self.wanted.push_back(bytes);
+        self.open()
     }
 
     fn work(&mut self) -> Result<u64, Failure> {
@@ -249,60 +271,93 @@ impl Machine for Side {
                 connection.handle_event(event);
             }
         }
+        let mut got = 0;
         while let Some(event) = connection.poll() {
-            if let proto::Event::ConnectionLost { reason } = event {
-                return Err(reason.into());
+            match event {
+                proto::Event::ConnectionLost { reason } => return Err(reason.into()),
+                proto::Event::Stream(proto::StreamEvent::Readable { id }) => {
+                    got += take(connection, &mut self.parts, &mut self.answering, id);
+                }
+                _ => {}
             }
         }
-        if let Some(id) = connection.streams().accept(proto::Dir::Bi) {
-            let mut stream = connection.recv_stream(id);
-            let mut chunks = stream.read(true)?;
-            let number = chunks.next(8)?.ok_or("no number")?;
-            let _ = chunks.finalize();
-            let number = number.bytes.as_ref().try_into()?;
-            self.answering = Some((id, u64::from_be_bytes(number)));
+        while let Some(id) = connection.streams().accept(proto::Dir::Bi) {
+            self.parts.push((id, Vec::with_capacity(8)));
+            take(connection, &mut self.parts, &mut self.answering, id);
         }
-        while let Some((id, left)) = self.answering {
-            let mut part = [Bytes::from_static(&BLOCK[..BLOCK.len().min(left as usize)])];
-            let mut stream = connection.send_stream(id);
+        while let Some((id, left)) = self.answering.front_mut() {
+            let mut part = [Bytes::from_static(
+                &BLOCK[..BLOCK.len().min(*left as usize)],
+            )];
+            let mut stream = connection.send_stream(*id);
             let Ok(written) = stream.write_chunks(&mut part) else {
                 break;
             };
-            let left = left - written.bytes as u64;
-            self.answering = Some((id, left));
-            if left == 0 {
+            *left -= written.bytes as u64;
+            if *left == 0 {
                 stream.finish()?;
-                self.answering = None;
+                self.answering.pop_front();
             }
         }
-        let mut got = 0;
-        if let Some(id) = self.asked {
-            let mut stream = connection.recv_stream(id);
-            if let Ok(mut chunks) = stream.read(true) {
-                loop {
-                    match chunks.next(usize::MAX) {
-                        Ok(Some(chunk)) => got += chunk.bytes.len() as u64,
-                        Ok(None) => {
-                            self.asked = None;
-                            break;
-                        }
-                        Err(_) => break,
-                    }
-                }
-                let _ = chunks.finalize();
-            }
-        }
+        self.open()?;
         Ok(got)
     }
+}
+
+impl Side {
+    fn open(&mut self) -> Result<(), Failure> {
+        let (_, connection) = self.connection.as_mut().ok_or("no connection")?;
+        while let Some(bytes) = self.wanted.front() {
+            let Some(id) = connection.streams().open(proto::Dir::Bi) else {
+                break;
+            };
+            let mut stream = connection.send_stream(id);
+            stream.write(&bytes.to_be_bytes())?;
+            stream.finish()?;
+            self.wanted.pop_front();
+        }
+        Ok(())
+    }
+}
+
+/// Reads what there is of a stream: of an answer, whose bytes are counted, or of a request.
+fn take(
+    connection: &mut proto::Connection,
+    parts: &mut Vec<(proto::StreamId, Vec<u8>)>,
+    answering: &mut VecDeque<(proto::StreamId, u64)>,
+    id: proto::StreamId,
+) -> u64 {
+    let mut got = 0;
+    let mut stream = connection.recv_stream(id);
+    if let Ok(mut chunks) = stream.read(true) {
+        while let Ok(Some(chunk)) = chunks.next(usize::MAX) {
+            got += chunk.bytes.len() as u64;
+            let part = parts.iter().position(|part| part.0 == id);
+            if let Some(place) = part {
+                let request = &mut parts[place].1;
+                request.extend_from_slice(&chunk.bytes);
+                if let Ok(number) = request.as_slice().try_into() {
+                    parts.swap_remove(place);
+                    answering.push_back((id, u64::from_be_bytes(number)));
+                }
+            }
+        }
+        let _ = chunks.finalize();
+    }
+    got
 }
 
 const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4433);
 
 /// The defaults, but connections wait for one another's turns.
 fn transport() -> Result<Arc<TransportConfig>, Failure> {
+    Ok(Arc::new(base()?))
+}
+
+fn base() -> Result<TransportConfig, Failure> {
     let mut transport = TransportConfig::default();
     transport.max_idle_timeout(Some(Duration::from_secs(600).try_into()?));
-    Ok(Arc::new(transport))
+    Ok(transport)
 }
 
 fn provider() -> Arc<CryptoProvider> {

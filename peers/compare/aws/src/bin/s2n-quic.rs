@@ -51,15 +51,16 @@ impl Quic for S2n {
         Ok(Self { client })
     }
 
-    async fn connect(&mut self, port: u16) -> Result<Open, Failure> {
+    fn connect(&self, port: u16) -> impl Future<Output = Result<Open, String>> + Send + 'static {
         let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let connection = self
-            .client
-            .connect(Connect::new(server).with_server_name(NAME))
-            .await?;
-        let (handle, mut acceptor) = connection.split();
-        tokio::spawn(async move { while let Ok(Some(_)) = acceptor.accept().await {} });
-        Ok(Open(handle))
+        let client = self.client.clone();
+        async move {
+            let connecting = client.connect(Connect::new(server).with_server_name(NAME));
+            let connection = connecting.await.map_err(|e| e.to_string())?;
+            let (handle, mut acceptor) = connection.split();
+            tokio::spawn(async move { while let Ok(Some(_)) = acceptor.accept().await {} });
+            Ok(Open(handle))
+        }
     }
 
     async fn request(connection: Open, bytes: u64) -> Result<u64, String> {

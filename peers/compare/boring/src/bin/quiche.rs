@@ -7,15 +7,21 @@ use std::io::{self, IoSliceMut};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use pith_bench_program::machine::{self, Machine, Machines};
 use pith_bench_program::quic::{Watch, common};
-use pith_bench_program::{Failure, Files, NAME, serve};
+use pith_bench_program::{Failure, Files, NAME, Unable, serve};
 use quiche::{Config, Connection, ConnectionId, Error, RecvInfo, SendInfo};
 use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 fn main() -> Result<(), Failure> {
     let files = Files::from_argument()?;
-    if std::env::args().nth(2).as_deref() == Some("server") {
+    let role = std::env::args().nth(2);
+    if role.as_deref() == Some("memory") {
+        let mut machines = Configs::new(&files)?;
+        return Ok(serve(|words| machine::answer(&mut machines, words))?);
+    }
+    if role.as_deref() == Some("server") {
         return Ok(serve(|words| match words {
             ["start"] => start(&files),
             words => common(words),
@@ -438,6 +444,166 @@ fn turn(io: &mut Io, connection: &mut Connection) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+/// For connections without sockets.
+struct Configs {
+    client: Config,
+    server: Config,
+}
+
+impl Configs {
+    fn new(files: &Files) -> Result<Self, Failure> {
+        let [mut client, mut server] = [config()?, config()?];
+        client.load_verify_locations_from_file(&path(files, "ca.pem")?)?;
+        client.verify_peer(true);
+        server.load_cert_chain_from_pem_file(&path(files, "server.pem")?)?;
+        server.load_priv_key_from_pem_file(&path(files, "server.key")?)?;
+        Ok(Self { client, server })
+    }
+}
+
+impl Machines for Configs {
+    type Machine = InMemory;
+
+    fn widen(&mut self, wide: bool) -> Result<(), Failure> {
+        if wide {
+            return Err(Unable(
+                "quiche asks the clock for the time, so that no path can be played to it",
+            )
+            .into());
+        }
+        Ok(())
+    }
+
+    fn client(&mut self) -> Result<InMemory, Failure> {
+        let id = ConnectionId::from_ref(&[0xc0; ID_LEN]);
+        let config = &mut self.client;
+        let connection = quiche::connect(Some(NAME), &id, ENDS[0], ENDS[1], config)?;
+        Ok(InMemory::new(connection, 0))
+    }
+
+    fn server(&mut self, _: &mut [u8]) -> Result<InMemory, Failure> {
+        let id = ConnectionId::from_ref(&[0x50; ID_LEN]);
+        let connection = quiche::accept(&id, None, ENDS[1], ENDS[0], &mut self.server)?;
+        Ok(InMemory::new(connection, 1))
+    }
+}
+
+/// One of two connections joined by memory. It runs in real time, which the one that is played stays ahead of.
+struct InMemory {
+    connection: Connection,
+    /// Its place in [`ENDS`].
+    end: usize,
+    next: u64,
+    answering: Option<(u64, u64)>,
+    buffer: Vec<u8>,
+    /// When it wants to be called, in the time that is played.
+    deadline: Option<Duration>,
+    now: Duration,
+}
+
+impl InMemory {
+    fn new(connection: Connection, end: usize) -> Self {
+        Self {
+            connection,
+            end,
+            next: 0,
+            answering: None,
+            buffer: vec![0; 1 << 16],
+            deadline: None,
+            now: Duration::ZERO,
+        }
+    }
+}
+
+impl Machine for InMemory {
+    fn transmit(&mut self, _: Duration, buffer: &mut Vec<u8>) -> Option<(usize, usize)> {
+        buffer.resize(1 << 16, 0);
+        let room = self.connection.max_send_udp_payload_size();
+        let quantum = self.connection.send_quantum().min(buffer.len());
+        let mut length = 0;
+        while length == 0 || length + room <= quantum {
+            match self.connection.send(&mut buffer[length..length + room]) {
+                Ok((written, _)) => {
+                    length += written;
+                    // Only the last of a batch may be shorter.
+                    if written < room {
+                        break;
+                    }
+                }
+                Err(_) => break,
+            }
+        }
+        (length > 0).then_some((room, length))
+    }
+
+    fn receive(&mut self, _: Duration, datagram: &mut [u8]) {
+        let info = RecvInfo {
+            from: ENDS[1 - self.end],
+            to: ENDS[self.end],
+        };
+        // What it cannot use it drops.
+        let _ = self.connection.recv(datagram, info);
+    }
+
+    fn deadline(&mut self) -> Option<Duration> {
+        self.deadline = self.connection.timeout().map(|left| self.now + left);
+        self.deadline
+    }
+
+    fn on_deadline(&mut self, now: Duration) {
+        self.now = now;
+        if self.deadline.is_some_and(|at| at <= now) {
+            // Nothing else is to happen before: time that is played has gone by, and now real time does.
+            std::thread::sleep(self.connection.timeout().unwrap_or_default());
+            self.connection.on_timeout();
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.connection.is_established()
+    }
+
+    fn ask(&mut self, bytes: u64) -> Result<(), Failure> {
+        let request = bytes.to_be_bytes();
+        self.connection.stream_send(self.next, &request, true)?;
+        self.next += 4;
+        Ok(())
+    }
+
+    fn work(&mut self) -> Result<u64, Failure> {
+        if self.connection.is_closed() {
+            return Err(format!("closed: {:?}", self.connection.peer_error()).into());
+        }
+        let mut got = 0;
+        for id in self.connection.readable() {
+            while let Ok((length, _)) = self.connection.stream_recv(id, &mut self.buffer) {
+                if self.end == 0 {
+                    got += length as u64;
+                } else if length == 8 {
+                    let number = self.buffer[..8].try_into()?;
+                    self.answering = Some((id, u64::from_be_bytes(number)));
+                }
+            }
+        }
+        while let Some((id, left)) = self.answering {
+            let part = &BLOCK[..BLOCK.len().min(left as usize)];
+            let last = part.len() as u64 == left;
+            let sent = match self.connection.stream_send(id, part, last) {
+                Ok(sent) if sent > 0 => sent as u64,
+                _ => break,
+            };
+            self.answering = (left > sent).then_some((id, left - sent));
+        }
+        Ok(got)
+    }
+}
+
+/// Where client and server say that they are.
+const ENDS: [SocketAddr; 2] = [
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 4432),
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 4433),
+];
 
 const ID_LEN: usize = quiche::MAX_CONN_ID_LEN;
 /// What downloads are made of.
