@@ -86,8 +86,8 @@ pub const REORDERING: u64 = 64;
 /// Skipped packet numbers that are armed at one time.
 pub const SKIPPED_NUMBERS: usize = 8;
 
-/// Datagrams in a batch that goes to the system in one call: some 45 KiB, for a call takes no more than 64 KiB.
-pub const BATCH: u64 = 32;
+/// Datagrams in a batch that goes to the system in one call: as many of [`MTU`] bytes as the 64 KiB hold that a call takes.
+pub const BATCH: u64 = 44;
 
 /// Datagrams in a burst, where pacing spreads them (RFC 9002 section 7.7; s2n-quic and quinn have the same).
 pub(crate) const BURST: u32 = 10;
