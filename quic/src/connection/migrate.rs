@@ -141,6 +141,20 @@ impl Connection {
         before: Option<Route>,
         now: Duration,
     ) -> Option<Box<crate::recovery::Path>> {
+        let parked = self.switch_to_active(before, now);
+        let paths = &self.paths;
+        let known = |id| paths.iter().any(|path| path.id == id);
+        let settled = self.settled.get_or_insert_default();
+        self.recovery.forget_paths(known, now, settled);
+        self.settle();
+        parked
+    }
+
+    fn switch_to_active(
+        &mut self,
+        before: Option<Route>,
+        now: Duration,
+    ) -> Option<Box<crate::recovery::Path>> {
         let path = &mut self.paths.active;
         let host = path.route.remote.ip();
         let same_host = before

@@ -386,6 +386,21 @@ impl Recovery {
         self.on_switched(now);
     }
 
+    /// What was sent on paths that are not `known` is lost: where a peer changes its address again and again and acknowledges nothing, it would pile up.
+    pub(crate) fn forget_paths(
+        &mut self,
+        known: impl Fn(PathId) -> bool,
+        now: Duration,
+        settled: &mut Settled,
+    ) {
+        if let Some(sending) = self.spaces.get_mut(Space::Application) {
+            sending
+                .sent
+                .forget_paths(known, |packet| settled.lost.extend(packet.tokens.iter()));
+        }
+        self.set_timer(now);
+    }
+
     /// A path like the one in use, of which nothing is known.
     pub(crate) fn fresh_path(
         &self,

@@ -218,6 +218,33 @@ impl Sent {
         self.last_eliciting_at = None;
     }
 
+    /// Gives up what was sent on paths that are not `known`, and hands it to `gone`. Walks over the ring: for a change of paths only.
+    pub(crate) fn forget_paths(
+        &mut self,
+        known: impl Fn(PathId) -> bool,
+        mut gone: impl FnMut(SentPacket),
+    ) {
+        let left = |entry: &Entry| entry.outstanding && !known(entry.packet.path);
+        if !self.ring.iter().any(left) {
+            return;
+        }
+        let mut after_acked = false;
+        for mut entry in core::mem::take(&mut self.ring) {
+            if left(&entry) {
+                after_acked |= entry.after_acked;
+                let eliciting = usize::from(entry.packet.ack_eliciting);
+                self.eliciting = self.eliciting.saturating_sub(eliciting);
+                if self.ring.is_empty() {
+                    self.passed = self.passed.max(Some(entry.packet.number));
+                }
+                gone(entry.packet);
+            } else {
+                entry.after_acked |= core::mem::take(&mut after_acked);
+                self.ring.push_back(entry);
+            }
+        }
+    }
+
     /// Bytes in flight on a path. Walks over the ring: for a change of paths only.
     pub(crate) fn in_flight_on(&self, path: PathId) -> u64 {
         let outstanding = self.ring.iter().filter(|entry| entry.outstanding);
@@ -401,6 +428,31 @@ mod tests {
         passed(&mut sent, 9, 6);
         acked(&mut sent, 0..=2);
         assert_eq!(passed(&mut sent, 9, 9), [Some(6)]);
+    }
+
+    #[test]
+    fn recovery_forgets_what_was_sent_on_paths_that_are_gone() {
+        let mut sent = Sent::default();
+        for value in 0..12 {
+            let path = PathId(u32::try_from(value % 3).unwrap());
+            let packet = packet(value, true);
+            sent.push(SentPacket { path, ..packet });
+        }
+        acked(&mut sent, 3..=4);
+        let mut gone = Vec::new();
+        sent.forget_paths(
+            |id| id != PathId(0),
+            |packet| gone.push(packet.number.get()),
+        );
+        assert_eq!(gone, [0, 6, 9], "one was acknowledged");
+        assert!(sent.is_settled_to(number(0)) && !sent.is_settled_to(number(1)));
+        assert_eq!(sent.in_flight_on(PathId(0)), 0);
+        assert_eq!(acked(&mut sent, 5..=8), [5, 7, 8]);
+        assert!(sent.has_eliciting());
+        sent.forget_paths(|_| true, |packet| panic!("{packet:?}"));
+        sent.forget_paths(|_| false, |packet| gone.push(packet.number.get()));
+        assert_eq!(gone, [0, 6, 9, 1, 2, 10, 11]);
+        assert!(!sent.has_eliciting() && sent.is_settled_to(number(2)));
     }
 
     /// Each operation against a map from number to packet.
