@@ -348,7 +348,13 @@ impl Driver {
         }
         if state.connection.is_over() {
             self.settle(link, &mut state, now);
-            self.hub.core().links.remove(&link.key);
+            let links = &mut self.hub.core().links;
+            links.remove(&link.key);
+            // What a crowd needed is given back, but not at each step.
+            let (room, left) = (links.capacity(), links.len());
+            if room > SLIM && left <= room.checked_div(8).unwrap_or_default() {
+                links.shrink_to(left.saturating_mul(2));
+            }
         }
     }
 
@@ -479,6 +485,9 @@ const BATCHES: u32 = 2;
 
 /// Bytes of a batch: what one call to the system takes, and so the longest datagram.
 const BUFFER: usize = 1 << 16;
+
+/// Connections for which there is always room in the table of links.
+const SLIM: usize = 1024;
 
 /// How finely connections are looked at by the clock.
 const TICK: Duration = Duration::from_millis(1);

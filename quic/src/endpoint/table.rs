@@ -230,6 +230,8 @@ impl Table {
         if let Some(token) = entry.reset {
             self.resets.remove(&(entry.remote, token));
         }
+        slim(&mut self.ids);
+        slim(&mut self.resets);
     }
 
     pub(super) fn keys(&self) -> impl Iterator<Item = ConnectionKey> + '_ {
@@ -491,6 +493,17 @@ impl Waiting {
     }
 }
 
+/// Gives back the most of what a crowd needed that is gone. Seldom, so that it costs each of those who come and go next to nothing.
+fn slim<K: Eq + core::hash::Hash, V>(map: &mut HashMap<K, V>) {
+    let room = map.capacity();
+    if room > SLIM && map.len() <= room.checked_div(8).unwrap_or_default() {
+        map.shrink_to(map.len().saturating_mul(2));
+    }
+}
+
+/// Entries for which room is always kept.
+const SLIM: usize = 1024;
+
 #[cfg(test)]
 mod tests {
     use core::hash::BuildHasher;
@@ -510,5 +523,21 @@ mod tests {
         });
         let hashes: std::collections::BTreeSet<u64> = ids.chain(resets).collect();
         assert_eq!(hashes.len(), 16);
+    }
+
+    #[test]
+    fn tables_give_back_what_a_crowd_needed() {
+        let mut map: HashMap<u32, u32> = (0..50_000).map(|at| (at, at)).collect();
+        let crowded = map.capacity();
+        let mut moved = 0;
+        for at in (10..50_000).rev() {
+            map.remove(&at);
+            let before = map.capacity();
+            slim(&mut map);
+            moved += usize::from(map.capacity() < before);
+        }
+        assert!(map.capacity() <= SLIM && crowded > 8 * SLIM);
+        assert!(moved <= 8, "{moved} times");
+        assert!((0..10).all(|at| map[&at] == at));
     }
 }
