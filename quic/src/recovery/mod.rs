@@ -180,6 +180,14 @@ impl Recovery {
         }
     }
 
+    /// Goes on in the Application space so many numbers later.
+    #[cfg(test)]
+    pub(crate) fn leap(&mut self, numbers: u64) {
+        let sending = self.spaces.get_mut(Space::Application).unwrap();
+        assert!(!sending.sent.has_eliciting(), "in flight");
+        sending.leap(numbers);
+    }
+
     /// A packet was sent, with the number that [`Recovery::next_number`] gave.
     pub(crate) fn on_sent(&mut self, space: Space, packet: SentPacket) {
         let timeout = self.probe_timeout();

@@ -14,6 +14,7 @@ mod malformed;
 mod migrate;
 mod moving;
 mod mtu;
+mod numbers;
 mod observers;
 mod order;
 mod parameters;
