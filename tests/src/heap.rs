@@ -11,7 +11,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The two numbers. Reading them allocates nothing.
@@ -20,12 +20,25 @@ pub struct Counter(File);
 /// Runs `measure` with a counter, in a process of its own that runs nothing but the test of this name. `folder` is one for
 /// temporary files.
 pub fn measured(name: &str, folder: &str, measure: impl FnOnce(&Counter)) {
-    if let Some(file) = std::env::var_os(COUNTER) {
-        return measure(&Counter(File::open(file).unwrap()));
+    if let Some(counter) = Counter::of_process() {
+        return measure(&counter);
     }
     let own = format!("heap-{}-{}", std::process::id(), name.replace("::", "-"));
     let folder = PathBuf::from(folder).join(own);
-    std::fs::create_dir_all(&folder).unwrap();
+    let mut run = Command::new(std::env::current_exe().unwrap());
+    run.args(["--exact", name, "--nocapture"]);
+    count(&mut run, &folder);
+    let run = run.output().unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let output = String::from_utf8_lossy(&run.stdout);
+    println!("{output}{}", String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success(), "measuring failed: {}", run.status);
+    assert!(output.contains("bytes"), "nothing was measured");
+}
+
+/// Has a program count its heap: builds the counter in `folder`, which is made, and whose removal is the caller's.
+pub fn count(program: &mut Command, folder: &Path) {
+    std::fs::create_dir_all(folder).unwrap();
     let library = folder.join("count.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/heap/count.c");
     let built = Command::new("cc")
@@ -35,20 +48,19 @@ pub fn measured(name: &str, folder: &str, measure: impl FnOnce(&Counter)) {
         .status()
         .unwrap();
     assert!(built.success(), "cc cannot build {source}");
-    let run = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture"])
+    program
         .env("LD_PRELOAD", &library)
-        .env(COUNTER, folder.join("counter"))
-        .output()
-        .unwrap();
-    std::fs::remove_dir_all(&folder).unwrap();
-    let output = String::from_utf8_lossy(&run.stdout);
-    println!("{output}{}", String::from_utf8_lossy(&run.stderr));
-    assert!(run.status.success(), "measuring failed: {}", run.status);
-    assert!(output.contains("bytes"), "nothing was measured");
+        .env(COUNTER, folder.join("counter"));
 }
 
 impl Counter {
+    /// That of this process, if it was started with one.
+    #[must_use]
+    pub fn of_process() -> Option<Self> {
+        let file = std::env::var_os(COUNTER)?;
+        Some(Self(File::open(file).unwrap()))
+    }
+
     /// Bytes that are allocated now.
     pub fn bytes(&self) -> i64 {
         self.read(0)
