@@ -121,6 +121,12 @@ def fuzz():
     }
 
 
+def ceilings():
+    """What a peer may make a connection hold, and the test that says so."""
+    body = [[what, against, f"{int(held):,}", f"`{test}`"] for _, what, against, held, test in rows("assurance/ceilings.tsv")]
+    return table(["what is held", "attacks", "bytes at most", "asserted by"], body)
+
+
 def pages():
     kinds, known = attacks()
     values = {
@@ -132,6 +138,8 @@ def pages():
     }
     text = (ROOT / "assurance/page.md").read_text()
     values.update(fuzz())
+    if "{ceilings}" in text:
+        values["ceilings"] = ceilings()
     for name in re.findall(r"\{record:([a-z-]+\.tsv)\}", text):
         values[f"record:{name}"] = record(name)
     filled = re.sub(r"\{([a-z_]+|record:[a-z-]+\.tsv)\}", lambda found: str(values[found[1]]), text)

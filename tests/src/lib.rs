@@ -3,6 +3,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod ceilings;
 pub mod engine;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub mod heap;

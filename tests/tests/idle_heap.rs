@@ -15,6 +15,7 @@
 
 use std::sync::Arc;
 
+use pith_tests::ceilings::ceiling;
 use pith_tests::heap::{Counter, measured};
 use pith_tests::pair::{NAME, NOW, configs, credential, name, trust};
 use pith_tests::pki::Pki;
@@ -29,8 +30,9 @@ fn idle_connections_are_small_and_nothing_leaks() {
 fn measure(counter: &Counter) {
     let configs = configs();
     let mut wire = vec![0; 64 * 1024];
-    measure_idle("without sessions", MOST_BYTES, &configs, counter, &mut wire);
-    let most = MOST_BYTES + FOR_TICKETS;
+    let most = ceiling("tcp-idle").bytes;
+    measure_idle("without sessions", most, &configs, counter, &mut wire);
+    let most = most + FOR_TICKETS;
     measure_idle("resumed", most, &resuming(), counter, &mut wire);
 
     let mut warm = connect(&configs, &mut wire);
@@ -227,8 +229,5 @@ fn deliver(to: &mut Connection, mut input: &mut [u8]) -> usize {
 
 const CONNECTIONS: usize = 1_000;
 
-/// The most that a side may hold while it is idle.
-const MOST_BYTES: i64 = 2 * 1024;
-
-/// What it may hold besides, where it takes or issues tickets: the resumption secret, and when its line of sessions ends.
+/// What an idle side may hold besides, where it takes or issues tickets: the resumption secret, and when its line of sessions ends.
 const FOR_TICKETS: i64 = 64;

@@ -85,6 +85,60 @@ fn recommendations_that_are_not_followed_have_reasons() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+/// Each number of the page is one that a test reads and asserts, and each that a test reads is on the page.
+#[test]
+fn ceilings_are_those_that_tests_assert() {
+    let sources = Sources::read(&root());
+    let attacks = text(&root().join("tests/attacks.tsv"));
+    let table = text(&root().join("assurance/ceilings.tsv"));
+    let faults = ceilings(&table, &ids(&attacks), &sources);
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// A long run that was made has a row: what, how many, what was found, the commit, the date.
+#[test]
+fn long_runs_are_told_of_whole() {
+    let table = text(&root().join("assurance/long.tsv"));
+    let rows = rows(&table);
+    assert!(rows.len() >= 5, "{} rows", rows.len());
+    for (line, cells) in rows {
+        let whole = cells.len() == 5 && cells.iter().all(|cell| !cell.is_empty());
+        assert!(whole, "assurance/long.tsv:{line}: needs five cells");
+    }
+}
+
+/// Checks rows of id, what is held, attacks, bytes and the test that asserts them.
+fn ceilings(table: &str, attacks: &BTreeSet<String>, sources: &Sources) -> Vec<String> {
+    let (mut faults, mut seen) = (Vec::new(), BTreeSet::new());
+    for (line, cells) in rows(table) {
+        let [id, what, against, bytes, test] = padded(&cells);
+        let mut fault =
+            |what: &str| faults.push(format!("assurance/ceilings.tsv:{line}: {id}: {what}"));
+        if cells.len() != 5 || what.is_empty() {
+            fault("needs five cells");
+        }
+        if !seen.insert(id.to_owned()) {
+            fault("stands twice");
+        }
+        if bytes.parse::<i64>().is_err() {
+            fault("has no number of bytes");
+        }
+        if words(against).next().is_none() || words(against).any(|one| !attacks.contains(one)) {
+            fault("names no known attack");
+        }
+        match sources.ceilings.get(id) {
+            None => fault("is read by no test"),
+            Some(tests) if !tests.contains(test) => {
+                fault("names a test that is in no file which reads it")
+            }
+            Some(_) => {}
+        }
+    }
+    let unknown = sources.ceilings.keys().filter(|id| !seen.contains(*id));
+    faults.extend(unknown.map(|id| format!("assurance/ceilings.tsv: no row {id}")));
+    faults
+}
+
 /// Checks rows of id, level, what is done instead and why against the list of ids and levels.
 fn shoulds(table: &str, list: &str) -> Vec<String> {
     let list: BTreeMap<_, _> = rows(list)
@@ -117,6 +171,8 @@ struct Sources {
     tests: BTreeSet<String>,
     /// Place and id of each citation.
     citations: Vec<(String, String)>,
+    /// Each ceiling that is read, with the tests of the files that do.
+    ceilings: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Sources {
@@ -138,7 +194,12 @@ impl Sources {
     }
 
     fn add(&mut self, path: &str, source: &str) {
-        self.tests.extend(test_names(source));
+        let tests = test_names(source);
+        for id in ceilings_read(source) {
+            let of_file = self.ceilings.entry(id).or_default();
+            of_file.extend(tests.iter().cloned());
+        }
+        self.tests.extend(tests);
         self.citations
             .extend(citations(source).map(|(line, id)| (format!("{path}:{line}"), id)));
     }
@@ -184,6 +245,12 @@ fn test_names(source: &str) -> Vec<String> {
         }
     }
     names
+}
+
+/// The ids in calls of `ceiling`.
+fn ceilings_read(source: &str) -> impl Iterator<Item = String> {
+    let calls = source.split("ceiling(\u{22}").skip(1);
+    calls.filter_map(|call| Some(call.split_once('"')?.0.to_owned()))
 }
 
 /// Every `rfcN#…` and `draft-…#…` of a source, with its line. What follows the `#` is taken as far as it looks like an id, so
@@ -642,6 +709,45 @@ fn checker_holds_what_is_missing() {
         assert_eq!(faults.is_empty(), want.is_empty(), "{name}: {faults:?}");
         assert!(
             faults.iter().all(|fault| fault.contains(want)),
+            "{name}: {faults:?}"
+        );
+    }
+}
+
+#[test]
+fn checker_sees_a_bad_ceiling() {
+    let attacks = BTreeSet::from(["R01".to_owned()]);
+    let mut sources = Sources::default();
+    let call = "ceiling(\u{22}a\u{22})";
+    sources.add("a.rs", &format!("#[test]\nfn proves_it() {{ {call} }}\n"));
+    sources.add("b.rs", "#[test]\nfn proves_else() {}\n");
+    for (name, table, want) in [
+        ("good", "a\tx\tR01\t5\tproves_it\n", ""),
+        ("four cells", "a\tx\tR01\t5\n", "five cells"),
+        ("no number", "a\tx\tR01\tfive\tproves_it\n", "no number"),
+        (
+            "unknown attack",
+            "a\tx\tR02\t5\tproves_it\n",
+            "no known attack",
+        ),
+        ("no attack", "a\tx\t\t5\tproves_it\n", "no known attack"),
+        ("another file", "a\tx\tR01\t5\tproves_else\n", "in no file"),
+        (
+            "unread",
+            "a\tx\tR01\t5\tproves_it\nb\tx\tR01\t5\tproves_it\n",
+            "read by no test",
+        ),
+        (
+            "twice",
+            "a\tx\tR01\t5\tproves_it\na\tx\tR01\t5\tproves_it\n",
+            "twice",
+        ),
+        ("no row", "", "no row a"),
+    ] {
+        let faults = ceilings(table, &attacks, &sources);
+        assert_eq!(faults.is_empty(), want.is_empty(), "{name}: {faults:?}");
+        assert!(
+            want.is_empty() || faults.iter().any(|fault| fault.contains(want)),
             "{name}: {faults:?}"
         );
     }

@@ -5,6 +5,7 @@
 
 use crate::pair::{configs, connect};
 use pith_quic::Connection;
+use pith_tests::ceilings::ceiling;
 use pith_tests::heap::{Counter, measured};
 
 #[test]
@@ -35,13 +36,10 @@ fn measure(counter: &Counter) {
         "idle QUIC connection: client {client} bytes, server {server} bytes, the struct of {} included",
         size_of::<Connection>()
     );
-    assert!(client <= MOST_BYTES, "a client holds {client} bytes");
-    assert!(server <= MOST_BYTES, "a server holds {server} bytes");
+    ceiling("quic-idle").holds(client);
+    ceiling("quic-idle").holds(server);
     assert!(client.min(server) > 64, "the counter counts nothing");
     assert_eq!(counter.bytes() - before, 0, "bytes left");
 }
 
 const CONNECTIONS: usize = 1_000;
-
-/// The most that a side may hold while it is idle.
-const MOST_BYTES: i64 = 6 * 1024;

@@ -11,6 +11,7 @@ use pith_quic::{
     ClientConfig, Connection, ConnectionId, ConnectionKey, Ecn, Endpoint, EndpointConfig, Incoming,
     Retrying, Route, Routed, ServerConfig, VarInt, limits,
 };
+use pith_tests::ceilings::ceiling;
 use pith_tests::heap::{Counter, measured};
 use pith_tests::pair::{NOW, name};
 use pith_tls::Now;
@@ -72,7 +73,7 @@ fn attack(counter: &Counter) {
     );
     assert!(visits >= VISITS);
     assert!(stats.retries as usize > many / 2, "nearly all get a Retry");
-    let most = limits::RETRY_FROM as i64 * MOST_BYTES;
+    let most = limits::RETRY_FROM as i64 * ceiling("quic-spoofed").bytes;
     assert!(peaks.iter().all(|peak| peak - rest < most), "{most}");
     assert!(peaks[1] - peaks[0] < FLAT, "it becomes more and more");
     assert!(calls.is_none_or(|calls| calls < EACH * many as u32));
@@ -415,9 +416,6 @@ const EACH_KIND: usize = 16;
 
 const HALF_OPEN: usize = 8;
 const BURST: usize = 800;
-
-/// What a client that has not shown its address may cost.
-const MOST_BYTES: i64 = 64 * 1024;
 
 /// Bytes by which an endpoint may differ at two times.
 const FLAT: i64 = 256 * 1024;
