@@ -312,6 +312,19 @@ mod tests {
     }
 
     #[test]
+    fn a_size_that_was_given_up_and_arrives_after_all_bounds_the_search_no_more() {
+        let mut state = begun(9000);
+        let size = state.wanted(T).unwrap();
+        for _ in 0..limits::MTU_PROBES {
+            state.on_sent(size);
+            state.on_lost(size);
+        }
+        assert!(state.wanted(T).unwrap() < size);
+        assert!(state.on_acked(size));
+        assert_eq!(state.wanted(T), Some(9000));
+    }
+
+    #[test]
     fn only_bursts_of_long_packets_alone_are_a_black_hole() {
         const LONG: u16 = limits::MTU;
         let most = limits::MTU_BURSTS;
@@ -375,6 +388,8 @@ mod tests {
         let found = state.size();
         assert!(state.on_too_large(found), "an interface that got smaller");
         assert_eq!(state.size(), BASE);
+        let next = state.wanted(T);
+        assert!(next.is_some_and(|next| next < found), "at once: {next:?}");
     }
 
     #[test]

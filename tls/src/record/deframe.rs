@@ -124,6 +124,15 @@ mod tests {
                 overflow(16_641),
             ),
             ("longest", record(65_535, 0), true, overflow(65_535)),
+            (
+                "protected, before this side has keys",
+                [&[23][..], &record(16_640, 16_640)[1..]].concat(),
+                false,
+                Ok(Frame::Record {
+                    outer: ContentType::ApplicationData,
+                    length: 16_645,
+                }),
+            ),
         ];
         for (name, bytes, protected, want) in rows {
             assert_eq!(deframe(bytes, *protected), *want, "{name}");

@@ -298,6 +298,21 @@ fn a_proof_alone_moves_no_server_and_an_older_packet_neither() {
     assert_eq!(pair.server().route(), route);
 }
 
+#[test]
+fn a_move_that_a_client_has_given_up_does_not_wait_for_its_proof() {
+    let address = loopback(2, 4433);
+    let mut pair = waiting(address);
+    let route = from_there(address);
+    pair.come(route, &[PING, &[0; 1100]].concat());
+    assert_eq!(kinds(&mut pair, address).1, 1);
+    let asked = challenge(&mut pair, address);
+    assert!(pair.server().paths.tries(route.remote));
+    pair.come(from_there(CLIENT.remote), PING);
+    assert!(!pair.server().paths.tries(route.remote), "back again");
+    pair.come(route, &[&[0x1b][..], &asked, &[0; 1100]].concat());
+    assert_eq!(pair.server().route(), from_there(CLIENT.remote));
+}
+
 /// The data of the server's challenge that would prove the path there.
 fn challenge(pair: &mut Pair, address: SocketAddr) -> [u8; 8] {
     let paths = pair.server().paths.iter();

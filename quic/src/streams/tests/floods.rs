@@ -132,6 +132,44 @@ fn pieces_with_gaps_are_held_up_to_the_window_and_no_further() {
 }
 
 #[test]
+fn pieces_that_touch_are_joined_before_a_peer_is_refused_for_its_gaps() {
+    let mut server = streams(Side::Server, 64 * 1024, 64 * 1024, 5);
+    let a = id(Side::Client, Dir::Uni, 0);
+    let fits = 64 * 1024 / most::SEGMENT_OVERHEAD as u64;
+    for index in 0..fits {
+        stream(&mut server, a, 1 + 20 * index, 1, false).unwrap();
+    }
+    // Each of them is one piece too many until it is joined to the one before it.
+    for index in 0..fits {
+        stream(&mut server, a, 2 + 20 * index, 1, false).unwrap();
+    }
+    let apart = stream(&mut server, a, 20 * fits, 1, false);
+    assert_eq!(apart, Err(Fault::Fragments));
+}
+
+#[test]
+fn ids_of_streams_that_are_gone_do_not_fill_the_queues() {
+    let mut server = streams(Side::Server, 1 << 20, 1 << 20, 1000);
+    for index in 0..1000 {
+        // Accepted, written to, stopped and reset, while the application asks for no events and nothing can be sent.
+        let id = id(Side::Client, Dir::Uni, index);
+        stream(&mut server, id, 0, 1, false).unwrap();
+        assert_eq!(server.accept(Dir::Uni), Some(id));
+        stream(&mut server, id, 1, 1, false).unwrap();
+        server.stop(id, v(0)).unwrap();
+        let reset = ResetStream {
+            id,
+            code: v(0),
+            final_size: v(2),
+        };
+        server.on_reset_stream(reset).unwrap();
+        assert!(server.map.is_empty());
+        let queued = [server.control.len(), server.events.streams.len()];
+        assert!(queued.iter().all(|queued| *queued <= 65), "{queued:?}");
+    }
+}
+
+#[test]
 fn a_fast_path_with_loss_has_room_for_its_gaps() {
     // Every second packet of a full window is lost: the worst that honest loss can do.
     let mut server = streams(Side::Server, 1 << 20, 1 << 20, 5);

@@ -51,6 +51,25 @@ fn stream_data_stays_within_both_limits_and_says_where_it_is_blocked() {
 }
 
 #[test]
+fn an_end_without_data_is_news_once() {
+    let mut server = streams(Side::Server, 1000, 1000, 5);
+    let a = id(Side::Client, Dir::Uni, 0);
+    // (offset, data, whether the stream ends, whether that is news)
+    let rows: [(u64, &[u8], bool, bool); 5] = [
+        (0, b"", false, false),
+        (0, b"abc", false, true),
+        (3, b"", true, true),
+        (3, b"", true, false),
+        (3, b"", false, false),
+    ];
+    for (row, (offset, data, fin, news)) in rows.into_iter().enumerate() {
+        let bytes = Bytes::from_static(data);
+        let said = server.on_stream(a, v(offset), &bytes, data.len(), fin);
+        assert_eq!(said, Ok(news), "row {row}");
+    }
+}
+
+#[test]
 fn an_end_needs_no_credit() {
     let (mut client, _) = pair(10, 10, 5);
     let a = client.open(Dir::Bi).unwrap();

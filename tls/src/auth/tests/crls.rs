@@ -178,6 +178,7 @@ fn lists_that_cannot_be_used_are_refused() {
         })
         .pem()
         .unwrap();
+    let others = pki.crl(1, &[], |_| ()).pem().unwrap();
     let bad = "-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----\n";
     for (pem, text) in [
         (
@@ -199,6 +200,10 @@ fn lists_that_cannot_be_used_are_refused() {
         ),
         (
             format!("{pem}{newer}"),
+            "an older revocation list beside a newer one of the same issuer is not supported",
+        ),
+        (
+            format!("{pem}{others}{newer}"),
             "an older revocation list beside a newer one of the same issuer is not supported",
         ),
     ] {
