@@ -127,6 +127,24 @@ def ceilings():
     return table(["what is held", "attacks", "bytes at most", "asserted by"], body)
 
 
+def mutants():
+    """What became of small changes to the code: a row a folder, and those that no test notices."""
+    body, living = [], []
+    counts = {}
+    for folder, mutant, result in rows("assurance/mutants.tsv"):
+        count = counts.setdefault(folder, Counter())
+        count["equal" if result.startswith("changes nothing") else "lives" if result.startswith("lives") else "killed"] += 1
+        if not result.startswith("`") and result != "hangs":
+            living.append([folder, mutant, result])
+    counts["**all**"] = sum(counts.values(), Counter())
+    for folder, count in counts.items():
+        body.append([folder, count.total(), count["killed"], count["equal"], count["lives"], f"{100 * count['lives'] / count.total():.1f}"])
+    return {
+        "mutants": table(["folder", "mutants", "killed", "change nothing", "live", "in 100"], body),
+        "mutants_living": table(["folder", "mutant", "why it lives"], living),
+    }
+
+
 def pages():
     kinds, known = attacks()
     values = {
@@ -135,6 +153,7 @@ def pages():
         "attacks_waived": kinds["waived"],
         "attacks_left": kinds["later"] + kinds["missing"],
         **bogo(),
+        **mutants(),
     }
     text = (ROOT / "assurance/page.md").read_text()
     values.update(fuzz())
