@@ -78,13 +78,10 @@ edges=$(sed -n 's/^#[0-9]*[[:space:]][^[:space:]]* *cov: \([0-9]*\).*/\1/p' "$lo
 commit=${FUZZ_COMMIT:-$(git rev-parse --short=12 HEAD)}
 printf '%s\t%s\t%s\t%s\t%s\n' "$target" "$ran" "$edges" "$commit" "$(date -u +%F)" | tee -a "${FUZZ_ROWS:-assurance/fuzz.tsv}"
 if [ -n "$keep" ]; then
-    merged=$(mktemp -d)
-    fuzz "-merge=1 $merged $corpus $found" >>"$log"
-    # What is there already, under another name.
-    for file in "$corpus"/*; do rm -f "$merged/$(sha1sum <"$file" | cut -d' ' -f1)"; done
-    # A spread by size of what adds coverage, none of it long, and no more than a corpus may hold.
+    # Each of what was found covered something new when it was. libFuzzer's merge would choose better, but its child processes run all targets of a binary.
+    kept=$(sha1sum "$corpus"/* | cut -d' ' -f1)
+    # A spread by size, none of it long, and no more than a corpus may hold.
     most=$((40 - $(find "$corpus" -type f | wc -l)))
-    find "$merged" -type f -size -3k -printf '%s %p\n' | sort -n | awk '{print $2}' | awk -v most=$((most < 12 ? most : 12)) '{all[NR]=$0}
+    find "$found" -type f -size -3k -printf '%s %p\n' | grep -vF "$kept" | sort -n | awk '{print $2}' | awk -v most=$((most < 12 ? most : 12)) '{all[NR]=$0}
         END {step = NR > most ? NR / most : 1; for (at = 1; at <= NR && most > 0; at += step) print all[int(at)]}' | xargs -r cp -t "$corpus"
-    rm -r "$merged"
 fi
