@@ -26,6 +26,8 @@ pub(crate) struct CryptoStream {
     flows: PerSpace<Option<Box<Flow>>>,
     /// The space whose bytes TLS waits for.
     reads: Space,
+    /// Whether anything came since TLS was given what there was.
+    has_news: bool,
     orders: VecDeque<Order>,
 }
 
@@ -68,6 +70,7 @@ impl CryptoStream {
             tls,
             flows: PerSpace::new(|_| Some(Box::default())),
             reads: Space::Initial,
+            has_news: false,
             orders: VecDeque::new(),
         };
         // A client's hello is there from the start.
@@ -75,13 +78,12 @@ impl CryptoStream {
         Ok(stream)
     }
 
-    /// A CRYPTO frame came. `data` keeps `pinned` bytes of memory alive.
+    /// A CRYPTO frame came.
     pub(crate) fn receive(
         &mut self,
         space: Space,
         offset: VarInt,
-        data: &Bytes,
-        pinned: usize,
+        data: &[u8],
     ) -> Result<(), Fault> {
         let reads = self.reads;
         let Some(flow) = self.flows.get_mut(space) else {
@@ -94,11 +96,18 @@ impl CryptoStream {
         }
         flow.end = flow.end.max(end);
         // rfc9000#7.5-1, rfc9000#7.5-2
-        flow.receive.insert(offset.get(), data, pinned)
+        self.has_news = true;
+        flow.receive.insert(offset.get(), data)
+    }
+
+    /// Whether anything came that TLS was not given yet.
+    pub(crate) fn has_news(&self) -> bool {
+        self.has_news
     }
 
     /// Gives TLS what is in order, as far as it takes it: nothing behind an open question.
     pub(crate) fn drive(&mut self, now: Now) -> Result<(), ConnectionError> {
+        self.has_news = false;
         while !self.tls.is_asking() {
             let flow = self.flows.get_mut(self.reads).as_mut();
             let Some(bytes) = flow.and_then(|flow| flow.receive.read()) else {

@@ -30,7 +30,7 @@ pub const CRYPTO_BUFFER: usize = 65_536;
 /// Bytes that one received slice costs beyond its data: a node's share of a tree that is half full, the handle, and the header of an allocation.
 pub const SEGMENT_OVERHEAD: usize = 128;
 
-/// How many times its own length a received slice may keep alive; past that it is copied.
+/// How many times its own length what is left of a received piece may keep alive; past that it is copied.
 pub const PINNED: usize = 4;
 
 /// Bytes that a peer may send on a stream before the application reads, at first.

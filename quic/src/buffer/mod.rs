@@ -1,8 +1,7 @@
 //! Bytes on their way: what came and was not read yet, what was written and not acknowledged yet.
 //!
-//! STREAM and CRYPTO frames share both sides. Data is held as [`Bytes`](bytes::Bytes), slices of packets on the way in and of what the application wrote on
-//! the way out, and is copied only where a slice would keep much more memory alive than it holds. What is held is counted in bytes of real
-//! memory, bookkeeping included, since that is what a peer can make grow.
+//! STREAM and CRYPTO frames share both sides. On the way in data is copied out of its packets, on the way out it is held as slices of what the application
+//! wrote. What is held is counted in bytes of real memory, bookkeeping included, since that is what a peer can make grow.
 
 mod ranges;
 mod reassemble;

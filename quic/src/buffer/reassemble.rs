@@ -1,17 +1,18 @@
 //! Data that came in any order, and is read in order or as it came.
 //!
-//! A [`Reassembly`] holds slices of packets. What lies without a gap from the start stands in a queue, so that data that comes in order costs no
-//! more than that; what lies beyond a gap stands in a tree. The first copy of a byte wins, and no byte is handed out twice, in either way of reading.
+//! A [`Reassembly`] copies what comes out of its packets: so a packet's memory is used again at once, while it is in the cache, and what comes in order
+//! lies together and is read in few pieces. What lies without a gap from the start stands in a queue, whose last piece has room for what comes next; what
+//! lies beyond a gap stands in a tree. The first copy of a byte wins, and no byte is handed out twice, in either way of reading.
 //!
-//! The invariant is about memory (attack A23): each slice is counted with all the memory that it keeps alive and with its bookkeeping. A
-//! slice that keeps alive more than four times what it holds is copied, and when what is held beyond the data itself grows past half of the data,
-//! small slices that touch are copied together. What cannot be joined, since it has gaps between, is told by
+//! The invariant is about memory (attack A23): each piece is counted with all the memory that it has and with its bookkeeping. A new piece has room for
+//! at most half of what is held already, and when what is held beyond the data itself grows past half of the data,
+//! small pieces that touch are copied together. What cannot be joined, since it has gaps between, is told by
 //! [`fragments`](Reassembly::fragments): the owner refuses a peer that makes this grow past its window. All work is linear in what came.
 
 use core::ops::Range;
 use std::collections::{BTreeMap, VecDeque};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 use super::{Ranges, at_most, size};
 use crate::{Fault, limits};
@@ -45,21 +46,25 @@ pub(crate) struct Chunk {
 #[derive(Debug)]
 struct Segment {
     offset: u64,
-    bytes: Bytes,
+    bytes: BytesMut,
     /// Bytes of memory that `bytes` keeps alive.
     pinned: usize,
 }
 
 impl Reassembly {
-    /// Takes in what came at `offset`. `pinned` is how much memory the slice keeps alive: the buffer of the datagram that it came in.
-    pub(crate) fn insert(&mut self, offset: u64, bytes: &Bytes, pinned: usize) {
-        let end = offset.saturating_add(size(bytes.len()));
-        let mut at = offset;
-        while let Some(gap) = self.first_gap(at..end) {
-            at = gap.end;
-            let skip = at_most(gap.start.saturating_sub(offset), bytes.len());
-            let upto = at_most(gap.end.saturating_sub(offset), bytes.len());
-            self.place(gap.start, bytes.slice(skip..upto), pinned);
+    /// Takes in what came at `offset`.
+    pub(crate) fn insert(&mut self, offset: u64, bytes: &[u8]) {
+        if offset == self.joined && self.apart.is_empty() && self.taken.is_empty() {
+            self.append(bytes);
+        } else {
+            let end = offset.saturating_add(size(bytes.len()));
+            let mut at = offset;
+            while let Some(gap) = self.first_gap(at..end) {
+                at = gap.end;
+                let skip = at_most(gap.start.saturating_sub(offset), bytes.len());
+                let upto = at_most(gap.end.saturating_sub(offset), bytes.len());
+                self.place(gap.start, bytes.get(skip..upto).unwrap_or_default());
+            }
         }
         let grown = self.stubborn.saturating_add(self.stubborn >> 1);
         let bound = grown.max(self.buffered >> 1).saturating_add(SLACK);
@@ -71,12 +76,16 @@ impl Reassembly {
     /// The next bytes in order, at most `most`. Only while nothing was read out of order.
     pub(crate) fn read(&mut self, most: usize) -> Option<Chunk> {
         let front = self.ready.front_mut()?;
-        let offset = front.offset;
         if front.bytes.len() > most {
-            let bytes = front.bytes.split_to(most);
-            front.offset = offset.saturating_add(size(most));
+            let chunk = front.split(most);
             self.buffered = self.buffered.saturating_sub(most);
-            return Some(Chunk { offset, bytes });
+            // Little that is left shall not keep much alive.
+            if front.pinned > front.bytes.len().saturating_mul(limits::PINNED) {
+                self.held = self.held.saturating_sub(front.cost());
+                *front = Segment::copied(front.offset, &front.bytes);
+                self.held = self.held.saturating_add(front.cost());
+            }
+            return Some(chunk);
         }
         let segment = self.ready.pop_front()?;
         if self.ready.is_empty() && self.ready.capacity() > KEPT_CAPACITY {
@@ -97,11 +106,10 @@ impl Reassembly {
         if segment.bytes.len() == len {
             return Some(self.release(segment));
         }
-        let bytes = segment.bytes.split_to(len);
-        segment.offset = end;
+        let chunk = segment.split(len);
         self.buffered = self.buffered.saturating_sub(len);
         self.apart.insert(end, segment);
-        Some(Chunk { offset, bytes })
+        Some(chunk)
     }
 
     /// The offset below which every byte came.
@@ -164,40 +172,56 @@ impl Reassembly {
         (start < end).then_some(start..end)
     }
 
-    fn place(&mut self, offset: u64, bytes: Bytes, pinned: usize) {
-        let allowed = bytes.len().saturating_mul(limits::PINNED);
-        let (bytes, pinned) = if pinned > allowed {
-            let len = bytes.len();
-            (Bytes::copy_from_slice(&bytes), len)
-        } else {
-            let pinned = pinned.max(bytes.len());
-            (bytes, pinned)
-        };
-        let segment = Segment {
-            offset,
-            bytes,
-            pinned,
-        };
-        self.buffered = self.buffered.saturating_add(segment.bytes.len());
-        self.held = self.held.saturating_add(segment.cost());
+    fn place(&mut self, offset: u64, bytes: &[u8]) {
         if offset == self.joined {
-            self.join(segment);
+            self.append(bytes);
+            self.join();
         } else {
+            let segment = Segment::copied(offset, bytes);
+            self.buffered = self.buffered.saturating_add(bytes.len());
+            self.held = self.held.saturating_add(segment.cost());
             self.apart.insert(offset, segment);
         }
     }
 
-    /// Takes in the segment at `joined`, and everything behind it up to the next gap.
-    fn join(&mut self, segment: Segment) {
-        let mut next = Some(segment);
-        while let Some(segment) = next.take() {
-            self.joined = segment.end();
+    /// Takes in what belongs at `joined`: the last piece takes what it has room for.
+    fn append(&mut self, bytes: &[u8]) {
+        let offset = self.joined;
+        self.joined = offset.saturating_add(size(bytes.len()));
+        let mut left = bytes;
+        if let Some(last) = self.ready.back_mut().filter(|last| last.end() == offset) {
+            let spare = last.bytes.capacity().saturating_sub(last.bytes.len());
+            let (head, tail) = left.split_at_checked(spare).unwrap_or((left, &[]));
+            last.bytes.extend_from_slice(head);
+            left = tail;
+        }
+        if !left.is_empty() {
+            let room = (self.buffered >> 1).min(ROOM).max(left.len());
+            let mut bytes = BytesMut::with_capacity(room);
+            bytes.extend_from_slice(left);
+            let segment = Segment {
+                offset: self.joined.saturating_sub(size(left.len())),
+                pinned: bytes.capacity(),
+                bytes,
+            };
+            self.held = self.held.saturating_add(segment.cost());
             self.ready.push_back(segment);
+        }
+        self.buffered = self.buffered.saturating_add(bytes.len());
+    }
+
+    /// Takes in everything at `joined` up to the next gap.
+    fn join(&mut self) {
+        loop {
             if let Some(taken) = self.taken.around(self.joined) {
                 self.joined = taken.end;
                 self.taken.remove(taken);
             }
-            next = self.apart.remove(&self.joined);
+            let Some(segment) = self.apart.remove(&self.joined) else {
+                break;
+            };
+            self.joined = segment.end();
+            self.ready.push_back(segment);
         }
     }
 
@@ -206,12 +230,29 @@ impl Reassembly {
         self.buffered = self.buffered.saturating_sub(segment.bytes.len());
         Chunk {
             offset: segment.offset,
-            bytes: segment.bytes,
+            bytes: segment.bytes.freeze(),
         }
     }
 }
 
 impl Segment {
+    fn copied(offset: u64, bytes: &[u8]) -> Self {
+        let bytes = BytesMut::from(bytes);
+        Self {
+            offset,
+            pinned: bytes.capacity(),
+            bytes,
+        }
+    }
+
+    /// The first `len` bytes, which are no more than there are.
+    fn split(&mut self, len: usize) -> Chunk {
+        let offset = self.offset;
+        self.offset = offset.saturating_add(size(len));
+        let bytes = self.bytes.split_to(len).freeze();
+        Chunk { offset, bytes }
+    }
+
     fn end(&self) -> u64 {
         self.offset.saturating_add(size(self.bytes.len()))
     }
@@ -262,12 +303,12 @@ fn one(run: &mut Vec<Segment>) -> Option<Segment> {
         .fold(0, |sum: usize, s| s.bytes.len().saturating_add(sum));
     let mut bytes = BytesMut::with_capacity(length);
     for segment in run.drain(..) {
-        bytes.extend_from_slice(segment.bytes.chunk());
+        bytes.extend_from_slice(&segment.bytes);
     }
     Some(Segment {
         offset,
-        bytes: bytes.freeze(),
-        pinned: length,
+        pinned: bytes.capacity(),
+        bytes,
     })
 }
 
@@ -283,17 +324,12 @@ impl CryptoReceive {
     ///
     /// # Errors
     /// [`Fault::CryptoBuffer`] if it ends too far beyond what was read, or more has gaps than is worth holding.
-    pub(crate) fn insert(
-        &mut self,
-        offset: u64,
-        bytes: &Bytes,
-        pinned: usize,
-    ) -> Result<(), Fault> {
+    pub(crate) fn insert(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Fault> {
         let end = offset.saturating_add(size(bytes.len()));
         if end.saturating_sub(self.read) > size(limits::CRYPTO_BUFFER) {
             return Err(Fault::CryptoBuffer);
         }
-        self.data.insert(offset, bytes, pinned);
+        self.data.insert(offset, bytes);
         if self.data.fragments() > limits::CRYPTO_BUFFER {
             self.data.compact();
             if self.data.fragments() > limits::CRYPTO_BUFFER {
@@ -316,13 +352,16 @@ impl CryptoReceive {
     }
 }
 
-/// How much may be wasted before anybody looks: a few slices of whole datagrams.
+/// How much may be wasted before anybody looks.
 const SLACK: usize = 4096;
 
 /// Bytes that are copied together at most, so that no copy needs much memory at once.
 const JOINED: usize = 65_536;
 
-/// For how many slices an empty queue keeps its memory.
+/// Bytes of a piece that has room for what comes next: ten packets of the largest usual size.
+const ROOM: usize = 16_384;
+
+/// For how many pieces an empty queue keeps its memory.
 const KEPT_CAPACITY: usize = 16;
 
 #[cfg(test)]

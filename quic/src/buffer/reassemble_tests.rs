@@ -10,10 +10,8 @@ fn bytes(range: Range<u64>) -> Bytes {
     range.map(byte).collect()
 }
 
-/// Inserts slices of memory that is as large as they are.
 fn insert(data: &mut Reassembly, range: Range<u64>) {
-    let bytes = bytes(range.clone());
-    data.insert(range.start, &bytes, bytes.len());
+    data.insert(range.start, &bytes(range));
 }
 
 /// Reads everything in order, and checks that it is what belongs there.
@@ -62,9 +60,9 @@ fn reassembly_fills_gaps_whatever_overlaps() {
 #[test]
 fn the_first_copy_of_a_byte_wins_in_reassembly() {
     let mut data = Reassembly::default();
-    data.insert(1, &Bytes::from_static(b"bc"), 2);
-    data.insert(0, &Bytes::from_static(b"ABCD"), 4);
-    data.insert(0, &Bytes::from_static(b"xxxxx"), 5);
+    data.insert(1, b"bc");
+    data.insert(0, b"ABCD");
+    data.insert(0, b"xxxxx");
     let read: Vec<_> = std::iter::from_fn(|| data.read(9)).collect();
     let read: Vec<_> = read.iter().flat_map(|chunk| chunk.bytes.to_vec()).collect();
     assert_eq!(read, b"AbcDx");
@@ -74,7 +72,7 @@ fn the_first_copy_of_a_byte_wins_in_reassembly() {
 fn a_byte_at_the_largest_offset_costs_as_much_as_any() {
     let mut data = Reassembly::default();
     let last = limits::VARINT - 1;
-    data.insert(last, &Bytes::from_static(b"z"), 1);
+    data.insert(last, b"z");
     assert!(data.held <= 1 + limits::SEGMENT_OVERHEAD, "{}", data.held);
     assert_eq!(data.read(10), None);
     let chunk = data.read_unordered(10).unwrap();
@@ -83,19 +81,55 @@ fn a_byte_at_the_largest_offset_costs_as_much_as_any() {
 }
 
 #[test]
-fn a_slice_that_pins_more_than_four_times_its_length_is_copied() {
-    let datagram = Bytes::from(vec![7; DATAGRAM]);
-    let within = datagram.as_ptr() as usize..datagram.as_ptr() as usize + DATAGRAM;
-    let least = DATAGRAM / limits::PINNED;
-    for (len, shared) in [(1, false), (least - 1, false), (least, true), (1400, true)] {
-        for offset in [0, 9] {
-            let mut data = Reassembly::default();
-            data.insert(offset, &datagram.slice(20..20 + len), DATAGRAM);
-            let got = data.read_unordered(DATAGRAM).unwrap().bytes;
-            assert_eq!(got.len(), len);
-            assert_eq!(within.contains(&(got.as_ptr() as usize)), shared, "{len}");
-        }
+fn what_comes_in_order_is_read_in_few_pieces_and_wastes_no_more_than_half() {
+    let mut data = Reassembly::default();
+    let (step, count) = (1400, 200);
+    for index in 0..count {
+        insert(&mut data, index * step..(index + 1) * step);
+        let most = data.buffered + (data.buffered >> 1) + SLACK;
+        assert!(data.held <= most, "{index}: {}", data.held);
     }
+    let mut pieces = 0;
+    let mut at = 0;
+    while let Some(chunk) = data.read(usize::MAX) {
+        assert_eq!(chunk.bytes, bytes(at..at + chunk.bytes.len() as u64));
+        at += chunk.bytes.len() as u64;
+        pieces += 1;
+    }
+    assert_eq!(at, count * step);
+    assert!(pieces <= 30, "{pieces}");
+    assert_eq!((data.held, data.buffered), (0, 0));
+    // Nothing is kept for what may come: the next is a piece as long as it is.
+    insert(&mut data, at..at + 9);
+    assert_eq!(data.held, 9 + limits::SEGMENT_OVERHEAD);
+}
+
+#[test]
+fn what_is_left_of_a_piece_keeps_no_more_than_four_times_its_length() {
+    let mut data = Reassembly::default();
+    insert(&mut data, 0..60_000);
+    insert(&mut data, 60_000..60_001);
+    let mut copies = 0;
+    let mut kept = data.held;
+    for at in 0..60_000 {
+        assert_eq!(
+            data.read(1).map(|chunk| chunk.bytes),
+            Some(bytes(at..at + 1))
+        );
+        let most = data.buffered * limits::PINNED + ROOM.max(SLACK) + 2 * limits::SEGMENT_OVERHEAD;
+        assert!(data.held <= most, "{at}: {}", data.held);
+        copies += usize::from(data.held < kept);
+        kept = data.held;
+    }
+    assert!(copies < 12, "{copies}");
+    // The last piece had room for more, of which nothing is left.
+    insert(&mut data, 60_001..60_002);
+    data.read(1);
+    assert!(
+        data.held <= limits::PINNED + limits::SEGMENT_OVERHEAD,
+        "{}",
+        data.held
+    );
 }
 
 #[test]
@@ -113,7 +147,7 @@ fn reassembly_counts_what_fragments_cost_and_joins_those_that_touch() {
         for index in 0..20_000_u64 {
             let offset = index * step + u64::from(!in_order);
             let at = (index % 1000) as usize;
-            data.insert(offset, &datagram.slice(at..at + 1), DATAGRAM);
+            data.insert(offset, &datagram[at..at + 1]);
             largest = largest.max(data.held);
             if index % 200 > 0 {
                 continue;
@@ -212,8 +246,7 @@ fn reassembly_is_a_map_of_bytes() {
                 let offset = u64::from(offset % 4096);
                 let range = offset..offset + u64::from(*len);
                 came[range.start as usize..range.end as usize].fill(true);
-                let slice = whole.slice(range.start as usize..range.end as usize);
-                data.insert(range.start, &slice, DATAGRAM);
+                data.insert(range.start, &whole[range.start as usize..range.end as usize]);
                 joined += came[joined..].iter().position(|came| !came).unwrap();
                 assert_eq!(data.joined(), joined as u64);
                 if *reads {
@@ -243,16 +276,14 @@ fn crypto_data_is_held_up_to_its_cap() {
     ];
     for (name, offset, want) in rows {
         let mut crypto = CryptoReceive::default();
-        crypto.insert(0, &bytes(0..100), 100).unwrap();
+        crypto.insert(0, &bytes(0..100)).unwrap();
         assert_eq!(crypto.read(), Some(bytes(0..100)), "{name}");
-        assert_eq!(crypto.insert(offset, &bytes(0..1), 1), want, "{name}");
+        assert_eq!(crypto.insert(offset, &bytes(0..1)), want, "{name}");
     }
     // A flight of that size in single bytes, backwards.
     let mut whole = CryptoReceive::default();
     for offset in (0..cap).rev() {
-        whole
-            .insert(offset, &bytes(offset..offset + 1), DATAGRAM)
-            .unwrap();
+        whole.insert(offset, &bytes(offset..offset + 1)).unwrap();
     }
     let read: Vec<u8> = std::iter::from_fn(|| whole.read()).flatten().collect();
     assert!(read == bytes(0..cap) && whole.is_empty());
@@ -260,10 +291,8 @@ fn crypto_data_is_held_up_to_its_cap() {
     let mut gaps = CryptoReceive::default();
     let fits = limits::CRYPTO_BUFFER / limits::SEGMENT_OVERHEAD;
     for index in 0..fits as u64 {
-        gaps.insert(2 * index + 1, &bytes(0..1), 1).unwrap();
+        gaps.insert(2 * index + 1, &bytes(0..1)).unwrap();
     }
-    assert_eq!(
-        gaps.insert(cap - 1, &bytes(0..1), 1),
-        Err(Fault::CryptoBuffer)
-    );
+    let past = gaps.insert(cap - 1, &bytes(0..1));
+    assert_eq!(past, Err(Fault::CryptoBuffer));
 }

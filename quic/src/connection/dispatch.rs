@@ -9,7 +9,7 @@ use crate::buffer::size;
 use crate::error::{Code, ConnectionError, TransportError};
 use crate::path::Learned;
 use crate::recovery::{Outcome, Token};
-use crate::wire::frame::{Ack, Close, Frame, share};
+use crate::wire::frame::{Ack, Close, Frame};
 use crate::wire::{PacketType, Space};
 
 impl Connection {
@@ -19,7 +19,6 @@ impl Connection {
         frame: Frame<'_>,
         from: &From<'_>,
     ) -> Result<bool, ConnectionError> {
-        let payload = &from.opened.payload;
         let early = from.opened.packet == PacketType::ZeroRtt;
         let dispatched = match frame {
             Frame::Padding => Ok(true),
@@ -27,17 +26,14 @@ impl Connection {
             Frame::Ack(ack) => self.on_ack(&ack, from).map(|()| true),
             Frame::Crypto(crypto) => {
                 self.on_first_crypto(from.opened);
-                let data = share(payload, crypto.data);
-                let crypto = (crypto.offset, !data.is_empty());
                 self.crypto
-                    .receive(from.space, crypto.0, &data, from.pinned)
-                    .map(|()| crypto.1)
+                    .receive(from.space, crypto.offset, crypto.data)
+                    .map(|()| !crypto.data.is_empty())
             }
             Frame::Stream(stream) => {
-                let data = share(payload, stream.data);
-                let end = stream.offset.get().saturating_add(size(data.len()));
+                let end = stream.offset.get().saturating_add(size(stream.data.len()));
                 self.streams
-                    .on_stream(stream.id, stream.offset, &data, from.pinned, stream.fin)
+                    .on_stream(stream.id, stream.offset, stream.data, stream.fin)
                     .inspect(|_| {
                         if early {
                             self.streams.on_early(stream.id, end);
@@ -74,10 +70,9 @@ impl Connection {
             }
             Frame::NewToken(token) => Ok(self.on_new_token(token)),
             Frame::Datagram(datagram) => {
-                let data = share(payload, datagram.data);
                 self.events.on_datagram(early);
                 self.datagrams
-                    .on_datagram(data, datagram.frame, from.pinned, early)
+                    .on_datagram(datagram.data, datagram.frame, early)
                     .map(|()| true)
             }
             Frame::HandshakeDone => {

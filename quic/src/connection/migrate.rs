@@ -55,7 +55,8 @@ impl Connection {
         opened: &Opened,
         way: &Way,
     ) -> Result<PathId, ConnectionError> {
-        if let Some(path) = self.is_from_path(way.arrival.route) {
+        let path = way.path.or_else(|| self.is_from_path(way.arrival.route));
+        if let Some(path) = path {
             return Ok(path);
         }
         let now = way.arrival.at;

@@ -28,8 +28,6 @@ pub(super) struct From<'a> {
     pub(super) space: Space,
     pub(super) path: PathId,
     pub(super) opened: &'a Opened,
-    /// Bytes of memory that the payload keeps alive.
-    pub(super) pinned: usize,
 }
 
 /// How a datagram came, before it is taken apart.
@@ -37,6 +35,8 @@ pub(super) struct From<'a> {
 pub(super) struct Way {
     pub(super) now: Now,
     pub(super) arrival: Arrival,
+    /// The path that leads there, if it was known.
+    pub(super) path: Option<PathId>,
 }
 
 impl Connection {
@@ -58,7 +58,7 @@ impl Connection {
             closing.on_datagram();
         }
         if self.state.is_open() {
-            let result = self.packets(now, route, ecn, datagram);
+            let result = self.packets(now, path, route, ecn, datagram);
             if let Err(error) = result {
                 self.fail(error, now.monotonic);
             }
@@ -70,6 +70,7 @@ impl Connection {
     fn packets(
         &mut self,
         now: Now,
+        path: Option<PathId>,
         route: Route,
         ecn: Ecn,
         bytes: BytesMut,
@@ -83,6 +84,7 @@ impl Connection {
                 ecn,
                 datagram: bytes.len(),
             },
+            path,
         };
         let id_length = self.ids.own().len();
         let mut datagram = Datagram::new(bytes, id_length, QuicBit::Any);
@@ -119,7 +121,7 @@ impl Connection {
     /// Opens a packet and hands out its frames. Says whether it was the peer's.
     fn packet(&mut self, packet: Protected, way: Way) -> Result<bool, ConnectionError> {
         let (kind, size) = (packet.header().packet, packet.size());
-        if !self.may_come_from(packet.header(), way.arrival.route) {
+        if way.path.is_none() && !self.may_come_from(packet.header(), way.arrival.route) {
             self.dropped(DropReason::Path, Some(kind), size);
             return Ok(false);
         }
@@ -153,7 +155,9 @@ impl Connection {
             }
         };
         self.opened(&opened, way)?;
-        self.advance(way.now)?;
+        if self.crypto.has_news() {
+            self.advance(way.now)?;
+        }
         self.watch_changes();
         self.release(way.now)?;
         Ok(true)
@@ -185,7 +189,6 @@ impl Connection {
             space,
             path,
             opened,
-            pinned: way.arrival.datagram,
         };
         // A fault ends the connection, so what frames before it have done need not be undone (rfc9000#5.2-1). No frame is refused for the size of its
         // datagram (rfc9000#8.2.1-4).
@@ -247,7 +250,8 @@ impl Connection {
         let settled = self.held.take(|packet| self.spaces.is_settled(packet));
         for HeldPacket { packet, arrival } in settled {
             if self.state.is_open() {
-                self.packet(packet, Way { now, arrival })?;
+                let path = self.is_from_path(arrival.route);
+                self.packet(packet, Way { now, arrival, path })?;
             }
         }
         Ok(())

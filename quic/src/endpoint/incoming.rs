@@ -284,8 +284,7 @@ impl Attempt {
                     // Pieces with gaps between cost far more than they hold (attack A23).
                     let worth = self.crypto.fragments() < limits::ATTEMPT_BYTES;
                     if worth && end <= size(limits::ATTEMPT_BYTES) {
-                        let data = bytes::Bytes::copy_from_slice(crypto.data);
-                        self.crypto.insert(offset, &data, data.len());
+                        self.crypto.insert(offset, crypto.data);
                     } else {
                         whole = false;
                     }

@@ -3,7 +3,7 @@
 //! A datagram is cut into its packets without a copy, each is opened where it lies, and its payload is handed out as a part of the same memory.
 //! A packet is written into the output buffer and sealed there.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use pith_crypto::aead::TAG_LEN;
 use pith_crypto::header_mask::{MASK_LEN, SAMPLE_LEN};
 use pith_crypto::{Error, HeaderKey, PacketOpeningKey};
@@ -61,7 +61,7 @@ pub(crate) struct Opened {
     pub(crate) generation: u64,
     /// Bytes of the packet in its datagram.
     pub(crate) size: usize,
-    pub(crate) payload: Bytes,
+    pub(crate) payload: BytesMut,
 }
 
 /// Why a packet did not open.
@@ -225,7 +225,7 @@ impl Unmasked {
             number,
             generation: 0,
             size,
-            payload: bytes.freeze(),
+            payload: bytes,
         })
     }
 }

@@ -13,7 +13,7 @@ pub enum Read {
     Data {
         /// Where in the stream it belongs.
         offset: u64,
-        /// The data: a part of the packet that it came in.
+        /// The data. It may share memory with what came before and behind it, 16 KiB of the stream at most.
         bytes: Bytes,
         /// Whether nothing comes after it.
         ends: bool,
@@ -94,10 +94,11 @@ impl Streams {
         if !self.is_known(id) {
             return Err(ReadError::Closed);
         }
-        let (_, recv, account) = self.receiving(id).ok_or(ReadError::Closed)?;
-        let result = recv.read(account, most, order);
-        self.settle(id);
-        result
+        let read = self.change(id, |stream, shared| {
+            let recv = stream.recv.as_mut()?;
+            Some(recv.read(shared.account, most, order))
+        });
+        read.flatten().ok_or(ReadError::Closed)?
     }
 
     /// Takes as many of `bytes` as there is room for, off their front, and says how many. If not all, [`StreamEvent::Writable`](super::StreamEvent) will say when

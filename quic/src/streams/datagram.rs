@@ -113,12 +113,11 @@ impl Datagrams {
         }
     }
 
-    /// A DATAGRAM frame came, in a 0-RTT packet if it is `early`. `frame` is its whole size, `pinned` how much memory `bytes` keeps alive.
+    /// A DATAGRAM frame came, in a 0-RTT packet if it is `early`. `frame` is its whole size.
     pub(crate) fn on_datagram(
         &mut self,
-        bytes: Bytes,
+        bytes: &[u8],
         frame: usize,
-        pinned: usize,
         early: bool,
     ) -> Result<(), Fault> {
         // rfc9221#3-3
@@ -129,17 +128,12 @@ impl Datagrams {
         if u64::try_from(frame).map_or(true, |frame| frame > self.local) {
             return Err(Fault::DatagramSize);
         }
-        let allowed = bytes.len().saturating_mul(limits::PINNED);
         let waiting = if early {
             &mut self.early
         } else {
             &mut self.incoming
         };
-        waiting.push(if pinned > allowed {
-            Bytes::copy_from_slice(&bytes)
-        } else {
-            bytes
-        });
+        waiting.push(Bytes::copy_from_slice(bytes));
         Ok(())
     }
 
@@ -222,7 +216,7 @@ mod tests {
         ];
         for (name, local, data, frame, want) in rows {
             let mut datagrams = Datagrams::new(local);
-            let got = datagrams.on_datagram(Bytes::from(vec![7; data]), frame, data, false);
+            let got = datagrams.on_datagram(&vec![7; data], frame, false);
             assert_eq!(got, want, "{name}");
             assert_eq!(datagrams.read().is_some(), want.is_ok(), "{name}");
         }
@@ -273,7 +267,7 @@ mod tests {
         let mut datagrams = Datagrams::new(1200);
         let bytes = |byte| Bytes::from(vec![byte; 9]);
         for (byte, early) in [(1, true), (2, false), (3, true)] {
-            datagrams.on_datagram(bytes(byte), 10, 9, early).unwrap();
+            datagrams.on_datagram(&bytes(byte), 10, early).unwrap();
         }
         assert_eq!(datagrams.read(), Some(bytes(2)));
         assert_eq!(datagrams.read(), None);
@@ -281,7 +275,7 @@ mod tests {
         assert_eq!(datagrams.read_early(), Some(bytes(3)));
         assert_eq!(datagrams.read_early(), None);
         for _ in 0..10_000 {
-            datagrams.on_datagram(bytes(4), 10, 9, true).unwrap();
+            datagrams.on_datagram(&bytes(4), 10, true).unwrap();
             assert!(datagrams.early.held <= limits::DATAGRAMS);
         }
         assert!(datagrams.dropped() > 0 && datagrams.read().is_none());
@@ -295,9 +289,7 @@ mod tests {
             for number in 0..count {
                 let mut bytes = number.to_be_bytes()[..len.min(4)].to_vec();
                 bytes.resize(len, 0);
-                datagrams
-                    .on_datagram(Bytes::from(bytes.clone()), len + 1, 65_535, false)
-                    .unwrap();
+                datagrams.on_datagram(&bytes, len + 1, false).unwrap();
                 datagrams.send(Bytes::from(bytes)).unwrap();
                 for waiting in [&datagrams.incoming, &datagrams.outgoing] {
                     assert!(waiting.held <= limits::DATAGRAMS, "{len}");

@@ -5,8 +5,6 @@
 
 use core::time::Duration;
 
-use bytes::Bytes;
-
 use super::app::{Read, ReadError};
 use super::flow::{Exceeded, RecvFlow};
 use super::state::{RecvState, RecvStep};
@@ -86,8 +84,7 @@ impl RecvStream {
         &mut self,
         account: &mut Account,
         offset: VarInt,
-        bytes: &Bytes,
-        pinned: usize,
+        bytes: &[u8],
         fin: bool,
     ) -> Result<bool, Fault> {
         let end = offset.get().saturating_add(size(bytes.len()));
@@ -106,7 +103,7 @@ impl RecvStream {
         let before = (self.data.joined(), self.data.buffered());
         let bound = usize::try_from(account.flow.window()).unwrap_or(usize::MAX);
         counted(account, &mut self.data, |data| {
-            data.insert(offset.get(), bytes, pinned);
+            data.insert(offset.get(), bytes);
         });
         if account.fragments > bound {
             counted(account, &mut self.data, Reassembly::compact);

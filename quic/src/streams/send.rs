@@ -35,6 +35,16 @@ pub(crate) struct Queued {
     pub(crate) fresh: bool,
 }
 
+impl Queued {
+    pub(crate) fn of(&mut self, again: bool) -> &mut bool {
+        if again {
+            &mut self.again
+        } else {
+            &mut self.fresh
+        }
+    }
+}
+
 /// What came of writing a STREAM frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Wrote {

@@ -6,8 +6,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use bytes::Bytes;
-
 use super::event::{Both, Events, Marks, StreamEvent};
 use super::flow::{RecvFlow, SendFlow};
 use super::recv::{Account, RecvStream};
@@ -86,6 +84,12 @@ pub(super) struct Stream {
     pub(super) marks: Marks,
     /// Whether it stands in `control`.
     pub(super) in_control: bool,
+}
+
+/// What streams share, as far as a change of one needs it.
+pub(super) struct Shared<'a> {
+    pub(super) account: &'a mut Account,
+    pub(super) schedule: &'a mut Schedule,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -176,24 +180,23 @@ impl Streams {
         Ok(())
     }
 
-    /// A STREAM frame. `pinned` is how much memory `bytes` keeps alive: the buffer of the datagram that it came in. Says whether it had
-    /// data, or told the stream's size before any other.
+    /// A STREAM frame. Says whether it had data, or told the stream's size before any other.
     pub(crate) fn on_stream(
         &mut self,
         id: StreamId,
         offset: VarInt,
-        bytes: &Bytes,
-        pinned: usize,
+        bytes: &[u8],
         fin: bool,
     ) -> Result<bool, Fault> {
         self.named(id, Part::Recv)?;
         let mut news = !bytes.is_empty();
-        if let Some((stream, recv, account)) = self.receiving(id) {
+        let received = self.change(id, |stream, shared| {
+            let recv = stream.recv.as_mut()?;
             news |= fin && !recv.knows_size();
-            stream.readable |= recv.on_stream(account, offset, bytes, pinned, fin)?;
-            self.settle(id);
-        }
-        Ok(news)
+            let readable = recv.on_stream(shared.account, offset, bytes, fin);
+            Some(readable.map(|readable| stream.marks.readable |= readable))
+        });
+        received.flatten().transpose().map(|_| news)
     }
 
     /// What an accepted frame of a 0-RTT packet has brought, up to `end` of the stream.
@@ -372,10 +375,22 @@ impl Streams {
 
     /// After anything that changed a stream: puts it in the queues where it belongs, or forgets it if it is over.
     pub(super) fn settle(&mut self, id: StreamId) {
+        self.change(id, |_, _| ());
+    }
+
+    /// Changes a stream, and does what [`settle`](Self::settle) does: with one search for both.
+    pub(super) fn change<T>(
+        &mut self,
+        id: StreamId,
+        change: impl FnOnce(&mut Stream, &mut Shared<'_>) -> T,
+    ) -> Option<T> {
         let known = self.is_known(id);
-        let Some(stream) = self.map.get_mut(&id) else {
-            return;
+        let stream = self.map.get_mut(&id)?;
+        let mut shared = Shared {
+            account: &mut self.account,
+            schedule: &mut self.schedule,
         };
+        let result = change(stream, &mut shared);
         if !known || stream.recv.as_ref().is_none_or(RecvStream::is_terminal) {
             // Whoever accepts it reads at once, and whoever has read it all needs no telling.
             stream.marks.readable = false;
@@ -395,6 +410,7 @@ impl Streams {
         if known && stream.is_over() {
             self.forget(id);
         }
+        Some(result)
     }
 
     fn forget(&mut self, id: StreamId) {

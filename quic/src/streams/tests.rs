@@ -122,12 +122,10 @@ fn said(streams: &mut Streams) -> Vec<String> {
 
 /// Takes in one packet's payload.
 fn hear(streams: &mut Streams, packet: &Bytes) -> Result<(), TransportError> {
-    let pinned = packet.len();
     for frame in frame::frames(packet, PacketType::OneRtt, streams.side) {
         match frame? {
             Frame::Stream(f) => {
-                let data = frame::share(packet, f.data);
-                streams.on_stream(f.id, f.offset, &data, pinned, f.fin)?;
+                streams.on_stream(f.id, f.offset, f.data, f.fin)?;
             }
             Frame::ResetStream(f) => {
                 streams.on_reset_stream(f)?;
@@ -170,8 +168,9 @@ fn stream(
     len: usize,
     fin: bool,
 ) -> Result<(), crate::Fault> {
-    let bytes = Bytes::from(vec![7; len]);
-    streams.on_stream(id, v(offset), &bytes, len, fin).map(drop)
+    streams
+        .on_stream(id, v(offset), &vec![7; len], fin)
+        .map(drop)
 }
 
 /// Reads all there is, and says how much, and whether it ended.

@@ -201,45 +201,49 @@ impl Streams {
 
     /// Fills the packet with STREAM frames.
     pub(crate) fn write_data(&mut self, builder: &mut Builder<'_>, tokens: &mut Tokens) {
-        while let Some((id, again)) = self.schedule.next(self.flow.available() > 0) {
+        // Most frames fill their packet.
+        while builder.remaining() > 0 {
             let credit = self.flow.available();
-            if let Some(send) = self.send_mut(id) {
-                match send.write(id, builder, tokens, credit) {
-                    Wrote::Frame { fresh } => self.flow.spend(fresh),
-                    Wrote::NoRoom => return,
-                    Wrote::Nothing => {}
+            let Some((id, again)) = self.schedule.next(credit > 0) else {
+                return;
+            };
+            let wrote = self.change(id, |stream, shared| {
+                let send = stream.send.as_mut()?;
+                let wrote = send.write(id, builder, tokens, credit);
+                if wrote != Wrote::NoRoom {
+                    shared.schedule.pop(again);
+                    *send.queued.of(again) = false;
                 }
+                Some(wrote)
+            });
+            match wrote.flatten() {
+                Some(Wrote::Frame { fresh }) => self.flow.spend(fresh),
+                Some(Wrote::NoRoom) => return,
+                Some(Wrote::Nothing) => {}
+                None => self.schedule.pop(again),
             }
-            self.schedule.pop(again);
-            if let Some(send) = self.send_mut(id) {
-                if again {
-                    send.queued.again = false;
-                } else {
-                    send.queued.fresh = false;
-                }
-            }
-            self.settle(id);
         }
     }
 
     /// A frame has arrived.
     pub(crate) fn acked(&mut self, token: Token) {
-        let Some((id, stream)) = self.of_token(token) else {
+        let Some(id) = of_stream(token) else {
             return;
         };
-        match (token, &mut stream.send, &mut stream.recv) {
-            (
-                Token::Stream {
-                    offset, len, fin, ..
-                },
-                Some(send),
-                _,
-            ) => stream.marks.finished |= send.acked(offset, len, fin),
-            (Token::ResetStream(_), Some(send), _) => send.reset_acked(),
-            (Token::StopSending(_), _, Some(recv)) => recv.stop_acked(),
-            _ => {}
-        }
-        self.settle(id);
+        self.change(id, |stream, _| {
+            match (token, &mut stream.send, &mut stream.recv) {
+                (
+                    Token::Stream {
+                        offset, len, fin, ..
+                    },
+                    Some(send),
+                    _,
+                ) => stream.marks.finished |= send.acked(offset, len, fin),
+                (Token::ResetStream(_), Some(send), _) => send.reset_acked(),
+                (Token::StopSending(_), _, Some(recv)) => recv.stop_acked(),
+                _ => {}
+            }
+        });
     }
 
     /// A frame is lost: what it said is said again if it still holds.
@@ -251,24 +255,25 @@ impl Streams {
             Token::StreamsBlocked(dir) => self.ours.of_mut(dir).untell(),
             _ => {}
         }
-        let Some((id, stream)) = self.of_token(token) else {
+        let Some(id) = of_stream(token) else {
             return;
         };
-        match (token, &mut stream.send, &mut stream.recv) {
-            (
-                Token::Stream {
-                    offset, len, fin, ..
-                },
-                Some(send),
-                _,
-            ) => send.lost(offset, len, fin),
-            (Token::ResetStream(_), Some(send), _) => send.reset_lost(),
-            (Token::StreamDataBlocked(_), Some(send), _) => send.blocked_lost(),
-            (Token::StopSending(_), _, Some(recv)) => recv.stop_lost(),
-            (Token::MaxStreamData(_), _, Some(recv)) => recv.limit_lost(),
-            _ => {}
-        }
-        self.settle(id);
+        self.change(id, |stream, _| {
+            match (token, &mut stream.send, &mut stream.recv) {
+                (
+                    Token::Stream {
+                        offset, len, fin, ..
+                    },
+                    Some(send),
+                    _,
+                ) => send.lost(offset, len, fin),
+                (Token::ResetStream(_), Some(send), _) => send.reset_lost(),
+                (Token::StreamDataBlocked(_), Some(send), _) => send.blocked_lost(),
+                (Token::StopSending(_), _, Some(recv)) => recv.stop_lost(),
+                (Token::MaxStreamData(_), _, Some(recv)) => recv.limit_lost(),
+                _ => {}
+            }
+        });
     }
 
     /// Says once more that this side is blocked, if it is: to be called now and then while nothing is in flight, so that the peer does not take
@@ -304,17 +309,16 @@ impl Streams {
     fn owes_blocked(&self) -> bool {
         self.flow.is_untold() && !self.schedule.fresh.is_empty()
     }
+}
 
-    fn of_token(&mut self, token: Token) -> Option<(StreamId, &mut Stream)> {
-        let (Token::Stream { id, .. }
+fn of_stream(token: Token) -> Option<StreamId> {
+    match token {
+        Token::Stream { id, .. }
         | Token::ResetStream(id)
         | Token::StopSending(id)
         | Token::MaxStreamData(id)
-        | Token::StreamDataBlocked(id)) = token
-        else {
-            return None;
-        };
-        Some((id, self.map.get_mut(&id)?))
+        | Token::StreamDataBlocked(id) => Some(id),
+        _ => None,
     }
 }
 

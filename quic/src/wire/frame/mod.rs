@@ -9,8 +9,6 @@ mod decode;
 mod encode;
 mod table;
 
-use bytes::Bytes;
-
 use super::{ConnectionId, Dir, PacketType, ResetToken, Side, StreamId, VarInt};
 use crate::error::TransportError;
 
@@ -128,16 +126,6 @@ pub(crate) enum Close<'a> {
 /// The frames of a packet's payload, as they came to `receiver` in a packet of type `packet`.
 pub(crate) fn frames(payload: &[u8], packet: PacketType, receiver: Side) -> Frames<'_> {
     Frames::new(payload, packet, receiver)
-}
-
-/// `part` of `payload` as a handle of its own, without a copy. What is no part of it is copied.
-pub(crate) fn share(payload: &Bytes, part: &[u8]) -> Bytes {
-    let start = part.as_ptr().addr().checked_sub(payload.as_ptr().addr());
-    let range = start.and_then(|start| Some(start..start.checked_add(part.len())?));
-    match range {
-        Some(range) if range.end <= payload.len() => payload.slice(range),
-        _ => Bytes::copy_from_slice(part),
-    }
 }
 
 /// The error and the frame type that it came from.

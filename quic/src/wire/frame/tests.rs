@@ -826,17 +826,3 @@ fn nothing_follows_a_fault() {
     assert_eq!(walk.next(), None);
     assert_eq!(walk.next(), None);
 }
-
-#[test]
-fn a_part_of_a_payload_is_shared_and_nothing_else() {
-    let payload = Bytes::from(b"some payload".to_vec());
-    let part = share(&payload, &payload[5..9]);
-    assert_eq!(
-        (&part[..], part.as_ptr()),
-        (&b"payl"[..], payload[5..].as_ptr())
-    );
-    assert_eq!(share(&payload, &payload[12..]), b""[..]);
-    let other = b"other".to_vec();
-    assert_eq!(share(&payload, &other), other);
-    assert_eq!(share(&payload.slice(..4), &payload[2..9]), b"me payl"[..]);
-}
