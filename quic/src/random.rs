@@ -55,6 +55,19 @@ impl Random {
         Ok(())
     }
 
+    /// The next byte of those that [`fill`](Self::fill) gives.
+    pub(crate) fn byte(&mut self) -> Result<u8, Error> {
+        if self.used >= POOL {
+            self.refill()?;
+        }
+        let byte = self.pool.expose().get(self.used);
+        let byte = *byte.ok_or(Error::Length)?;
+        #[cfg(pith_test)]
+        pith_crypto::taint::known(core::slice::from_ref(&byte));
+        self.used = self.used.saturating_add(1);
+        Ok(byte)
+    }
+
     pub(crate) fn bytes<const N: usize>(&mut self) -> Result<[u8; N], Error> {
         let mut bytes = [0; N];
         self.fill(&mut bytes)?;
@@ -99,6 +112,9 @@ mod tests {
         };
         let whole = draw(1, &[1000]);
         assert_eq!(draw(1, &[1, 63, 64, 65, 0, 807]), whole);
+        let mut random = Random::seeded(&[1; 32]).unwrap();
+        let bytes: Vec<_> = (0..1000).map(|_| random.byte().unwrap()).collect();
+        assert_eq!(bytes, whole, "byte by byte");
         assert_ne!(draw(2, &[1000]), whole);
         for (at, window) in whole.windows(8).enumerate() {
             let again = whole.windows(8).rposition(|other| other == window);

@@ -120,12 +120,7 @@ impl Connection {
     fn quic_bit(&mut self, packet: PacketType) -> bool {
         let may_clear = packet == PacketType::OneRtt
             && self.peer.as_ref().is_some_and(|peer| peer.grease_quic_bit);
-        let [random] = if may_clear {
-            self.random.bytes().unwrap_or([1])
-        } else {
-            [1]
-        };
-        random & 1 != 0
+        !may_clear || self.random.byte().unwrap_or(1) & 1 != 0
     }
 
     /// Writes frames: ACK first, then whatever the permit allows, and a PING if a probe has nothing else.

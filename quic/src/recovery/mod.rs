@@ -111,7 +111,8 @@ impl Recovery {
 
     /// When [`Recovery::on_timeout`] is to be called.
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        self.timer.at()
+        self.timer
+            .at(&self.spaces, &self.path.rtt, self.max_ack_delay)
     }
 
     /// The probe timeout of the Application space without backoff.
@@ -240,15 +241,15 @@ impl Recovery {
             sending.take_late(&range, &mut self.reordering, |late| {
                 outcome.late_packets = outcome.late_packets.saturating_add(1);
                 period.on_late(late.period);
-                settled.acked.extend(late.tokens.iter());
+                settled.arrived(&late.tokens);
             });
             sending.sent.ack(&range, |packet| {
-                arrived.take(&packet, ack.largest, path.id);
+                arrived.take(packet, ack.largest, path.id);
                 if packet.path == path.id && packet.in_flight {
                     path.leave_flight(packet.size.into());
                     settled.growth.push((packet.sent_at, packet.size.into()));
                 }
-                settled.acked.extend(packet.tokens.iter());
+                settled.arrived(&packet.tokens);
             });
         }
         outcome.progress = rises || arrived.packets > 0 || outcome.late_packets > 0;
@@ -281,7 +282,7 @@ impl Recovery {
     /// The time of [`Recovery::deadline`] has come. Does nothing before.
     pub(crate) fn on_timeout(&mut self, now: Duration, settled: &mut Settled) -> Outcome {
         let mut outcome = Outcome::default();
-        if self.timer.at().is_none_or(|at| at > now) {
+        if self.deadline().is_none_or(|at| at > now) {
             return outcome;
         }
         let by_time = |space: &Space| self.spaces.get(*space).and_then(Sending::loss_time);
@@ -294,9 +295,9 @@ impl Recovery {
             None => {
                 // rfc9002#6.2-1
                 let rtt = &self.path.rtt;
-                outcome.probe =
-                    self.timer
-                        .on_probe_timeout(&self.spaces, rtt, self.max_ack_delay, now);
+                outcome.probe = self
+                    .timer
+                    .on_probe_timeout(&self.spaces, rtt, self.max_ack_delay);
                 for space in Space::ALL {
                     let owed = usize::from(self.timer.owed(space));
                     let sending = self.spaces.get(space).into_iter();
@@ -441,8 +442,7 @@ impl Recovery {
     }
 
     fn set_timer(&mut self, now: Duration) {
-        self.timer
-            .set(&self.spaces, &self.path.rtt, self.max_ack_delay, now);
+        self.timer.set(now);
     }
 
     /// Takes a sample of the round trip, if the frame holds one (RFC 9002 section 5.1).

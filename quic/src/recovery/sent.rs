@@ -96,7 +96,7 @@ impl Sent {
     pub(crate) fn ack(
         &mut self,
         range: &RangeInclusive<PacketNumber>,
-        mut acked: impl FnMut(SentPacket),
+        mut acked: impl FnMut(&SentPacket),
     ) {
         let first = self.position(*range.start());
         let mut at = first;
@@ -106,12 +106,10 @@ impl Sent {
             }
             if entry.outstanding {
                 entry.outstanding = false;
-                let number = entry.packet.number;
-                let packet = core::mem::take(&mut entry.packet);
-                entry.packet.number = number;
-                let eliciting = usize::from(packet.ack_eliciting);
+                let eliciting = usize::from(entry.packet.ack_eliciting);
                 self.eliciting = self.eliciting.saturating_sub(eliciting);
-                acked(packet);
+                acked(&entry.packet);
+                entry.packet.tokens.forget();
             }
             at = at.saturating_add(1);
         }

@@ -4,13 +4,13 @@ use core::time::Duration;
 
 use super::path::PathId;
 use super::sent::SentPacket;
-use super::token::Token;
+use super::token::{Token, Tokens};
 use crate::wire::{PacketNumber, Space};
 
 /// What became of frames. The caller empties it after each call, and may use it for all connections of a thread.
 #[derive(Debug, Default)]
 pub(crate) struct Settled {
-    /// Of packets that arrived. A token may have been in `lost` before: the packet was late.
+    /// Of packets that arrived, those joined that say the same of one stream. A token may have been in `lost` before: the packet was late.
     pub(crate) acked: Vec<Token>,
     /// Of packets that are lost.
     pub(crate) lost: Vec<Token>,
@@ -19,6 +19,21 @@ pub(crate) struct Settled {
     pub(crate) resend: Vec<Token>,
     /// Packets that arrived on the path in use, until the controller has heard of the losses.
     pub(super) growth: Vec<(Duration, u64)>,
+}
+
+impl Settled {
+    /// A packet with these tokens has arrived.
+    pub(super) fn arrived(&mut self, tokens: &Tokens) {
+        for token in tokens.iter() {
+            match self.acked.last_mut() {
+                Some(last) => match last.join(token) {
+                    Some(joined) => *last = joined,
+                    None => self.acked.push(token),
+                },
+                None => self.acked.push(token),
+            }
+        }
+    }
 }
 
 /// What a call found out, for events and for those who size datagrams.

@@ -1,6 +1,6 @@
 //! The one timer of loss recovery: the time threshold, or else the probe timeout (RFC 9002 section 6.2 and its appendix A.8).
 //!
-//! It is set anew whenever something happened that it depends on. When it fires without a loss to declare, probes are owed: packets that elicit an
+//! It is set anew whenever something happened that it depends on, and computed when somebody asks for it, which is once a batch of packets. When it fires without a loss to declare, probes are owed: packets that elicit an
 //! acknowledgment and that no window holds back. Nothing is taken for lost by it.
 
 use core::time::Duration;
@@ -13,7 +13,7 @@ use crate::wire::{Side, Space};
 #[derive(Debug)]
 pub(super) struct Timer {
     side: Side,
-    at: Option<Duration>,
+    set_at: Option<Duration>,
     /// Probe timeouts in a row.
     count: u32,
     handshake: Handshake,
@@ -46,7 +46,7 @@ impl Timer {
     pub(super) fn new(side: Side) -> Self {
         Self {
             side,
-            at: None,
+            set_at: None,
             count: 0,
             handshake: Handshake::Initial,
             blocked: false,
@@ -54,8 +54,19 @@ impl Timer {
         }
     }
 
-    pub(super) fn at(&self) -> Option<Duration> {
-        self.at
+    /// When it fires. `max_ack_delay` is the peer's.
+    pub(super) fn at(
+        &self,
+        spaces: &Spaces,
+        rtt: &Rtt,
+        max_ack_delay: Duration,
+    ) -> Option<Duration> {
+        let losses = spaces.iter().filter_map(|(_, sending)| sending.loss_time());
+        // rfc9002#6.2.1-5
+        losses.min().or_else(|| {
+            self.probe_timeout(spaces, rtt, max_ack_delay)
+                .map(|(at, _)| at)
+        })
     }
 
     pub(super) fn count(&self) -> u32 {
@@ -86,7 +97,6 @@ impl Timer {
     /// Keys were discarded, or the connection starts over: the backoff ends.
     pub(super) fn reset(&mut self) {
         self.count = 0;
-        self.at = None;
     }
 
     /// How many probes are owed in a space.
@@ -108,20 +118,9 @@ impl Timer {
         } = probes;
     }
 
-    /// Sets the timer. `max_ack_delay` is the peer's.
-    pub(super) fn set(
-        &mut self,
-        spaces: &Spaces,
-        rtt: &Rtt,
-        max_ack_delay: Duration,
-        now: Duration,
-    ) {
-        let losses = spaces.iter().filter_map(|(_, sending)| sending.loss_time());
-        // rfc9002#6.2.1-5
-        self.at = losses.min().or_else(|| {
-            self.probe_timeout(spaces, rtt, max_ack_delay, now)
-                .map(|(at, _)| at)
-        });
+    /// Sets the timer.
+    pub(super) fn set(&mut self, now: Duration) {
+        self.set_at = Some(now);
     }
 
     /// The probe timeout has come: increases the backoff, and says for which space it was.
@@ -130,9 +129,8 @@ impl Timer {
         spaces: &Spaces,
         rtt: &Rtt,
         max_ack_delay: Duration,
-        now: Duration,
     ) -> Option<Space> {
-        let (_, space) = self.probe_timeout(spaces, rtt, max_ack_delay, now)?;
+        let (_, space) = self.probe_timeout(spaces, rtt, max_ack_delay)?;
         // rfc9002#6.2.1-4
         self.count = self.count.saturating_add(1);
         for (other, sending) in spaces.iter() {
@@ -154,7 +152,6 @@ impl Timer {
         spaces: &Spaces,
         rtt: &Rtt,
         max_ack_delay: Duration,
-        now: Duration,
     ) -> Option<(Duration, Space)> {
         // rfc9002#6.2.2.1-1
         if self.blocked {
@@ -186,7 +183,8 @@ impl Timer {
                 Handshake::Initial => Space::Initial,
                 _ => Space::Handshake,
             };
-            return Some((now.saturating_add(period(Duration::ZERO)), space));
+            let at = self.set_at?.saturating_add(period(Duration::ZERO));
+            return Some((at, space));
         }
         soonest
     }

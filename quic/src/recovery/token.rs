@@ -53,6 +53,36 @@ pub(crate) enum Token {
     },
 }
 
+impl Token {
+    /// One token for two frames of a stream, if the second goes on where the first ends: most of what an ACK frame acknowledges is that.
+    pub(crate) fn join(self, next: Self) -> Option<Self> {
+        match (self, next) {
+            (
+                Self::Stream {
+                    id,
+                    offset,
+                    len,
+                    fin: false,
+                },
+                Self::Stream {
+                    id: same,
+                    offset: behind,
+                    len: more,
+                    fin,
+                },
+            ) if id == same && offset.checked_add(len.into()) == Some(behind) => {
+                Some(Self::Stream {
+                    id,
+                    offset,
+                    len: len.checked_add(more)?,
+                    fin,
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
 /// The tokens of one packet. The first two stand inline, since most packets hold no more: one that only carries a stream's data allocates
 /// nothing here.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -77,6 +107,11 @@ impl Tokens {
         }
     }
 
+    /// Gives back what it takes memory for.
+    pub(super) fn forget(&mut self) {
+        self.rest = None;
+    }
+
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.first.is_none()
@@ -92,6 +127,7 @@ impl Tokens {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Side;
 
     #[test]
     fn recovery_tokens_come_back_in_order_and_the_first_two_stand_inline() {
@@ -105,6 +141,49 @@ mod tests {
             assert_eq!(tokens.is_empty(), count == 0);
             assert_eq!(tokens.rest.is_some(), count > 2, "{count}");
         }
+    }
+
+    #[test]
+    fn recovery_tokens_of_a_stream_join_where_they_touch() {
+        let stream = |index, offset, len, fin| Token::Stream {
+            id: StreamId::new(Side::Client, Dir::Bi, index).unwrap(),
+            offset,
+            len,
+            fin,
+        };
+        let first = stream(0, 10, 5, false);
+        let rows = [
+            (
+                "behind",
+                stream(0, 15, 3, false),
+                Some(stream(0, 10, 8, false)),
+            ),
+            (
+                "the last",
+                stream(0, 15, 3, true),
+                Some(stream(0, 10, 8, true)),
+            ),
+            (
+                "the end alone",
+                stream(0, 15, 0, true),
+                Some(stream(0, 10, 5, true)),
+            ),
+            ("a gap", stream(0, 16, 3, false), None),
+            ("before", stream(0, 5, 5, false), None),
+            ("another stream", stream(1, 15, 3, false), None),
+            ("too long", stream(0, 15, u16::MAX - 4, false), None),
+            (
+                "as long as can be",
+                stream(0, 15, u16::MAX - 5, false),
+                Some(stream(0, 10, u16::MAX, false)),
+            ),
+            ("another frame", Token::Ping, None),
+        ];
+        for (name, next, want) in rows {
+            assert_eq!(first.join(next), want, "{name}");
+        }
+        assert_eq!(stream(0, 10, 5, true).join(stream(0, 15, 0, true)), None);
+        assert_eq!(stream(0, u64::MAX, 5, false).join(first), None);
     }
 
     #[test]
