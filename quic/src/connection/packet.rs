@@ -124,12 +124,7 @@ impl Connection {
     }
 
     /// Writes frames: ACK first, then whatever the permit allows, and a PING if a probe has nothing else.
-    pub(super) fn fill(
-        &mut self,
-        mut packet: Packet,
-        permit: Permit,
-        room: &mut Room<'_>,
-    ) -> Packet {
+    pub(super) fn fill(&mut self, packet: &mut Packet, permit: Permit, room: &mut Room<'_>) {
         let space = packet.space;
         let all = permit == Permit::All;
         let (builder, now) = (&mut room.builder, room.now);
@@ -157,7 +152,6 @@ impl Connection {
         let initial = packet.packet_type == PacketType::Initial;
         // rfc9000#8.1-3, rfc9000#14-1, rfc9000#14.1-1, rfc9000#14.1-2, rfc9001#9.3-1
         room.expand |= initial && (self.side == Side::Client || packet.eliciting);
-        packet
     }
 
     /// The owners of frames, in the order in which they write.
@@ -180,9 +174,11 @@ impl Connection {
             self.ids.local.write(builder, tokens);
         }
         if packet.space() == Space::Application && self.may_send_streams() {
-            let largest = self.datagram_room();
             self.streams.write_control(builder, tokens, clock);
-            self.datagrams.write(builder, tokens, largest);
+            if self.datagrams.wants_data() {
+                let largest = self.datagram_room();
+                self.datagrams.write(builder, tokens, largest);
+            }
             self.streams.write_data(builder, tokens);
         }
     }

@@ -188,10 +188,10 @@ impl Connection {
             let Some(permit) = *permits.get(space) else {
                 continue;
             };
-            let Some(packet) = self.begin(space, &mut room.builder, room.now)? else {
+            let Some(mut packet) = self.begin(space, &mut room.builder, room.now)? else {
                 continue;
             };
-            let packet = self.fill(packet, permit, &mut room);
+            self.fill(&mut packet, permit, &mut room);
             let follows = room.builder.remaining() >= LEAST_ROOM
                 && Space::ALL
                     .into_iter()
@@ -230,13 +230,14 @@ impl Connection {
     /// Whether anybody has something to say in a space but an ACK frame.
     fn wants(&self, space: Space, now: Duration) -> bool {
         let received = self.spaces.received_ref(space);
+        // What most packets are sent for is asked first.
         let application = space == Space::Application
-            && (self.wants_signals()
+            && (self.wants_streams()
+                || self.wants_signals()
                 || received.is_some_and(|received| received.is_due(now) && received.wants_ping())
                 || self.paths.active.wants_probe()
                 || self.ids.local.is_pending()
-                || self.ids.remote.is_pending()
-                || self.wants_streams());
+                || self.ids.remote.is_pending());
         application || self.crypto.is_pending(space) || self.recovery.probes_owed(space) > 0
     }
 
@@ -246,8 +247,8 @@ impl Connection {
 
     fn wants_streams(&self) -> bool {
         self.may_send_streams()
-            && (self.streams.wants_control()
-                || self.streams.wants_data()
+            && (self.streams.wants_data()
+                || self.streams.wants_control()
                 || self.datagrams.wants_data())
     }
 

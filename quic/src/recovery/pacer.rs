@@ -12,8 +12,8 @@ use crate::limits;
 /// The bucket of one path.
 #[derive(Debug, Default)]
 pub(crate) struct Pacer {
-    /// How much time the bucket holds, at `counted`.
-    held: Duration,
+    /// How much time the bucket holds, at `counted`: nanoseconds, which cost far less to reckon with than a `Duration`.
+    held: u64,
     counted: Duration,
     release: Duration,
 }
@@ -36,13 +36,13 @@ impl Pacer {
 
     /// A packet of `bytes` is sent.
     pub(crate) fn on_sent(&mut self, now: Duration, bytes: u64, pace: &Pace) {
-        let passed = now.saturating_sub(self.counted);
+        let passed = nanos(now.saturating_sub(self.counted));
         self.counted = self.counted.max(now);
         // A division for each packet is what can be afforded: the rest follows from it.
         let datagram = pace.time(pace.datagram);
         let capacity = datagram
-            .saturating_mul(limits::BURST)
-            .max(TIMER.saturating_mul(2));
+            .saturating_mul(limits::BURST.into())
+            .max(nanos(TIMER).saturating_mul(2));
         let added = if bytes == pace.datagram {
             datagram
         } else {
@@ -56,23 +56,31 @@ impl Pacer {
         if next > capacity {
             let quantum = pace.time(pace.quantum());
             let wait = self.held.saturating_add(quantum).saturating_sub(capacity);
-            self.release = now.saturating_add(wait);
+            self.release = now.saturating_add(Duration::from_nanos(wait));
         }
     }
 }
 
 impl Pace {
-    /// How long so many bytes take.
-    fn time(&self, bytes: u64) -> Duration {
+    /// How many nanoseconds so many bytes take.
+    fn time(&self, bytes: u64) -> u64 {
         let (numerator, denominator) = self.gain();
-        let nanos = self
+        let work = nanos(self.rtt)
+            .checked_mul(bytes)
+            .and_then(|work| work.checked_mul(denominator));
+        let pace = self.window.checked_mul(numerator);
+        if let (Some(work), Some(pace)) = (work, pace) {
+            return work.checked_div(pace).unwrap_or_default();
+        }
+        // Some hours of round trip, or as many bytes as nobody sends at once.
+        let time = self
             .rtt
             .as_nanos()
             .saturating_mul(bytes.into())
-            .saturating_mul(denominator)
-            .checked_div(u128::from(self.window).saturating_mul(numerator))
+            .saturating_mul(denominator.into())
+            .checked_div(u128::from(self.window).saturating_mul(numerator.into()))
             .unwrap_or_default();
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        u64::try_from(time).unwrap_or(u64::MAX)
     }
 
     /// How many bytes go in so much time.
@@ -81,13 +89,13 @@ impl Pace {
         let bytes = time
             .as_nanos()
             .saturating_mul(self.window.into())
-            .saturating_mul(numerator)
-            .checked_div(self.rtt.as_nanos().saturating_mul(denominator));
+            .saturating_mul(numerator.into())
+            .checked_div(self.rtt.as_nanos().saturating_mul(denominator.into()));
         bytes.map_or(u64::MAX, |bytes| u64::try_from(bytes).unwrap_or(u64::MAX))
     }
 
     /// Slow start doubles the window within a round trip, so it is paced at twice the window.
-    fn gain(&self) -> (u128, u128) {
+    fn gain(&self) -> (u64, u64) {
         if self.slow_start { (2, 1) } else { (5, 4) }
     }
 
@@ -106,6 +114,10 @@ impl Pace {
     fn burst(&self) -> u64 {
         self.datagram.saturating_mul(limits::BURST.into())
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// How finely a timer fires.
@@ -249,6 +261,27 @@ mod tests {
                 pacer.on_sent(Duration::ZERO, u64::MAX, &pace);
                 pacer.blocked_until(Duration::ZERO);
             }
+        }
+    }
+
+    #[test]
+    fn a_pace_is_exact_however_slow_the_path() {
+        // (name, window, round trip in ms, bytes, nanoseconds)
+        let rows = [
+            ("usual", 12_000, 50, 1200, 4_000_000),
+            ("an hour", 12_000, 3_600_000, 1200, 288_000_000_000),
+            ("a day", 12_000, 86_400_000, 65_535, 377_481_600_000_000),
+            ("no window", 0, 50, 1200, 0),
+            (
+                "more than can be said",
+                1,
+                u64::MAX >> 20,
+                u64::MAX,
+                u64::MAX,
+            ),
+        ];
+        for (name, window, rtt, bytes, want) in rows {
+            assert_eq!(pace(window, ms(rtt), false).time(bytes), want, "{name}");
         }
     }
 }
