@@ -246,7 +246,10 @@ fn reassembly_is_a_map_of_bytes() {
                 let offset = u64::from(offset % 4096);
                 let range = offset..offset + u64::from(*len);
                 came[range.start as usize..range.end as usize].fill(true);
-                data.insert(range.start, &whole[range.start as usize..range.end as usize]);
+                data.insert(
+                    range.start,
+                    &whole[range.start as usize..range.end as usize],
+                );
                 joined += came[joined..].iter().position(|came| !came).unwrap();
                 assert_eq!(data.joined(), joined as u64);
                 if *reads {
