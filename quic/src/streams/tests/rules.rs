@@ -63,8 +63,7 @@ fn an_end_without_data_is_news_once() {
         (3, b"", false, false),
     ];
     for (row, (offset, data, fin, news)) in rows.into_iter().enumerate() {
-        let bytes = Bytes::from_static(data);
-        let said = server.on_stream(a, v(offset), &bytes, data.len(), fin);
+        let said = server.on_stream(a, v(offset), data, fin);
         assert_eq!(said, Ok(news), "row {row}");
     }
 }
