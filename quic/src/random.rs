@@ -62,9 +62,16 @@ impl Random {
         }
         let byte = self.pool.expose().get(self.used);
         let byte = *byte.ok_or(Error::Length)?;
-        #[cfg(pith_test)]
-        pith_crypto::taint::known(core::slice::from_ref(&byte));
         self.used = self.used.saturating_add(1);
+        let drawn = [byte];
+        // As in `fill`.
+        #[cfg(pith_test)]
+        let drawn = {
+            let mut drawn = drawn;
+            pith_crypto::taint::known(&mut drawn);
+            drawn
+        };
+        let [byte] = drawn;
         Ok(byte)
     }
 
