@@ -14,6 +14,7 @@
     clippy::disallowed_methods
 )]
 
+pub mod floor;
 pub mod pith;
 pub mod quic;
 

@@ -2,8 +2,9 @@
 //!
 //! `count` prints a name for each row and runs it: warmed up first, then a number of times that is printed beside the name. Callgrind
 //! collects inside [`measured`] alone and writes its sum out after each [`end_of_row`], once for the warm-up and once for the row.
-//! `count allocations` prints the calls of malloc by row instead, `count only SCENARIO SIDE` runs one row, for a profile, and `count
-//! time` prints the ratio of a record's time to its AEAD's, run in turns so that what else the machine does hits both.
+//! `count allocations` prints the calls of malloc by row instead, `count only SCENARIO SIDE` runs one row, for a profile, `count floor
+//! SCENARIO SIDE` the primitives of one, and `count time` prints the ratio of a record's time to its AEAD's, run in turns so that what
+//! else the machine does hits both.
 //!
 //! Keys of certificates are those of `benches/keys`; those of key exchanges and signatures are fresh.
 
@@ -13,6 +14,7 @@
 use std::hint::black_box;
 
 use pith_bench_program::{Failure, Files, Kind, Meter as Sums, Tls, Whose, batch, machine};
+use pith_benches::floor::Floor;
 use pith_benches::pith::Pith;
 use pith_benches::{Bare, Meter, Records, SUITES, keys, quic, timed, unmetered};
 
@@ -22,12 +24,28 @@ fn main() -> Result<(), Failure> {
     match words.as_slice() {
         [] => instructions(),
         ["allocations"] => allocations(),
-        ["only", scenario, side] => only(scenario, side),
+        ["only", scenario, side] => {
+            if let Some((_, scenario, amount, _)) = QUIC.iter().find(|row| row.0 == *scenario) {
+                let mut quic = quic::Pith::new(&Files::new(keys()))?;
+                let mut meter = Sums::watched(whose(side), measured);
+                return machine::run(&mut quic, scenario, *amount, &mut meter);
+            }
+            let mut tls = Tls::<Pith>::new(Files::new(keys()));
+            only(scenario, side, &mut |runs, meter| {
+                tls.run(scenario, runs, meter)
+            })
+        }
+        ["floor", scenario, side] => {
+            let mut floor = Floor::new()?;
+            only(scenario, side, &mut |runs, meter| {
+                floor.run(scenario, runs, meter)
+            })
+        }
         ["time"] => {
             times();
             Ok(())
         }
-        _ => Err("count [allocations | time | only SCENARIO SIDE]".into()),
+        _ => Err("count [allocations | time | only SCENARIO SIDE | floor SCENARIO SIDE]".into()),
     }
 }
 
@@ -49,15 +67,13 @@ fn scenarios() -> [(&'static str, [&'static str; 2], usize); 8] {
 
 fn instructions() -> Result<(), Failure> {
     let mut tls = Tls::<Pith>::new(Files::new(keys()));
-    for (scenario, sides, runs) in scenarios() {
-        for (side, whose) in sides.iter().zip([Whose::Client, Whose::Server]) {
-            for runs in [1, runs] {
-                tls.run(scenario, runs, &mut Sums::watched(whose, measured))?;
-                end_of_row();
-            }
-            println!("{scenario} {side}\t{runs}");
-        }
-    }
+    both_sides("", &mut |scenario, runs, meter| {
+        tls.run(scenario, runs, meter)
+    })?;
+    let mut floor = Floor::new()?;
+    both_sides("floor ", &mut |scenario, runs, meter| {
+        floor.run(scenario, runs, meter)
+    })?;
     let mut quic = quic::Pith::new(&Files::new(keys()))?;
     for (name, scenario, amount, units) in QUIC {
         for (side, whose) in [("client", Whose::Client), ("server", Whose::Server)] {
@@ -88,6 +104,23 @@ fn instructions() -> Result<(), Failure> {
     Ok(())
 }
 
+/// The scenarios, in rows whose names begin so.
+fn both_sides(
+    whose: &str,
+    run: &mut dyn FnMut(&str, usize, &mut Sums) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    for (scenario, names, runs) in scenarios() {
+        for (name, side) in names.iter().zip([Whose::Client, Whose::Server]) {
+            for runs in [1, runs] {
+                run(scenario, runs, &mut Sums::watched(side, measured))?;
+                end_of_row();
+            }
+            println!("{whose}{scenario} {name}\t{runs}");
+        }
+    }
+    Ok(())
+}
+
 fn row(name: &str, run: &mut dyn FnMut(Meter<'_>)) {
     for _ in 0..2 {
         run(&mut measured);
@@ -98,15 +131,13 @@ fn row(name: &str, run: &mut dyn FnMut(Meter<'_>)) {
 
 fn allocations() -> Result<(), Failure> {
     let mut tls = Tls::<Pith>::new(Files::new(keys()));
-    for (scenario, sides, runs) in scenarios() {
-        tls.run(scenario, runs, &mut Sums::new(Kind::Calls)?)?;
-        let mut sums = Sums::new(Kind::Calls)?;
-        tls.run(scenario, runs, &mut sums)?;
-        let (client, server) = sums.sums();
-        for (side, calls) in sides.iter().zip([client, server]) {
-            println!("{scenario} {side}\t{calls}\t{runs}");
-        }
-    }
+    calls("", &mut |scenario, runs, meter| {
+        tls.run(scenario, runs, meter)
+    })?;
+    let mut floor = Floor::new()?;
+    calls("floor ", &mut |scenario, runs, meter| {
+        floor.run(scenario, runs, meter)
+    })?;
     let mut quic = quic::Pith::new(&Files::new(keys()))?;
     for (name, scenario, amount, units) in QUIC {
         let mut sums = Sums::new(Kind::Calls)?;
@@ -114,6 +145,22 @@ fn allocations() -> Result<(), Failure> {
         let (client, server) = sums.sums();
         println!("{name} client\t{client}\t{units}");
         println!("{name} server\t{server}\t{units}");
+    }
+    Ok(())
+}
+
+fn calls(
+    whose: &str,
+    run: &mut dyn FnMut(&str, usize, &mut Sums) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    for (scenario, names, runs) in scenarios() {
+        run(scenario, runs, &mut Sums::new(Kind::Calls)?)?;
+        let mut sums = Sums::new(Kind::Calls)?;
+        run(scenario, runs, &mut sums)?;
+        let (client, server) = sums.sums();
+        for (name, calls) in names.iter().zip([client, server]) {
+            println!("{whose}{scenario} {name}\t{calls}\t{runs}");
+        }
     }
     Ok(())
 }
@@ -131,25 +178,27 @@ const QUIC: [(&str, &str, u64, u64); 8] = [
     ("quic-streams-1000", "streams-1000", 1, 1000),
 ];
 
-fn only(scenario: &str, side: &str) -> Result<(), Failure> {
-    let whose = match side {
-        "client" | "send" => Whose::Client,
-        _ => Whose::Server,
-    };
-    if let Some((_, scenario, unit, runs)) = QUIC.iter().find(|row| row.0 == scenario) {
-        let mut quic = quic::Pith::new(&Files::new(keys()))?;
-        let mut meter = Sums::watched(whose, measured);
-        return machine::run(&mut quic, scenario, unit * runs, &mut meter);
-    }
-    let mut tls = Tls::<Pith>::new(Files::new(keys()));
+fn only(
+    scenario: &str,
+    side: &str,
+    run: &mut dyn FnMut(usize, &mut Sums) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let whose = whose(side);
     let runs = scenarios()
         .iter()
         .find(|row| row.0 == scenario)
         .map(|row| row.2);
     let runs = runs.ok_or("no such scenario")?;
     // As a row, with its warm-up.
-    tls.run(scenario, 1, &mut Sums::watched(whose, |step| step()))?;
-    tls.run(scenario, runs, &mut Sums::watched(whose, measured))
+    run(1, &mut Sums::watched(whose, |step| step()))?;
+    run(runs, &mut Sums::watched(whose, measured))
+}
+
+fn whose(side: &str) -> Whose {
+    match side {
+        "client" | "send" => Whose::Client,
+        _ => Whose::Server,
+    }
 }
 
 /// What callgrind is told to look at.

@@ -18,7 +18,6 @@
     clippy::print_stdout
 )]
 
-mod floor;
 mod machines;
 mod memory;
 mod peers;
@@ -42,7 +41,7 @@ fn main() -> Result<(), Failure> {
             Ok(serve(|words| tls.answer(words))?)
         }
         ["program", "floor", _] => {
-            let mut floor = floor::Floor::new()?;
+            let mut floor = pith_benches::floor::Floor::new()?;
             Ok(serve(|words| floor.answer(words))?)
         }
         ["program", "pith-machine", folder] => {
