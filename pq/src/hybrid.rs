@@ -41,7 +41,7 @@ pub fn offer(groups: &[Group]) -> Result<(Offer, Vec<Share>), Error> {
     let mut shares = Vec::with_capacity(groups.len());
     let mut x25519 = None;
     for &group in groups {
-        if offer.0.iter().any(|(offered, _)| *offered == group) {
+        if offer.has(group) {
             return Err(Error::Repeated);
         }
         let row = group.row();
@@ -98,6 +98,11 @@ pub fn answer(group: Group, share: &[u8]) -> Result<(Vec<u8>, SharedSecret), Err
 }
 
 impl Offer {
+    /// Whether a share for `group` is in this offer.
+    pub fn has(&self, group: Group) -> bool {
+        self.0.iter().any(|(offered, _)| *offered == group)
+    }
+
     /// The client's second half: the secret from the server's `reply` for `group`. The offer is used up, whatever comes of it:
     ///
     /// ```compile_fail,E0382

@@ -548,7 +548,7 @@ impl Connection {
                     direction: Direction::Write,
                     secret,
                 } => {
-                    self.sealer = Sealer::new(secret)?; // rfc9846#4.5.3-2
+                    self.sealer.rekey(secret)?; // rfc9846#4.5.3-2
                     if level != Level::EarlyData && matches!(self.early, Early::Send(_)) {
                         self.early = Early::No;
                     }
@@ -558,7 +558,7 @@ impl Connection {
                     direction: Direction::Read,
                     secret,
                 } => {
-                    self.opener = Opener::new(secret)?;
+                    self.opener.rekey(secret)?;
                     self.read_level = level;
                     if level != Level::EarlyData && matches!(self.early, Early::Take(_)) {
                         self.early = Early::No;

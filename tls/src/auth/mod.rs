@@ -30,4 +30,4 @@ pub(crate) use credential::Wanted;
 pub(crate) use raw_key::{Presented, verify_presented};
 #[cfg(test)]
 pub(crate) use verify::verify_chain;
-pub(crate) use verify::{Peer, PeerProof, verify_raw_signature, verify_signature};
+pub(crate) use verify::{Peer, PeerProof, Pin, verify_raw_signature, verify_signature};

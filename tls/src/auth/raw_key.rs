@@ -10,7 +10,7 @@ use pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 
 use super::chain_cache::ChainCache;
 use super::error::{CertificateError, ConfigError, Reason, Which};
-use super::verify::{Peer, PinnedKeys, Trust, pin_of_chain, refused_certificate, verify_chain};
+use super::verify::{Peer, PinnedKeys, Trust, refused_certificate, verify_chain};
 use super::{der, webpki};
 use crate::Now;
 use crate::error::Fault;
@@ -73,14 +73,6 @@ impl<'a> Presented<'a> {
         match self {
             Self::Chain(_) => None,
             Self::RawKey(key) => Some(key),
-        }
-    }
-
-    /// The pin of the peer's key.
-    pub(crate) fn pin(&self) -> Option<[u8; 32]> {
-        match self {
-            Self::Chain(chain) => pin_of_chain(chain).ok(),
-            Self::RawKey(key) => pin(key).ok(),
         }
     }
 

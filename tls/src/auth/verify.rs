@@ -82,6 +82,9 @@ pub enum Verdict {
     Later,
 }
 
+/// The SHA-256 of a SubjectPublicKeyInfo.
+pub(crate) type Pin = [u8; 32];
+
 /// What the application knows an accepted peer as, if it said so.
 pub(crate) type Known = Option<Box<[u8]>>;
 
@@ -292,7 +295,8 @@ pub(crate) fn verify_chain(
     }
 }
 
-/// Checks a CertificateVerify: `message` is the whole content that is signed, context string and transcript hash included.
+/// Checks a CertificateVerify: `message` is the whole content that is signed, context string and transcript hash included. With the proof
+/// comes the pin of the key that made it.
 ///
 /// The caller has checked that it offered `scheme`; here it must be one for CertificateVerify and fit the leaf's key.
 pub(crate) fn verify_signature(
@@ -300,9 +304,9 @@ pub(crate) fn verify_signature(
     scheme: SignatureScheme,
     message: &[u8],
     signature: &[u8],
-) -> Result<PeerProof, Error> {
+) -> Result<(PeerProof, Option<Pin>), Error> {
     match webpki::verify_signature(leaf, scheme, message, signature) {
-        Ok(()) => Ok(PeerProof(())), // rfc9846#4.5.2-8
+        Ok(key) => Ok((PeerProof(()), raw_key::pin(&key).ok())), // rfc9846#4.5.2-8
         Err(fault) => Err(Error::Fault(fault)),
     }
 }
@@ -313,9 +317,9 @@ pub(crate) fn verify_raw_signature(
     scheme: SignatureScheme,
     message: &[u8],
     signature: &[u8],
-) -> Result<PeerProof, Error> {
+) -> Result<(PeerProof, Option<Pin>), Error> {
     match webpki::verify_raw_signature(key, scheme, message, signature) {
-        Ok(()) => Ok(PeerProof(())), // rfc9846#4.5.2-8
+        Ok(()) => Ok((PeerProof(()), raw_key::pin(key).ok())), // rfc9846#4.5.2-8
         Err(fault) => Err(Error::Fault(fault)),
     }
 }
@@ -348,9 +352,4 @@ pub(super) fn refused_certificate(list: &'static str, place: usize, reason: Reas
 
 fn pin_of(certificate: &CertificateDer<'_>) -> Result<[u8; 32], Reason> {
     raw_key::pin(&webpki::public_key_info(certificate)?)
-}
-
-/// The pin of the leaf's key.
-pub(super) fn pin_of_chain(chain: &[CertificateDer<'_>]) -> Result<[u8; 32], Reason> {
-    pin_of(chain.first().ok_or(Reason::Absent)?)
 }

@@ -90,17 +90,18 @@ pub(super) fn schemes_for(key_algorithm: &[u8]) -> impl Iterator<Item = Signatur
         .map(|(scheme, _)| *scheme)
 }
 
-/// Checks a CertificateVerify over `message` with the leaf's key.
+/// Checks a CertificateVerify over `message` with the leaf's key, a SubjectPublicKeyInfo, which it returns.
 pub(super) fn verify_signature(
     leaf: &CertificateDer<'_>,
     scheme: SignatureScheme,
     message: &[u8],
     signature: &[u8],
-) -> Result<(), Fault> {
+) -> Result<SubjectPublicKeyInfoDer<'static>, Fault> {
     let algorithm = algorithm(scheme)?;
     let leaf = parse(leaf).map_err(|_| Fault::CertificateUnparsable)?;
     leaf.verify_signature(algorithm, message, signature)
-        .map_err(refused_signature)
+        .map_err(refused_signature)?;
+    Ok(leaf.subject_public_key_info())
 }
 
 /// Checks a CertificateVerify over `message` with a raw public key.
@@ -182,9 +183,10 @@ pub(super) fn verify_peer(
     };
     let path = parse(leaf).and_then(|leaf| {
         let check: PathCheck<'_> = &follows_policy;
-        verify_path(&leaf, intermediates, &rules, Some(check))
+        verify_path(&leaf, intermediates, &rules, Some(check))?;
+        Ok(leaf)
     });
-    path.map_err(|error| {
+    let leaf = path.map_err(|error| {
         if let Some(refused) = refused.take() {
             return refused;
         }
@@ -193,8 +195,8 @@ pub(super) fn verify_peer(
     let Peer::Server(name) = peer else {
         return Ok(());
     };
-    let named = parse(leaf).and_then(|leaf| leaf.verify_is_valid_for_subject_name(name));
-    named.map_err(|error| CertificateError::new(Which::Leaf, reason(error)))
+    leaf.verify_is_valid_for_subject_name(name)
+        .map_err(|error| CertificateError::new(Which::Leaf, reason(error)))
 }
 
 /// Whether a certificate has this name.

@@ -5,6 +5,9 @@ use crate::error::Error;
 use crate::record::protect::{OVERHEAD, Sealer};
 use crate::wire::registry::ContentType;
 
+/// Room for what follows the first message of a flight, as far as it is common: one growth less.
+const REST_OF_FLIGHT: usize = 1024;
+
 impl Connection {
     /// Seals handshake bytes or an alert into what waits to be sent: records of their own (rfc9846#5-4, rfc9846#5.1-2, an
     /// alert in each rfc9846#5.1-8), none empty (rfc9846#5.1-7) or too long (rfc9846#5.1-12, rfc9846#5.2-1).
@@ -12,6 +15,10 @@ impl Connection {
         // RFC 9846 appendix E.4: an alert in place of the second flight is as strange to middleboxes as that flight.
         if self.owes_change_cipher_spec && matches!(self.sealer, Sealer::Protected(_)) {
             self.queue_change_cipher_spec();
+        }
+        if self.pending.capacity() == 0 {
+            self.pending
+                .reserve(content.len().saturating_add(REST_OF_FLIGHT));
         }
         for fragment in content.chunks(self.shape.most_content()) {
             let padding = self.shape.padding(fragment.len());

@@ -158,7 +158,6 @@ impl Summary {
 
     /// Notes who the peer has proved to be.
     pub(crate) fn note_peer(&mut self, peer: Presented<'static>, known: Known, keep: bool) {
-        self.peer_key = peer.pin();
         self.peer_identity = known;
         if keep {
             self.peer_raw_key = peer.raw_key().cloned();
@@ -432,6 +431,9 @@ impl fmt::Debug for Answer {
     }
 }
 
+/// As many outputs as the longest common flight has, so that its queue does not have to grow.
+const FLIGHT_OUTPUTS: usize = 8;
+
 /// The queue of outputs, and what follows from them for the engine.
 pub(crate) struct Outputs {
     #[expect(
@@ -463,10 +465,13 @@ impl Outputs {
         {
             self.read_level = *level;
         }
-        self.queue.get_or_insert_default().push_back(output);
+        let queue = self
+            .queue
+            .get_or_insert_with(|| Box::new(VecDeque::with_capacity(FLIGHT_OUTPUTS)));
+        queue.push_back(output);
     }
 
-    pub(crate) fn send(&mut self, level: Level, bytes: Vec<u8>) {
+    pub(crate) fn send(&mut self, level: Level, bytes: impl Into<Bytes>) {
         self.push(Output::Send {
             level,
             bytes: bytes.into(),
@@ -494,11 +499,11 @@ impl Outputs {
         Ok(())
     }
 
-    /// The next output. The memory of an empty queue is given back.
+    /// The next output. The memory of an empty queue is given back, but while flights follow each other.
     pub(crate) fn pop(&mut self) -> Option<Output> {
         let queue = self.queue.as_mut()?;
         let output = queue.pop_front();
-        if queue.is_empty() {
+        if queue.is_empty() && self.read_level == Level::Application {
             self.queue = None;
         }
         output

@@ -9,7 +9,7 @@ use pki_types::ServerName;
 use super::Context;
 use super::output::Topic;
 use crate::auth::{
-    CertificateError, ChainCache, ChainVerifier, Known, Peer, PeerChain, PeerProof, Presented,
+    CertificateError, ChainCache, ChainVerifier, Known, Peer, PeerChain, PeerProof, Pin, Presented,
     Trust, Verdict, verify_presented, verify_raw_signature, verify_signature,
 };
 use crate::error::{Error, Fault, Local};
@@ -85,25 +85,33 @@ pub(super) fn judge(
     })
 }
 
+/// A CertificateVerify that verified.
+pub(super) struct Verified {
+    pub(super) scheme: SignatureScheme,
+    pub(super) proof: PeerProof,
+    /// The pin of the key that made it.
+    pub(super) key: Option<Pin>,
+}
+
 /// Checks a CertificateVerify over `content` with the key of what was accepted.
 pub(super) fn check_verify(
     policy: &Policy,
     peer: &Presented<'_>,
     body: &[u8],
     content: &[u8],
-) -> Result<(SignatureScheme, PeerProof), Error> {
+) -> Result<Verified, Error> {
     let verify = CertificateVerify::decode(body)?;
     // rfc9846#4.5.2-4, rfc9846#4.5.2-5, rfc9846#4.5.2-7: schemes for chains alone are offered, but not for this.
     if !policy.signature_schemes.contains(&verify.scheme) {
         return Err(Fault::CertificateVerifyScheme.into());
     }
     let CertificateVerify { scheme, signature } = verify;
-    let proof = match peer {
+    let (proof, key) = match peer {
         Presented::Chain(chain) => {
             let leaf = chain.first().ok_or(Fault::EmptyCertificate)?;
             verify_signature(leaf, scheme, content, signature)?
         }
         Presented::RawKey(key) => verify_raw_signature(key, scheme, content, signature)?,
     };
-    Ok((scheme, proof))
+    Ok(Verified { scheme, proof, key })
 }

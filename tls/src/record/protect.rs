@@ -39,13 +39,25 @@ impl Sealer {
         Ok(Self::Protected(Box::new((secret, key))))
     }
 
+    /// Goes on to another secret. The place of the last is used again, which wipes it.
+    pub(crate) fn rekey(&mut self, secret: TrafficSecret) -> Result<(), Error> {
+        match self {
+            Self::Plain { .. } | Self::Closed => *self = Self::new(secret)?,
+            Self::Protected(current) => {
+                let key = derive(&secret, SealingKey::new)?;
+                **current = (secret, key);
+            }
+        }
+        Ok(())
+    }
+
     /// Goes on to the next generation of keys (rfc9846#4.7.3-2).
     pub(crate) fn update(&mut self) -> Result<(), Error> {
         match self {
             Self::Plain { .. } | Self::Closed => Err(NO_KEYS),
             Self::Protected(current) => {
-                *self = Self::new(current.0.next()?)?;
-                Ok(())
+                let next = current.0.next()?;
+                self.rekey(next)
             }
         }
     }
@@ -140,14 +152,26 @@ impl Opener {
         Ok(Self::Protected(Box::new((secret, key))))
     }
 
+    /// Goes on to another secret. The place of the last is used again, which wipes it.
+    pub(crate) fn rekey(&mut self, secret: TrafficSecret) -> Result<(), Error> {
+        match self {
+            Self::Plain | Self::Closed => *self = Self::new(secret)?,
+            Self::Protected(current) => {
+                let key = derive(&secret, OpeningKey::new)?;
+                **current = (secret, key);
+            }
+        }
+        Ok(())
+    }
+
     /// Goes on to the next generation of keys (rfc9846#4.7.3-3): the old ones open nothing any more (rfc9846#4.7.3-8), and how
     /// often this happens is not counted (rfc9846#4.7.3-10).
     pub(crate) fn update(&mut self) -> Result<(), Error> {
         match self {
             Self::Plain | Self::Closed => Err(NO_KEYS),
             Self::Protected(current) => {
-                *self = Self::new(current.0.next()?)?;
-                Ok(())
+                let next = current.0.next()?;
+                self.rekey(next)
             }
         }
     }

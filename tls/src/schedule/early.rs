@@ -7,7 +7,7 @@
 use pith_crypto::hkdf::{derive_secret, expand_label, extract};
 use pith_crypto::{Error, Hash, Secret, SharedSecret};
 
-use super::secrets::{FinishedKey, HandshakeSecret, TrafficSecret, salt};
+use super::secrets::{FinishedKey, HandshakeSecret, TrafficSecret, of_nothing, salt};
 use crate::error::Fault;
 use crate::suite::CipherSuite;
 
@@ -102,8 +102,7 @@ impl PskSecret {
             PskOrigin::Ticket => "res binder",
             PskOrigin::Imported => "imp binder",
         };
-        let empty = self.hash.digest(&[]);
-        let base = derive_secret(self.hash, &self.early, label, empty.as_ref())?;
+        let base = derive_secret(self.hash, &self.early, label, of_nothing(self.hash))?;
         FinishedKey::derive(self.hash, &base)
     }
 }
@@ -111,10 +110,7 @@ impl PskSecret {
 impl HandshakeSecret {
     /// From the shared secret of a key exchange, without a pre-shared key.
     pub(crate) fn without_psk(suite: CipherSuite, shared: &SharedSecret) -> Result<Self, Error> {
-        let hash = suite.hash();
-        let zeros = zeros(hash)?;
-        let early = extract(hash, zeros, zeros)?;
-        Self::from_early(suite, &early, shared)
+        Self::from_salt(suite, no_psk(suite.hash()), shared)
     }
 
     fn from_early(
@@ -122,8 +118,12 @@ impl HandshakeSecret {
         early: &Secret,
         shared: &SharedSecret,
     ) -> Result<Self, Error> {
-        let hash = suite.hash();
-        let secret = extract(hash, salt(hash, early)?.expose(), shared.expose())?;
+        let salt = salt(suite.hash(), early)?;
+        Self::from_salt(suite, salt.expose(), shared)
+    }
+
+    fn from_salt(suite: CipherSuite, salt: &[u8], shared: &SharedSecret) -> Result<Self, Error> {
+        let secret = extract(suite.hash(), salt, shared.expose())?;
         Ok(Self { suite, secret })
     }
 }
@@ -141,16 +141,44 @@ impl ResumptionSecret {
     }
 }
 
+/// What goes on from an Early Secret without a pre-shared key: no secret, and always the same.
+fn no_psk(hash: Hash) -> &'static [u8] {
+    match hash {
+        Hash::Sha256 => &NO_PSK_SHA256,
+        Hash::Sha384 => &NO_PSK_SHA384,
+    }
+}
+
 /// The key that stands for none.
 fn zeros(hash: Hash) -> Result<&'static [u8], Error> {
     const ZEROS: [u8; 48] = [0; 48];
     ZEROS.get(..hash.len()).ok_or(Error::Length)
 }
 
+const NO_PSK_SHA256: [u8; 32] = [
+    0x6f, 0x26, 0x15, 0xa1, 0x08, 0xc7, 0x02, 0xc5, 0x67, 0x8f, 0x54, 0xfc, 0x9d, 0xba, 0xb6, 0x97,
+    0x16, 0xc0, 0x76, 0x18, 0x9c, 0x48, 0x25, 0x0c, 0xeb, 0xea, 0xc3, 0x57, 0x6c, 0x36, 0x11, 0xba,
+];
+const NO_PSK_SHA384: [u8; 48] = [
+    0x15, 0x91, 0xda, 0xc5, 0xcb, 0xbf, 0x03, 0x30, 0xa4, 0xa8, 0x4d, 0xe9, 0xc7, 0x53, 0x33, 0x0e,
+    0x92, 0xd0, 0x1f, 0x0a, 0x88, 0x21, 0x4b, 0x44, 0x64, 0x97, 0x2f, 0xd6, 0x68, 0x04, 0x9e, 0x93,
+    0xe5, 0x2f, 0x2b, 0x16, 0xfa, 0xd9, 0x22, 0xfd, 0xc0, 0x58, 0x44, 0x78, 0x42, 0x8f, 0x28, 0x2b,
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::schedule::secrets::tests::hex;
+
+    #[test]
+    fn no_pre_shared_key_is_one_of_zeros() {
+        for hash in [Hash::Sha256, Hash::Sha384] {
+            let zeros = zeros(hash).expect("long enough");
+            let early = extract(hash, zeros, zeros).expect("derives");
+            let salt = salt(hash, &early).expect("derives");
+            assert!(salt.ct_eq(no_psk(hash)), "{hash:?}");
+        }
+    }
 
     /// RFC 8448 section 4, "Resumed 0-RTT Handshake".
     #[test]

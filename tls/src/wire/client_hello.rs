@@ -316,6 +316,10 @@ pub(crate) struct ClientOffer<'a> {
     pub(crate) early_data: bool,
 }
 
+/// Room for a hello without shares and tickets, and for the extensions in one, as far as they are common.
+const REST: usize = 512;
+const E_MOST: usize = 16;
+
 impl ClientOffer<'_> {
     /// The encoded message, and the extensions that a server may answer. Binders are zeros: they come to the end of it later.
     pub(crate) fn encode(
@@ -324,8 +328,10 @@ impl ClientOffer<'_> {
         cookie: Option<&[u8]>,
         psks: &[PskOffer<'_>],
     ) -> Result<(Vec<u8>, Vec<E>), Local> {
-        let mut writer = Writer::default();
-        let mut written = Vec::new();
+        let lengths = shares.iter().map(|share| share.bytes.len());
+        let lengths = lengths.chain(psks.iter().map(|psk| psk.identity.len()));
+        let mut writer = Writer::with_room(lengths.fold(REST, usize::saturating_add));
+        let mut written = Vec::with_capacity(E_MOST);
         writer.message(M::ClientHello, |w| {
             // rfc9846#4.2.2-6, rfc9846#E.5-6
             w.u16(LEGACY_VERSION);

@@ -165,7 +165,10 @@ fn read<'a>(
 ) -> Result<Extensions<'a>, Fault> {
     let message = reader.message();
     let mut block = Reader::new(reader.vec16(0)?, message);
-    let mut list: Vec<Extension<'a>> = Vec::with_capacity(16);
+    let mut list: Vec<Extension<'a>> = match block.is_empty() {
+        true => Vec::new(),
+        false => Vec::with_capacity(16),
+    };
     while !block.is_empty() {
         let kind = E(block.u16()?);
         let body = block.vec16(0)?;

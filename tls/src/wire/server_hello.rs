@@ -183,6 +183,9 @@ pub(crate) fn encode_retry(session_id: &[u8], suite: u16, group: Group) -> Resul
     )
 }
 
+/// Room for any share of a server's, and what goes with it.
+const ROOM: usize = 1408;
+
 fn encode(
     kind: M,
     random: &[u8; 32],
@@ -191,7 +194,7 @@ fn encode(
     key_share: impl FnOnce(&mut Writer),
     selected_psk: Option<u16>,
 ) -> Result<Vec<u8>, Local> {
-    let mut writer = Writer::default();
+    let mut writer = Writer::with_room(ROOM);
     writer.message(kind, |w| {
         // rfc9846#4.2.3-1, rfc9846#4.3.1-8, rfc9846#E.5-6
         w.u16(LEGACY_VERSION);

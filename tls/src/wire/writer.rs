@@ -6,6 +6,11 @@
 use super::registry::MessageKind;
 use crate::error::Local;
 
+/// Room for a flight with one short chain; a longer one grows.
+pub(crate) const FLIGHT: usize = 1024;
+/// Room for a Finished of any hash.
+pub(crate) const FINISHED: usize = 52;
+
 /// An encoder for one or more handshake messages.
 #[derive(Default)]
 pub(crate) struct Writer {
@@ -14,6 +19,24 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
+    /// An encoder that has room for so many bytes before it has to grow.
+    pub(crate) fn with_room(room: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(room),
+            too_long: false,
+        }
+    }
+
+    /// How many bytes are written.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// What is written from this place on.
+    pub(crate) fn since(&self, at: usize) -> &[u8] {
+        self.bytes.get(at..).unwrap_or_default()
+    }
+
     pub(crate) fn u8(&mut self, value: u8) {
         self.bytes(&[value]);
     }

@@ -19,7 +19,7 @@ use crate::handshake::client::{ApplicationKeys, application_keys};
 use crate::handshake::connected::Connected;
 use crate::handshake::joiner::Message;
 use crate::handshake::output::{Direction, EarlyData, Level, Output, Summary, Topic};
-use crate::handshake::peer::{Judge, accepted, check_verify, judge};
+use crate::handshake::peer::{Judge, Verified, accepted, check_verify, judge};
 use crate::handshake::tickets::{Taker, Tickets};
 use crate::handshake::verify_input::{client_content, server_content};
 use crate::keylog::ConnectionLog;
@@ -34,7 +34,7 @@ use crate::wire::certificate::{
 };
 use crate::wire::encrypted_extensions::{EncryptedExtensions, NegotiatedTypes};
 use crate::wire::registry::CertificateType;
-use crate::wire::writer::Writer;
+use crate::wire::writer::{FINISHED, FLIGHT, Writer};
 use crate::wire::{ExtensionType, MessageKind};
 
 /// WAIT_EE.
@@ -143,8 +143,7 @@ enum Shown {
         peer: Presented<'static>,
         known: Known,
         ocsp: Option<Vec<u8>>,
-        scheme: SignatureScheme,
-        proof: PeerProof,
+        verified: Verified,
     },
     /// rfc9846#4.5.1-1: no certificate. The Finished will prove it.
     Psk(InUse),
@@ -322,7 +321,7 @@ impl WaitCertificateVerify {
             config, transcript, ..
         } = &mut self.base.base;
         let content = server_content(transcript.digest().as_ref());
-        let (scheme, proof) = check_verify(config.policy, &self.peer, message.body, &content)?;
+        let verified = check_verify(config.policy, &self.peer, message.body, &content)?;
         transcript.add(message.whole);
         let Self {
             base,
@@ -334,8 +333,7 @@ impl WaitCertificateVerify {
             peer,
             known,
             ocsp,
-            scheme,
-            proof,
+            verified,
         };
         Ok(State::WaitFinished(Box::new(WaitFinished { base, shown })))
     }
@@ -368,7 +366,7 @@ impl WaitFinished {
             traffic,
             main,
             exporter,
-        } = application_keys(base.secret, &transcript, base.log.as_ref())?;
+        } = application_keys(base.secret, &mut transcript, base.log.as_ref())?;
         let mut summary = Summary::new(suite, base.group, base.retried);
         summary.early_data = early_data;
         summary.protocol = protocol;
@@ -380,12 +378,16 @@ impl WaitFinished {
                 peer,
                 known,
                 ocsp,
-                scheme,
-                proof,
+                verified: Verified { scheme, proof, key },
             } => {
                 summary.signature_scheme = Some(scheme);
+                summary.peer_key = key;
                 summary.ocsp_response = ocsp;
-                let until = line_end(Some((&base.config.trust, peer.chain())), cx.now);
+                // Of a client that keeps no sessions, nobody asks.
+                let until = match base.config.sessions {
+                    Some(_) => line_end(Some((&base.config.trust, peer.chain())), cx.now),
+                    None => cx.now.unix,
+                };
                 summary.note_peer(peer, known, base.config.keep_peer_chain);
                 (proof, until)
             }
@@ -420,7 +422,7 @@ impl AskingSignature {
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
         self.0
-            .sign(Vec::new(), &signature.ok_or(Local::Refused)?, cx)
+            .sign(Writer::default(), &signature.ok_or(Local::Refused)?, cx)
     }
 }
 
@@ -441,17 +443,18 @@ impl Closing {
         if cx.rules.has_compatibility_mode() && !sent {
             cx.outputs.push(Output::ChangeCipherSpec);
         }
-        let mut certificate = Writer::default();
-        match &own {
+        let mut flight = match &own {
             // rfc9846#4.5.1-2
-            Own::NotRequested => return self.finish(Vec::new(), cx),
-            Own::Nothing => encode_certificate(&mut certificate, &[], None),
+            Own::NotRequested => return self.finish(Writer::with_room(FINISHED), cx),
+            Own::Nothing | Own::Credential(..) => Writer::with_room(FLIGHT),
+        };
+        match &own {
             Own::Credential(credential, _, algorithm) => {
-                credential.show(&mut certificate, false, *algorithm);
+                credential.show(&mut flight, false, *algorithm);
             }
+            Own::Nothing | Own::NotRequested => encode_certificate(&mut flight, &[], None),
         }
-        let flight = certificate.finish()?;
-        self.transcript.add(&flight);
+        self.transcript.add(flight.since(0));
         let Own::Credential(credential, scheme, _) = own else {
             return self.finish(flight, cx);
         };
@@ -460,7 +463,7 @@ impl Closing {
         match credential.signer().sign(scheme, &content) {
             Signature::Now(signature) => self.sign(flight, &signature?, cx),
             Signature::Later => {
-                cx.outputs.send(Level::Handshake, flight);
+                cx.outputs.send(Level::Handshake, flight.finish()?);
                 cx.outputs.ask(Topic::Sign {
                     scheme,
                     message: content,
@@ -473,31 +476,27 @@ impl Closing {
     /// CertificateVerify and Finished, behind what stands in `flight` already (rfc9846#4.5.2-2).
     fn sign(
         mut self,
-        mut flight: Vec<u8>,
+        mut flight: Writer,
         signature: &[u8],
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
         let missing = Local::Internal("a signature without its scheme");
         let scheme = self.summary.client_signature_scheme.ok_or(missing)?;
-        let mut verify = Writer::default();
-        encode_verify(&mut verify, scheme, signature);
-        let verify = verify.finish()?;
-        self.transcript.add(&verify);
-        flight.extend_from_slice(&verify);
+        let verify = flight.len();
+        encode_verify(&mut flight, scheme, signature);
+        self.transcript.add(flight.since(verify));
         self.finish(flight, cx)
     }
 
     /// Finished, whether certificates went before it or not (rfc9846#4.5.1-4); what ends early data went before them.
-    fn finish(mut self, mut flight: Vec<u8>, cx: &mut Context<'_>) -> Result<State, Error> {
+    fn finish(mut self, mut flight: Writer, cx: &mut Context<'_>) -> Result<State, Error> {
         let mac = self
             .client_finished
             .mac(self.transcript.digest().as_ref())?;
-        let mut finished = Writer::default();
-        finished.message(MessageKind::Finished, |w| w.bytes(mac.expose()));
-        let finished = finished.finish()?;
-        self.transcript.add(&finished);
-        flight.extend_from_slice(&finished);
-        cx.outputs.send(Level::Handshake, flight);
+        let finished = flight.len();
+        flight.message(MessageKind::Finished, |w| w.bytes(mac.expose()));
+        self.transcript.add(flight.since(finished));
+        cx.outputs.send(Level::Handshake, flight.finish()?);
         cx.outputs
             .keys(Level::Application, Direction::Write, self.traffic.client);
         cx.outputs

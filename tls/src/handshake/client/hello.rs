@@ -32,7 +32,8 @@ struct Hello {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
     random: [u8; 32],
-    session_id: Vec<u8>,
+    /// For middleboxes alone.
+    session_id: Option<[u8; 32]>,
     transport_parameters: Option<Bytes>,
     record_size_limit: Option<u16>,
     grease: Option<Grease>,
@@ -51,13 +52,14 @@ pub(super) struct EarlyOffer {
 }
 
 impl Hello {
-    /// The message, and the extensions that a server may answer. `transcript` is what goes before a second hello.
+    /// The message, the extensions that a server may answer, and, with pre-shared keys, the transcript up to here. `transcript` is what
+    /// goes before a second hello.
     fn encode(
         &self,
         shares: &[Share],
         cookie: Option<&[u8]>,
         transcript: Option<&Transcript>,
-    ) -> Result<(Vec<u8>, Vec<ExtensionType>), Error> {
+    ) -> Result<(Vec<u8>, Vec<ExtensionType>, Option<Transcript>), Error> {
         let server_name = match &self.name {
             ServerName::DnsName(name) => Some(name.as_ref()),
             // RFC 6066 section 3: an address is not sent.
@@ -65,7 +67,7 @@ impl Hello {
         };
         let offer = ClientOffer {
             random: &self.random,
-            session_id: &self.session_id,
+            session_id: self.session_id(),
             server_name,
             suites: &self.config.suites,
             groups: &self.config.groups,
@@ -83,8 +85,8 @@ impl Hello {
             early_data: self.early.is_some() && transcript.is_none(),
         };
         let (mut message, extensions) = offer.encode(shares, cookie, &self.psks.list())?;
-        self.psks.bind(&mut message, transcript)?;
-        Ok((message, extensions))
+        let transcript = self.psks.bind(&mut message, transcript)?;
+        Ok((message, extensions, transcript))
     }
 
     /// The suite that the server chose, which must have been offered (rfc9846#4.2.3-6, rfc9846#4.2.4-7).
@@ -101,9 +103,13 @@ impl Hello {
             .ok_or(Fault::GroupNotOffered)
     }
 
+    fn session_id(&self) -> &[u8] {
+        self.session_id.as_ref().map_or(&[], <[u8; 32]>::as_slice)
+    }
+
     fn check_echo(&self, session_id: &[u8]) -> Result<(), Fault> {
         // rfc9846#4.2.3-5
-        if session_id == self.session_id {
+        if session_id == self.session_id() {
             Ok(())
         } else {
             Err(Fault::SessionIdEcho)
@@ -117,6 +123,9 @@ pub(crate) fn normal(name: ServerName<'static>) -> ServerName<'static> {
         return name;
     };
     let text = dns.as_ref();
+    if !text.ends_with('.') && !text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return name;
+    }
     let text = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
     DnsName::try_from(text).map_or(name, ServerName::DnsName)
 }
@@ -127,7 +136,9 @@ pub(crate) struct WaitServerHello {
     offer: Offer,
     shares: Vec<Share>,
     /// The encoded hello, until its hash is known.
-    sent: Vec<u8>,
+    sent: Bytes,
+    /// With it, by the hash of the first pre-shared key.
+    transcript: Option<Transcript>,
     offered: Vec<ExtensionType>,
 }
 
@@ -135,11 +146,13 @@ pub(crate) struct WaitServerHello {
 pub(crate) struct WaitSecondServerHello {
     hello: Hello,
     offer: Offer,
-    groups: Vec<Group>,
     offered: Vec<ExtensionType>,
     transcript: Transcript,
     suite: CipherSuite,
 }
+
+/// Random bytes of a hello: its random value, the session id, and what GREASE is made of.
+type Fresh = [[u8; 32]; 3];
 
 /// Begins a handshake: its hello is queued.
 pub(in crate::handshake) fn start(
@@ -148,20 +161,14 @@ pub(in crate::handshake) fn start(
     transport_parameters: Option<Bytes>,
     cx: &mut Context<'_>,
 ) -> Result<State, Error> {
-    let mut own_random = [0; 32];
-    random::fill(&mut own_random)?;
+    // One call, since each costs as much as many bytes do.
+    let mut fresh = Fresh::default();
+    random::fill(fresh.as_flattened_mut())?;
+    let [own_random, session_id, choices] = fresh;
     // rfc9846#4.2.2-8, rfc9846#4.2.2-9
-    let mut session_id = Vec::new();
-    if cx.rules.has_compatibility_mode() {
-        session_id.resize(32, 0);
-        random::fill(&mut session_id)?;
-    }
-    let mut grease = None;
-    if config.grease {
-        let mut choices = [0; 6];
-        random::fill(&mut choices)?;
-        grease = Some(Grease::new(choices));
-    }
+    let session_id = cx.rules.has_compatibility_mode().then_some(session_id);
+    let grease = choices.first_chunk().filter(|_| config.grease);
+    let grease = grease.map(|choices| Grease::new(*choices));
     let records = config.records;
     cx.shape_records(RecordShape::new(records.block));
     let name = normal(name);
@@ -185,26 +192,33 @@ pub(in crate::handshake) fn start(
     };
     let (offer, shares) = offer(&hello.config.shares).map_err(own_share)?;
     // rfc9846#4.3.2-2: no cookie is kept for another connection.
-    let (sent, offered) = hello.encode(&shares, None, None)?;
-    if let Some(psk) = hello.psks.first() {
-        let log = ConnectionLog::new(hello.config.key_log.as_ref(), hello.random);
-        let digest = psk.hash().digest(&sent);
-        cx.keep_early_exporter(psk, digest.as_ref(), log.as_ref())?;
-    }
+    let (sent, offered, mut transcript) = hello.encode(&shares, None, None)?;
+    let sent = Bytes::from(sent);
     // rfc9846#4.2.2-1
     cx.outputs.send(Level::Initial, sent.clone());
-    offer_early_data(&hello, &sent, cx)?;
+    if let (Some(psk), Some(transcript)) = (hello.psks.first(), &mut transcript) {
+        let log = ConnectionLog::new(hello.config.key_log.as_ref(), hello.random);
+        let digest = transcript.digest();
+        cx.keep_early_exporter(psk, digest.as_ref(), log.as_ref())?;
+        offer_early_data(&hello, digest.as_ref(), log.as_ref(), cx)?;
+    }
     Ok(State::WaitServerHello(Box::new(WaitServerHello {
         hello,
         offer,
         shares,
         sent,
+        transcript,
         offered,
     })))
 }
 
-/// Opens the way for early data behind the hello, where the first session allows some.
-fn offer_early_data(hello: &Hello, sent: &[u8], cx: &mut Context<'_>) -> Result<(), Error> {
+/// Opens the way for early data behind the hello with this digest, where the first session allows some.
+fn offer_early_data(
+    hello: &Hello,
+    digest: &[u8],
+    log: Option<&ConnectionLog>,
+    cx: &mut Context<'_>,
+) -> Result<(), Error> {
     let Some((session, psk)) = hello.psks.early(&hello.config) else {
         return Ok(());
     };
@@ -212,8 +226,8 @@ fn offer_early_data(hello: &Hello, sent: &[u8], cx: &mut Context<'_>) -> Result<
     if cx.rules.has_compatibility_mode() {
         cx.outputs.push(Output::ChangeCipherSpec);
     }
-    let secret = psk.traffic(session.suite, psk.hash().digest(sent).as_ref())?;
-    if let Some(log) = ConnectionLog::new(hello.config.key_log.as_ref(), hello.random) {
+    let secret = psk.traffic(session.suite, digest)?;
+    if let Some(log) = log {
         log.secret("CLIENT_EARLY_TRAFFIC_SECRET", secret.expose());
     }
     cx.outputs.push(Output::OfferEarlyData {
@@ -237,6 +251,7 @@ impl WaitServerHello {
             mut shares,
             sent,
             offered,
+            transcript: _,
         } = *self;
         let retry = HelloRetryRequest::decode(message.body, &offered)?;
         // rfc9846#4.2.4-3
@@ -258,11 +273,11 @@ impl WaitServerHello {
             None if retry.cookie.is_none() => return Err(Fault::RetryWithoutChange.into()),
             None => {}
         }
-        let mut transcript = Transcript::retried(suite.hash(), &sent, message.whole);
+        let mut transcript = Transcript::new(suite.hash(), &sent).retried(message.whole);
         hello.psks.retry(suite.hash(), cx.now);
         *cx.early = None;
         // rfc9846#4.2.4-6, rfc9846#4.3.2-1
-        let (second, offered) = hello.encode(&shares, retry.cookie, Some(&transcript))?;
+        let (second, offered, _) = hello.encode(&shares, retry.cookie, Some(&transcript))?;
         transcript.add(&second);
         match &hello.early {
             // Its ChangeCipherSpec went out before the early data.
@@ -273,11 +288,9 @@ impl WaitServerHello {
             None => {}
         }
         cx.outputs.send(Level::Initial, second);
-        let groups = shares.iter().map(|share| share.group).collect();
         let next = WaitSecondServerHello {
             hello,
             offer,
-            groups,
             offered,
             transcript,
             suite,
@@ -293,18 +306,19 @@ impl WaitServerHello {
         let Self {
             hello,
             offer,
-            shares,
             sent,
+            transcript,
             offered,
+            shares: _,
         } = *self;
         let server = ServerHello::decode(message.body, &offered)?;
         let suite = hello.suite(server.suite)?;
-        let groups: Vec<Group> = shares.iter().map(|share| share.group).collect();
-        let transcript = Transcript::new(suite.hash(), &sent);
+        let transcript = transcript
+            .filter(|transcript| transcript.hash() == suite.hash())
+            .unwrap_or_else(|| Transcript::new(suite.hash(), &sent));
         let accepted = Accepted {
             hello,
             offer,
-            groups,
             offered,
             transcript,
             suite,
@@ -323,7 +337,6 @@ impl WaitSecondServerHello {
         let Self {
             hello,
             offer,
-            groups,
             offered,
             transcript,
             suite,
@@ -343,7 +356,6 @@ impl WaitSecondServerHello {
         let accepted = Accepted {
             hello,
             offer,
-            groups,
             offered,
             transcript,
             suite,
@@ -356,9 +368,8 @@ impl WaitSecondServerHello {
 /// A ServerHello whose suite is accepted.
 struct Accepted {
     hello: Hello,
+    /// The keys behind the shares of the hello that is answered.
     offer: Offer,
-    /// The groups of the shares in the hello that is answered.
-    groups: Vec<Group>,
     offered: Vec<ExtensionType>,
     transcript: Transcript,
     suite: CipherSuite,
@@ -375,7 +386,7 @@ impl Accepted {
         self.hello.check_echo(server.session_id)?;
         let group = self.hello.group(server.group)?;
         // rfc9846#4.3.8-10, rfc9846#4.3.8-12, rfc9846#4.3.8-13
-        if !self.groups.contains(&group) {
+        if !self.offer.has(group) {
             return Err(if self.retried {
                 Fault::GroupChanged
             } else {
@@ -406,7 +417,7 @@ impl Accepted {
             }
             None => (None, HandshakeSecret::without_psk(self.suite, &shared)?),
         };
-        let traffic = handshake_keys(&secret, &self.transcript, log.as_ref())?;
+        let traffic = handshake_keys(&secret, &mut self.transcript, log.as_ref())?;
         let (client_finished, server_finished) =
             (traffic.client.finished()?, traffic.server.finished()?);
         let early = self.hello.early.map(|offer| Early {
@@ -455,7 +466,7 @@ impl Accepted {
 /// The traffic secrets after a ServerHello, which the transcript holds already.
 pub(in crate::handshake) fn handshake_keys(
     secret: &HandshakeSecret,
-    transcript: &Transcript,
+    transcript: &mut Transcript,
     log: Option<&ConnectionLog>,
 ) -> Result<Traffic, Error> {
     let traffic = secret.traffic(transcript.digest().as_ref())?;
@@ -499,7 +510,7 @@ pub(in crate::handshake) struct ApplicationKeys {
 /// The secrets after a server's Finished, which the transcript holds already, and the exporter's.
 pub(in crate::handshake) fn application_keys(
     secret: HandshakeSecret,
-    transcript: &Transcript,
+    transcript: &mut Transcript,
     log: Option<&ConnectionLog>,
 ) -> Result<ApplicationKeys, Error> {
     let digest = transcript.digest();

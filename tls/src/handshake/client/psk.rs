@@ -116,15 +116,17 @@ impl Offers {
         offers.collect()
     }
 
-    /// Fills in the binders, which are the end of the message. `transcript` is what goes before a second hello.
+    /// Fills in the binders, which are the end of the message, and returns the transcript with it, by the hash of the first key.
+    /// `before` is what goes before a second hello.
     pub(super) fn bind(
         &self,
         message: &mut [u8],
-        transcript: Option<&Transcript>,
-    ) -> Result<(), Error> {
+        before: Option<&Transcript>,
+    ) -> Result<Option<Transcript>, Error> {
         if self.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
+        let mut first = None;
         let internal = Local::Internal("a hello without room for its binders");
         let covered = message.len().checked_sub(binders_len(&self.list()));
         let (covered, binders) = covered
@@ -134,17 +136,22 @@ impl Offers {
         let mut room = binders.get_mut(2..).ok_or(internal)?;
         for offer in &self.0 {
             let hash = offer.secret.hash();
-            let digest = match transcript {
-                Some(transcript) => transcript.digest_with(covered),
-                None => hash.digest(covered),
+            let mut transcript = match before {
+                Some(before) => before.clone(),
+                None => Transcript::new(hash, &[]),
             };
-            let binder = offer.secret.binder(digest.as_ref())?;
+            transcript.add(covered);
+            let binder = offer.secret.binder(transcript.digest().as_ref())?;
+            first.get_or_insert(transcript);
             let (_, rest) = room.split_first_mut().ok_or(internal)?;
             let (place, rest) = rest.split_at_mut_checked(hash.len()).ok_or(internal)?;
             place.copy_from_slice(binder.expose());
             room = rest;
         }
-        Ok(())
+        if let Some(first) = &mut first {
+            first.add(binders);
+        }
+        Ok(first)
     }
 
     /// Prepares a second hello: keys for another hash than that of the suite are of no use any more.

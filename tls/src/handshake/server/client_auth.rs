@@ -8,7 +8,7 @@ use crate::config::ClientAuth;
 use crate::error::{Error, Fault, Local};
 use crate::handshake::Context;
 use crate::handshake::joiner::Message;
-use crate::handshake::peer::{Judge, accepted, check_verify, judge};
+use crate::handshake::peer::{Judge, Verified, accepted, check_verify, judge};
 use crate::handshake::verify_input::client_content;
 use crate::resume::state::line_end;
 use crate::wire::certificate::Certificate;
@@ -118,11 +118,15 @@ impl WaitCertificateVerify {
         } = *self;
         let config = &pending.config;
         let content = client_content(pending.transcript.digest().as_ref());
-        let (scheme, proof) = check_verify(config.policy, &peer, message.body, &content)?;
+        let Verified { scheme, proof, key } =
+            check_verify(config.policy, &peer, message.body, &content)?;
         pending.transcript.add(message.whole);
         pending.summary.client_signature_scheme = Some(scheme);
-        let trust = config.client_auth.trust();
-        pending.until = Some(line_end(trust.map(|trust| (trust, peer.chain())), cx.now));
+        pending.summary.peer_key = key;
+        if pending.tickets.allowed {
+            let trust = config.client_auth.trust();
+            pending.until = Some(line_end(trust.map(|trust| (trust, peer.chain())), cx.now));
+        }
         pending
             .summary
             .note_peer(peer, known, config.keep_peer_chain);

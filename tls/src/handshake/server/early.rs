@@ -45,7 +45,7 @@ impl EarlyOffer {
         config: &ServerConfig,
         choice: &Choice,
         psk: Option<&AcceptedPsk>,
-        transcript: &Transcript,
+        transcript: &mut Transcript,
         log: Option<&ConnectionLog>,
     ) -> Result<Option<Self>, Error> {
         let offered = hello.psks.as_ref().and_then(|offered| offered.psks.first());

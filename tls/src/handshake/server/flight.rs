@@ -38,7 +38,7 @@ use crate::wire::encrypted_extensions::{self, ServerAnswers};
 use crate::wire::reader::Reader;
 use crate::wire::registry::CertificateType;
 use crate::wire::server_hello::encode_server_hello;
-use crate::wire::writer::Writer;
+use crate::wire::writer::{FLIGHT, Writer};
 
 /// A hello that is accepted, with the key exchange done.
 pub(super) struct Accepted {
@@ -119,7 +119,7 @@ pub(super) struct Pending {
     client_traffic: TrafficSecret,
     main: MainSecret,
     exporter: Secret,
-    tickets: TicketsDue,
+    pub(super) tickets: TicketsDue,
     /// When the line of sessions ends, once the client proved who it is.
     pub(super) until: Option<Duration>,
     remember: Bytes,
@@ -289,7 +289,7 @@ impl Accepted {
             }
             None => (HandshakeSecret::without_psk(suite, &self.shared)?, None),
         };
-        let traffic = handshake_keys(&secret, &self.transcript, self.log.as_ref())?;
+        let traffic = handshake_keys(&secret, &mut self.transcript, self.log.as_ref())?;
         let (client_finished, server_finished) =
             (traffic.client.finished()?, traffic.server.finished()?);
         let most = self.config.most_early_data();
@@ -297,7 +297,7 @@ impl Accepted {
 
         let own_limit = shape_records(&self.config, self.record_size_limit, cx);
         // rfc9846#4.4.1-1
-        let mut flight = Writer::default();
+        let mut flight = Writer::with_room(FLIGHT);
         let answers = ServerAnswers {
             // RFC 6066 section 3: not by a server that resumes.
             acknowledge_name: summary.server_name.is_some() && !summary.resumed(),
@@ -334,7 +334,7 @@ impl Accepted {
         match shown {
             Some(shown) => base.show(flight, &shown, (self.wants_ocsp, self.compression), cx),
             // rfc9846#4.4.2-6, rfc9846#4.4.2-7, rfc9846#F.1-1: the key stands for both certificates.
-            None => base.finish(Vec::new(), flight.finish()?, cx),
+            None => base.finish(flight, 0, cx),
         }
     }
 }
@@ -379,7 +379,8 @@ impl AskingSignature {
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
         let signature = signature.ok_or(Local::Refused)?;
-        self.base.sign(Vec::new(), self.scheme, &signature, cx)
+        self.base
+            .sign(Writer::default(), self.scheme, &signature, cx)
     }
 }
 
@@ -407,13 +408,12 @@ impl Unfinished {
         }
         // rfc9846#4.5.1-6
         credential.show(&mut flight, staple, algorithm);
-        let flight = flight.finish()?;
-        self.transcript.add(&flight);
+        self.transcript.add(flight.since(0));
         let content = server_content(self.transcript.digest().as_ref());
         match credential.signer().sign(scheme, &content) {
             Signature::Now(signature) => self.sign(flight, scheme, &signature?, cx),
             Signature::Later => {
-                cx.outputs.send(Level::Handshake, flight);
+                cx.outputs.send(Level::Handshake, flight.finish()?);
                 cx.outputs.ask(Topic::Sign {
                     scheme,
                     message: content,
@@ -430,41 +430,38 @@ impl Unfinished {
     /// CertificateVerify, behind what stands in `flight` and is in the transcript already (rfc9846#4.5.2-1, rfc9846#4.5.2-3).
     fn sign(
         mut self,
-        flight: Vec<u8>,
+        mut flight: Writer,
         scheme: SignatureScheme,
         signature: &[u8],
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
         self.summary.signature_scheme = Some(scheme);
-        let mut verify = Writer::default();
-        encode_verify(&mut verify, scheme, signature);
-        self.finish(flight, verify.finish()?, cx)
+        let last = flight.len();
+        encode_verify(&mut flight, scheme, signature);
+        self.finish(flight, last, cx)
     }
 
-    /// Finished, behind the message `last`, which is not in the transcript yet, and what stands in `flight` before it.
+    /// Finished, behind what stands in `flight`, whose messages from `last` on are not in the transcript yet.
     fn finish(
         mut self,
-        mut flight: Vec<u8>,
-        last: Vec<u8>,
+        mut flight: Writer,
+        last: usize,
         cx: &mut Context<'_>,
     ) -> Result<State, Error> {
-        self.transcript.add(&last);
+        self.transcript.add(flight.since(last));
         let mac = self
             .server_finished
             .mac(self.transcript.digest().as_ref())?;
-        let mut finished = Writer::default();
-        finished.message(MessageKind::Finished, |w| w.bytes(mac.expose()));
-        let finished = finished.finish()?;
-        self.transcript.add(&finished);
-        flight.extend_from_slice(&last);
-        flight.extend_from_slice(&finished);
-        cx.outputs.send(Level::Handshake, flight);
+        let finished = flight.len();
+        flight.message(MessageKind::Finished, |w| w.bytes(mac.expose()));
+        self.transcript.add(flight.since(finished));
+        cx.outputs.send(Level::Handshake, flight.finish()?);
 
         let ApplicationKeys {
             traffic,
             main,
             exporter,
-        } = application_keys(self.secret, &self.transcript, self.log.as_ref())?;
+        } = application_keys(self.secret, &mut self.transcript, self.log.as_ref())?;
         cx.outputs
             .keys(Level::Application, Direction::Write, traffic.server);
         let pending = Pending {
@@ -531,17 +528,18 @@ impl WaitFinished {
         pending
             .client_finished
             .check(transcript.digest().as_ref(), message.body)?;
-        transcript.add(message.whole);
         cx.outputs
             .keys(Level::Application, Direction::Read, pending.client_traffic);
         let summary = Arc::new(pending.summary);
-        let secret = pending.main.resumption(transcript.digest().as_ref())?;
         let TicketsDue { count, allowed, .. } = pending.tickets;
         let tickets = match allowed {
             true => Tickets::Issue(Box::new(Issuer {
                 config: pending.config,
                 summary: summary.clone(),
-                secret,
+                secret: {
+                    transcript.add(message.whole);
+                    pending.main.resumption(transcript.digest().as_ref())?
+                },
                 until: pending
                     .until
                     .unwrap_or_else(|| line_end(None, cx.now))

@@ -111,8 +111,7 @@ impl WaitSecondClientHello {
         }
         let psk = self
             .choice
-            .verify_psk(&hello, message.whole, Some(&self.transcript))?;
-        self.transcript.add(message.whole);
+            .verify_psk(&hello, message.whole, &mut self.transcript)?;
         let chosen = Chosen {
             config: self.config,
             // rfc9846#4.2.4-8: nothing is chosen anew.
@@ -231,7 +230,8 @@ fn choose(
         cx.tell(&Event::TicketRefused(mismatch.text()));
     }
     // Before a HelloRetryRequest too: who does not hold the key gets no other answer.
-    let psk = choice.verify_psk(hello, whole, None)?;
+    let mut transcript = Transcript::new(choice.suite.hash(), &[]);
+    let psk = choice.verify_psk(hello, whole, &mut transcript)?;
     // And what says in which version of QUIC it is sent. A second hello says the same.
     if let Some(parameters) = hello.transport_parameters {
         let parameters = Bytes::copy_from_slice(parameters);
@@ -239,10 +239,10 @@ fn choose(
     }
     if let Some(share) = hello.share(choice.group) {
         let chosen = Chosen {
-            transcript: Transcript::new(choice.suite.hash(), whole),
             config,
             choice,
             psk,
+            transcript,
             retried: false,
         };
         let offered = hello.offers(ExtensionType::EARLY_DATA);
@@ -256,7 +256,7 @@ fn choose(
     }
     // rfc9846#4.2.1-3
     let retry = encode_retry(hello.session_id, choice.suite.code(), choice.group)?;
-    let transcript = Transcript::retried(choice.suite.hash(), whole, &retry);
+    let transcript = transcript.retried(&retry);
     cx.outputs.send(Level::Initial, retry);
     // rfc9846#E.4-1
     if !hello.session_id.is_empty() {
@@ -283,7 +283,7 @@ struct Chosen {
 impl Chosen {
     /// Takes the client's share, and asks for transport parameters where the carrier has them.
     fn accept(
-        self,
+        mut self,
         hello: &ClientHello<'_>,
         share: &[u8],
         offers_early_data: bool,
@@ -303,7 +303,7 @@ impl Chosen {
             &self.config,
             &self.choice,
             self.psk.as_ref(),
-            &self.transcript,
+            &mut self.transcript,
             log.as_ref(),
         )?;
         let group = self.choice.group;

@@ -31,16 +31,20 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    /// Checks the binder of the pre-shared key that was chosen, if one was (see [`Candidate::verify`]).
+    /// Adds the hello to the transcript, and checks on the way the binder of the pre-shared key that was chosen, if one was (see
+    /// [`Candidate::verify`]).
     pub(super) fn verify_psk(
         &self,
         hello: &ClientHello<'_>,
         whole: &[u8],
-        before: Option<&Transcript>,
+        transcript: &mut Transcript,
     ) -> Result<Option<AcceptedPsk>, Error> {
         match &self.auth {
-            Auth::Certificate(_) => Ok(None),
-            Auth::Psk(candidate) => candidate.verify(hello, whole, before).map(Some),
+            Auth::Certificate(_) => {
+                transcript.add(whole);
+                Ok(None)
+            }
+            Auth::Psk(candidate) => candidate.verify(hello, whole, transcript).map(Some),
         }
     }
 }

@@ -96,13 +96,13 @@ fn find(identity: &[u8], config: &ServerConfig, found: &Found, now: Now) -> Opti
 }
 
 impl Candidate {
-    /// Checks the binder of this key in `hello`, whose encoded form is `whole`; `before` is what goes before a second hello.
+    /// Checks the binder of this key in `hello`, whose encoded form is `whole` and goes behind `before`, and adds it there.
     /// A second hello may not leave out the key that was chosen by the first (S05).
     pub(super) fn verify(
         &self,
         hello: &ClientHello<'_>,
         whole: &[u8],
-        before: Option<&Transcript>,
+        before: &mut Transcript,
     ) -> Result<AcceptedPsk, Error> {
         let secret = self.key.secret()?;
         let offered = hello.psks.as_ref().ok_or(Fault::SecondHelloChanged)?;
@@ -113,11 +113,9 @@ impl Candidate {
             .ok_or(Fault::SecondHelloChanged)?;
         let psk = offered.psks.get(place).ok_or(Fault::SecondHelloChanged)?;
         let covered = offered.covered(whole);
-        let digest = match before {
-            Some(transcript) => transcript.digest_with(covered),
-            None => secret.hash().digest(covered),
-        };
-        let binder = secret.check_binder(digest.as_ref(), psk.binder)?;
+        before.add(covered);
+        let binder = secret.check_binder(before.digest().as_ref(), psk.binder)?;
+        before.add(whole.get(covered.len()..).unwrap_or_default());
         Ok(AcceptedPsk {
             place: u16::try_from(place).unwrap_or(u16::MAX),
             secret,
