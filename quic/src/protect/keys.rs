@@ -275,6 +275,20 @@ mod tests {
     }
 
     #[test]
+    fn a_header_key_is_made_by_need_and_gone_when_it_rests() {
+        let secret = Secret::new(&[7; 32]).unwrap();
+        let suite = CipherSuite::ChaCha20Poly1305Sha256;
+        let secret = PacketSecret::from_parts(Version::V1, suite, secret);
+        let mut header = secret.lazy_header().unwrap();
+        for _ in 0..2 {
+            assert!(header.key.is_none());
+            assert!(header.key().is_ok());
+            assert!(header.key.is_some());
+            header.rest();
+        }
+    }
+
+    #[test]
     fn forgeries_end_the_connection_past_their_limit() {
         let mut forgeries = Forgeries::new(3);
         for _ in 0..3 {

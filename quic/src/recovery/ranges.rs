@@ -176,6 +176,7 @@ mod tests {
                 assert!(!ranges.insert(number(*value)), "{name}");
             }
             assert_eq!(listed(&ranges), *want, "{name}");
+            assert_eq!(ranges.is_empty(), want.is_empty(), "{name}");
         }
     }
 

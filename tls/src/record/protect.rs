@@ -282,6 +282,36 @@ mod tests {
         )
     }
 
+    /// rfc9846#5.1-14: the first ClientHello alone has the older version.
+    #[test]
+    fn the_first_plain_record_says_another_version_than_the_next() {
+        for (first, want) in [(true, [1, 3, 3]), (false, [3, 3, 3])] {
+            let mut sealer = Sealer::Plain { first };
+            for minor in want {
+                let mut record = [0; HEADER + 2];
+                let sealed = sealer.seal(ContentType::Handshake, b"hi", 0, &mut record);
+                assert_eq!(sealed, Ok(record.len()));
+                assert_eq!(&record[..], [&[22, 3, minor, 0, 2], &b"hi"[..]].concat());
+            }
+        }
+    }
+
+    #[test]
+    fn an_opener_is_unused_from_its_keys_to_its_first_record() {
+        let (mut sealer, mut opener) = pair();
+        assert!(opener.is_unused());
+        let mut record = vec![0; sealer.sealed_len(1, 0)];
+        sealer
+            .seal(ContentType::Alert, &[1], 0, &mut record)
+            .expect("seals");
+        opener
+            .open(ContentType::ApplicationData, &mut record, 100)
+            .expect("opens");
+        assert!(!opener.is_unused());
+        assert!(!Opener::Plain.is_unused());
+        assert!(!Opener::Closed.is_unused());
+    }
+
     /// rfc8449#4-5: content, type and padding count together.
     #[test]
     fn records_at_the_advertised_limit_open_and_one_byte_more_overflows() {

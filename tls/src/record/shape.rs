@@ -78,6 +78,13 @@ mod tests {
     }
 
     #[test]
+    fn the_most_padding_is_a_byte_less_than_a_block() {
+        for (block, want) in [(1, 0), (2, 1), (1024, 1023)] {
+            assert_eq!(RecordShape::new(block).most_padding(), want);
+        }
+    }
+
+    #[test]
     fn padding_fills_blocks_and_stays_within_the_limit() {
         // (send, block, content, want)
         for (send, block, content, want) in [

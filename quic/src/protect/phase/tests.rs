@@ -204,6 +204,14 @@ fn older_keys_with_a_higher_number_are_a_fault() {
     assert_eq!(b.receive(&update), Ok(1));
     assert_eq!(b.receive(&new), fault(Fault::OldKeysAfterNew));
     assert_eq!(Fault::OldKeysAfterNew.code(), Code::KEY_UPDATE_ERROR);
+
+    // The same number is not a higher one; whoever keeps the numbers finds it there already.
+    let (mut a, mut b) = warm();
+    let old = a.send(10);
+    a.keys.update(true).unwrap();
+    let new = a.send(10);
+    assert_eq!(b.receive(&old), Ok(0));
+    assert_eq!(b.receive(&new), Ok(1));
 }
 
 #[test]

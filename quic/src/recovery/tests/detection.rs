@@ -297,6 +297,30 @@ fn recovery_widens_the_thresholds_when_packets_were_only_late() {
 }
 
 #[test]
+fn recovery_waits_longer_with_each_packet_that_was_only_late_up_to_two_round_trips() {
+    let mut bench = Bench::settled_at(ms(80));
+    // Numbers are left out at 16 and far behind; start above.
+    bench.send_many(17);
+    let sent_at = bench.now;
+    bench.at(sent_at + ms(80)).ack(&[(17, 17), (0, 15)]);
+    // In eighths of the round trip.
+    for (late, eighths) in (0..).zip([9, 10, 11, 12, 13, 14, 15, 16, 16, 16]) {
+        let sent_at = bench.now;
+        let pair = bench.send_many(2);
+        bench.at(sent_at + ms(80)).ack(&[(pair[1], pair[1])]);
+        let delay = ms(10 * eighths);
+        assert_eq!(bench.recovery.deadline(), Some(sent_at + delay), "{late}");
+        bench.ack(&[(pair[0], pair[1])]);
+        // One is taken for lost, overtaken by one more than the last that was, and comes.
+        let sent_at = bench.now;
+        let numbers = bench.send_many(4 + late);
+        let lost = bench.at(sent_at + ms(80)).ack(&ranges(&numbers[1..]));
+        let came = bench.ack(&ranges(&numbers));
+        assert_eq!((lost.lost_packets, came.late_packets), (1, 1), "{late}");
+    }
+}
+
+#[test]
 fn recovery_undoes_a_recovery_period_without_a_loss() {
     // (name, packets lost at first, those of them that come after all, whether that undoes it, whether the peer reports CE too)
     let rows: &[(&str, u64, &[(u64, u64)], bool, bool)] = &[

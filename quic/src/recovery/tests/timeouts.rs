@@ -325,6 +325,22 @@ fn recovery_forgets_early_data_that_was_rejected() {
 }
 
 #[test]
+fn recovery_forgets_what_a_space_had_lost_with_what_it_gives_up() {
+    for (rejected, late) in [(false, 2), (true, 0)] {
+        let mut bench = Bench::new(Side::Client);
+        for _ in 0..5 {
+            bench.send_in(Application);
+        }
+        assert_eq!(bench.ack(&[(4, 4)]).lost_packets, 2);
+        if rejected {
+            let settled = &mut bench.settled;
+            bench.recovery.on_early_data_rejected(bench.now, settled);
+        }
+        assert_eq!(bench.ack(&[(0, 1)]).late_packets, late, "{rejected}");
+    }
+}
+
+#[test]
 fn recovery_numbers_end_before_the_last() {
     let mut bench = Bench::settled_at(ms(80));
     let mut packet = bench.packet(Application);

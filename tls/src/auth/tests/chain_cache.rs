@@ -168,7 +168,7 @@ fn a_verdict_ends_with_the_first_of_its_bounds() {
             .distinguished_name
             .push(rcgen::DnType::CommonName, "Elsewhere");
     });
-    let of_other = other.crl(0, &[], |list| list.next_update = past);
+    let of_other = |until| other.crl(0, &[], |list| list.next_update = until);
     let plain = roots(&pki);
     let soon = LEAP_DAY - 600;
     // The trust, the chain, the second of the check, the last, and whether one past it is refused for good.
@@ -217,10 +217,24 @@ fn a_verdict_ends_with_the_first_of_its_bounds() {
         ),
         (
             "an old list of somebody else",
-            with(&pki, &[list(0, year_2100), list(1, year_2100), of_other]),
+            with(
+                &pki,
+                &[list(0, year_2100), list(1, year_2100), of_other(past)],
+            ),
             &long,
             soon,
             soon + 3600,
+            false,
+        ),
+        (
+            "one that is old in this very second",
+            with(
+                &pki,
+                &[list(0, year_2100), list(1, year_2100), of_other(leap_day())],
+            ),
+            &long,
+            LEAP_DAY,
+            LEAP_DAY + 3600,
             false,
         ),
     ];
