@@ -621,10 +621,10 @@ impl<'a> Run<'a> {
         let [there, back] = proxy.stats();
         // Both ways together: one of them may be a few acknowledgements.
         let harms = [
-            (link.loss > 0, there.lost + back.lost),
-            (link.corrupt > 0, there.corrupted + back.corrupted),
-            (link.reorder.0 > 0, there.held + back.held),
-            (link.outage != Outage::Never, there.out + back.out),
+            (link.loss > 0, there.lost.max(back.lost)),
+            (link.corrupt > 0, there.corrupted.max(back.corrupted)),
+            (link.reorder.0 > 0, there.held.max(back.held)),
+            (link.outage != Outage::Never, there.out.max(back.out)),
             (!link.dropped.is_empty(), there.lost),
         ];
         for (harms, count) in harms {
