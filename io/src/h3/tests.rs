@@ -282,6 +282,42 @@ fn either_side_gives_a_stream_up() {
     });
 }
 
+/// Who stops sending then must not drop the answer (RFC 9114 section 4.1).
+#[test]
+fn an_answer_that_waits_for_no_end_of_its_request_is_whole() {
+    on_both(|| async {
+        let pair = Pair::new().await;
+        let body = pattern(100_000, 0);
+        let sent = body.clone();
+        let _serving = pair.serve(move |_: Request<()>, mut stream: Stream| {
+            let body = sent.clone();
+            async move {
+                stream.send_response(Response::new(())).await?;
+                stream.send_data(body).await?;
+                stream.finish().await
+            }
+        });
+        let (mut requests, _driving) = pair.requests().await;
+        let request = Request::post(format!("https://{NAME}/")).body(());
+        let mut stream = requests.send_request(request.unwrap()).await.unwrap();
+        let stopped: Result<(), StreamError> = async {
+            loop {
+                stream.send_data(pattern(100_000, 0)).await?;
+            }
+        }
+        .await;
+        assert_terminated(stopped, Code::H3_NO_ERROR);
+        assert_terminated(stream.finish().await, Code::H3_NO_ERROR);
+        stream.recv_response().await.unwrap();
+        let mut got = Vec::new();
+        while let Some(mut part) = stream.recv_data().await.unwrap() {
+            got.extend_from_slice(&part.copy_to_bytes(part.remaining()));
+        }
+        assert!(got == body);
+        assert!(pair.client.error().is_none());
+    });
+}
+
 #[test]
 fn a_server_that_shuts_down_finishes_what_it_has_begun() {
     on_both(|| async {

@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes};
 use h3::client::SendRequest;
-use h3::error::StreamError;
+use h3::error::{Code, StreamError};
 use http::{Request, header};
 use pith_io::h3::OpenStreams;
 use pith_io::tokio::quic::Connection;
@@ -79,7 +79,11 @@ impl Requests {
             }
         };
         let mut stream = self.requests.send_request(request).await.map_err(&failed)?;
-        stream.finish().await.map_err(&failed)?;
+        match stream.finish().await {
+            // The answer came without waiting for the end of the request, and is no less whole for it (RFC 9114 section 4.1).
+            Err(StreamError::RemoteTerminate { code, .. }) if code == Code::H3_NO_ERROR => {}
+            finished => finished.map_err(&failed)?,
+        }
         let response = stream.recv_response().await.map_err(&failed)?;
         let status = response.status();
         if status != 200 {
