@@ -564,8 +564,13 @@ fn early_data_is_answered_early() {
         (EarlyData::NotOffered, None),
         (EarlyData::Accepted, Some("")),
     ] {
+        // Once the server answers, the time for early data is over.
+        let (written, writes) = mpsc::channel();
         thread::scope(|scope| {
-            scope.spawn(|| {
+            scope.spawn(move || {
+                if remembered.is_some() {
+                    writes.recv().unwrap();
+                }
                 let mut there = server.accept().unwrap().accept_early().unwrap();
                 there.set_timeout(LIMIT);
                 let (mut send, mut receive) = there.accept_bi().unwrap();
@@ -584,6 +589,7 @@ fn early_data_is_answered_early() {
             let (mut send, mut receive) = connection.open_bi().unwrap();
             send.write_all(b"hello").unwrap();
             send.finish().unwrap();
+            let _received = written.send(());
             assert_eq!(receive.read_to_end(9).unwrap(), b"answer");
             assert!(!receive.is_early());
             assert_eq!(connection.handshake().unwrap(), want);
