@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use pith_tls::{AlertDescription, EarlyData, Error, Fault, Now, Received};
 
@@ -42,11 +42,14 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Runs the test that `connections` describe, each by its options.
+/// Runs the test that `connections` describe, each by its options. Time stands still in a connection: the runner wants to see ages of tickets that are
+/// exactly the delays it asks for, however long the machine takes.
 pub(crate) fn run(connections: Vec<Options>) -> Result<(), Failure> {
-    let mut clock = Clock {
-        start: Instant::now(),
-        ahead: Duration::ZERO,
+    let mut now = Now {
+        monotonic: Duration::ZERO,
+        unix: SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO),
     };
     let kept = Kept::default();
     for (place, options) in connections.into_iter().enumerate() {
@@ -55,17 +58,18 @@ pub(crate) fn run(connections: Vec<Options>) -> Result<(), Failure> {
             return Err(Failure::Other("there is no session to offer".to_owned()));
         }
         let delay = Duration::from_secs(options.resumption_delay);
-        connect(options, resumes, &kept, clock)?;
-        clock.ahead += delay;
+        connect(options, resumes, &kept, now)?;
+        now.monotonic += delay;
+        now.unix += delay;
     }
     Ok(())
 }
 
 /// One connection; whether it `resumes` the one before, and what there is of that.
-fn connect(options: Options, resumes: bool, kept: &Kept, clock: Clock) -> Result<(), Failure> {
+fn connect(options: Options, resumes: bool, kept: &Kept, now: Now) -> Result<(), Failure> {
     let setup = Setup::new(options, resumes, kept)?;
     let options = setup.options();
-    let connection = setup.connection(clock.now())?;
+    let connection = setup.connection(now)?;
     let ip = if options.ipv6 {
         Ipv6Addr::LOCALHOST.into()
     } else {
@@ -78,7 +82,7 @@ fn connect(options: Options, resumes: bool, kept: &Kept, clock: Clock) -> Result
     let mut peer = Peer {
         connection,
         tcp,
-        clock,
+        now,
         input: Vec::new(),
         output: Vec::new(),
         held: false,
@@ -110,30 +114,11 @@ fn needs_tls12(error: &Error) -> bool {
     )
 }
 
-#[derive(Clone, Copy)]
-struct Clock {
-    start: Instant,
-    /// How far it is ahead of the machine's.
-    ahead: Duration,
-}
-
-impl Clock {
-    fn now(&self) -> Now {
-        let unix = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or(Duration::ZERO);
-        Now {
-            monotonic: self.start.elapsed() + self.ahead,
-            unix: unix + self.ahead,
-        }
-    }
-}
-
 /// The runner, at the other end.
 struct Peer<'s> {
     connection: Box<dyn Link>,
     tcp: TcpStream,
-    clock: Clock,
+    now: Now,
     /// Bytes that came and that the connection has not taken yet.
     input: Vec<u8>,
     /// Bytes of ours that are not sent yet.
@@ -306,7 +291,7 @@ impl<'s> Peer<'s> {
 
     /// Hands the connection what came, and reads more once it asks. An error leaves its alert to be sent.
     fn read(&mut self) -> Result<Event, Failure> {
-        let now = self.clock.now();
+        let now = self.now;
         self.setup.answer(self.connection.as_mut(), now)?;
         if !self.established {
             self.flush()?;
