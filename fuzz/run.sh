@@ -41,15 +41,15 @@ binary=${FUZZ_BINARY-}
 if [ -z "$binary" ]; then
     # libFuzzer looks at all counters after each execution, which is most of what a parser costs: only the crate that is tested has them, and behind targets
     # that test from outside all of Pith's own.
+    # A parser looks for numbers that libFuzzer can learn from compares; a list of steps is made of numbers modulo few, and looking costs much.
+    case $target in
+    wire__fuzz__* | resume__tests__fuzz__* | endpoint__token__* | any_bytes_* | pieces_* | whoever_*) ;;
+    *) compares= ;;
+    esac
     if [ "${which[0]}" = --lib ]; then
-        # A parser looks for numbers that libFuzzer can learn from compares; a list of steps is made of numbers modulo few, and looking costs much.
-        case $target in
-        wire__fuzz__* | resume__tests__fuzz__* | endpoint__token__*) ;;
-        *) compares= ;;
-        esac
         which+=(-- $coverage $compares)
     else
-        export FUZZ_COVERAGE="$coverage $compares" RUSTC_WORKSPACE_WRAPPER=$PWD/fuzz/rustc.sh
+        export FUZZ_COVERAGE="$coverage" RUSTC_WORKSPACE_WRAPPER=$PWD/fuzz/rustc${compares:+_compares}.sh
     fi
     # Its own triple, so that build scripts and macros are not instrumented.
     triple=$(rustc +nightly -vV | sed -n 's/^host: //p')
@@ -66,7 +66,12 @@ mkdir -p "$found" "$folder/corpus"
 corpus=$PWD/$folder/corpus
 # Weighing inputs by how rare their coverage is (entropic) would take a fifth of the time of targets that cover much.
 # A trace of each allocation and a quarantine of 256 MiB would take longer than what is tested; a crash that is played again has the traces.
-export ASAN_OPTIONS=${ASAN_OPTIONS-malloc_context_size=1:quarantine_size_mb=8}
+# Only the C interface has unsafe code that could use memory long after it is freed, or a stack's after a return: the rest gets a quarantine that a cache holds.
+case $folder in
+./ffi/*) asan=quarantine_size_mb=8 ;;
+*) asan=quarantine_size_mb=1:thread_local_quarantine_size_kb=64:detect_stack_use_after_return=0 ;;
+esac
+export ASAN_OPTIONS=${ASAN_OPTIONS-malloc_context_size=1:$asan}
 fuzz() {
     BOLERO_LIBFUZZER_ARGS="-artifact_prefix=$CARGO_TARGET_DIR/crash-$target- -timeout=60 -detect_leaks=0 -entropic=0 -max_len=$length $*" RUST_BACKTRACE=0 \
         "$binary" "$test" --exact --nocapture --quiet --test-threads 1 2>&1

@@ -119,7 +119,12 @@ struct Scene {
     read: BTreeMap<(usize, u64), u64>,
     /// The arguments of this step include NULL where that is not allowed.
     with_null: bool,
+    /// What `carry` sends from. Its calls are most of a scene's, and a new one each time would be most of their cost.
+    out: Vec<u8>,
 }
+
+/// As much as `carry` has room for at once.
+const OUT: usize = 20_000;
 
 impl Scene {
     fn new() -> Self {
@@ -134,6 +139,7 @@ impl Scene {
             written: BTreeMap::new(),
             read: BTreeMap::new(),
             with_null: false,
+            out: vec![0; OUT],
         };
         scene.found(0, 0);
         scene.found(1, 0);
@@ -272,9 +278,8 @@ impl Scene {
         }
     }
 
-    fn transmit(&mut self, place: usize, size: usize) -> usize {
-        let mut batch = init!(pith_quic_batch);
-        let mut out = vec![0; size];
+    fn transmit(&mut self, place: usize, out: &mut [u8]) -> usize {
+        let (mut batch, size) = (init!(pith_quic_batch), out.len());
         let now = self.now();
         // SAFETY: the lengths are those of the buffers.
         let status = unsafe {
@@ -395,9 +400,11 @@ impl Scene {
         let mut quiet = 0;
         for _ in 0..60 {
             let mut moved = false;
+            let mut out = std::mem::take(&mut self.out);
             for place in 0..4 {
-                moved |= self.transmit(place, 20_000) > 0;
+                moved |= self.transmit(place, &mut out) > 0;
             }
+            self.out = out;
             for end in 0..2 {
                 while self.deliver(end, true) {
                     moved = true;
@@ -503,7 +510,7 @@ impl Scene {
             6 => self.connect(place, size % 2, NAME.as_bytes()),
             7 => self.pass(1 << (size % 16)),
             8 => {
-                self.transmit(place, size % 5000);
+                self.transmit(place, &mut vec![0; size % 5000]);
             }
             9 => {
                 self.deliver(end, false);

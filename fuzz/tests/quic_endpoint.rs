@@ -114,6 +114,8 @@ struct Scene {
     decision: u8,
     home: SocketAddr,
     ahead: Option<(SocketAddr, bool)>,
+    /// What connections send from.
+    buffer: Vec<u8>,
 }
 
 const FRIEND: ([u8; 4], u16) = ([10, 2, 0, 1], 5000);
@@ -156,6 +158,7 @@ impl Scene {
             decision: 0,
             home: FRIEND.into(),
             ahead: None,
+            buffer: vec![0; 12_000],
         };
         scene.run(SECOND);
         assert!(scene.friend.1.is_established());
@@ -207,7 +210,7 @@ impl Scene {
                     Bytes::new(),
                     at(self.now),
                 );
-                for datagram in sent(&mut made.unwrap(), self.now) {
+                for datagram in sent(&mut made.unwrap(), self.now, &mut self.buffer) {
                     self.remember(&datagram.1);
                     self.arrive(stranger(*from), &datagram.1);
                 }
@@ -395,11 +398,11 @@ impl Scene {
     fn flush(&mut self) {
         let now = at(self.now);
         loop {
-            let from_friend = sent(&mut self.friend.1, self.now);
+            let from_friend = sent(&mut self.friend.1, self.now, &mut self.buffer);
             self.client.settle(self.friend.0, &mut self.friend.1, now);
             let mut from_server = Vec::new();
             for (key, connection) in &mut self.connections {
-                from_server.extend(sent(connection, self.now));
+                from_server.extend(sent(connection, self.now, &mut self.buffer));
                 self.server.settle(*key, connection, now);
                 while connection.event().is_some() {}
             }
@@ -473,9 +476,13 @@ impl Scene {
 }
 
 /// What a connection has to send, and where to.
-fn sent(connection: &mut Connection, now: Duration) -> Vec<(SocketAddr, Vec<u8>)> {
-    let (mut all, mut buffer) = (Vec::new(), vec![0; 12_000]);
-    while let Some(batch) = connection.transmit(at(now), &mut buffer) {
+fn sent(
+    connection: &mut Connection,
+    now: Duration,
+    buffer: &mut [u8],
+) -> Vec<(SocketAddr, Vec<u8>)> {
+    let mut all = Vec::new();
+    while let Some(batch) = connection.transmit(at(now), buffer) {
         let datagrams = buffer[..batch.length].chunks(batch.segment);
         all.extend(datagrams.map(|datagram| (batch.route.remote, datagram.to_vec())));
         assert!(all.len() < 1000, "a connection that never stops");
@@ -552,7 +559,7 @@ fn flood(counter: &Counter) {
                 Bytes::new(),
                 at(scene.now),
             );
-            let flight = sent(&mut made.unwrap(), scene.now);
+            let flight = sent(&mut made.unwrap(), scene.now, &mut scene.buffer);
             flight.into_iter().map(|(_, datagram)| datagram).collect()
         })
         .collect();

@@ -64,14 +64,13 @@ fn streams(side: Side, data: u64, stream: u64, count: u64) -> Streams {
 
 /// Writes one packet's payload; `None` if there is nothing to say.
 fn payload(streams: &mut Streams, room: usize, clock: Clock) -> Option<(Bytes, Tokens)> {
-    let mut buffer = vec![0; room];
-    let mut builder = Builder::new(&mut buffer);
+    let mut buffer = [0; 1500];
+    let mut builder = Builder::new(&mut buffer[..room]);
     let mut tokens = Tokens::default();
     streams.write_control(&mut builder, &mut tokens, clock);
     streams.write_data(&mut builder, &mut tokens);
-    let len = builder.len();
-    buffer.truncate(len);
-    (len > 0).then(|| (Bytes::from(buffer), tokens))
+    let written = builder.written();
+    (!written.is_empty()).then(|| (Bytes::copy_from_slice(written), tokens))
 }
 
 /// Everything that there is to say now, in packets of 1200 bytes, and their tokens.
