@@ -4,6 +4,7 @@ use super::frame::{Frame, Row, frames};
 use super::header::{Packet, QuicBit, SAMPLED, decode};
 use super::params::Remembered;
 use super::{Builder, PacketType, Parameters, Reader, Side, TruncatedNumber, VarInt, Version};
+use crate::error::Fault;
 use crate::limits;
 use crate::observe;
 use crate::protect::{Datagram, Incoming};
@@ -208,7 +209,16 @@ fn parameters() {
                 for side in [Side::Client, Side::Server] {
                     if let Ok(parameters) = Parameters::decode(encoded, side) {
                         let again = Parameters::decode(&parameters.encode(|| 7), side);
-                        assert_eq!(again, Ok(parameters));
+                        // Of a list that is longer than what is kept, a client's own version can have stood behind that. Nobody encodes what he was told.
+                        let lost = parameters.version_information.as_ref().is_some_and(|it| {
+                            side == Side::Client && !it.available.contains(&it.chosen)
+                        });
+                        let want = if lost {
+                            Err(Fault::VersionInformation)
+                        } else {
+                            Ok(parameters)
+                        };
+                        assert_eq!(again, want);
                     }
                 }
             }
